@@ -1,0 +1,54 @@
+# One static library per layer; what a layer may see is what it links, so the link graph is the dependency rule.
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+add_library(sealroom_options INTERFACE)
+target_compile_features(sealroom_options INTERFACE cxx_std_20)
+target_compile_options(sealroom_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+  $<$<BOOL:${SEALROOM_WERROR}>:-Werror>)
+if(SEALROOM_SANITIZE)
+  target_compile_options(sealroom_options INTERFACE
+    -fsanitize=${SEALROOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(sealroom_options INTERFACE -fsanitize=${SEALROOM_SANITIZE})
+endif()
+
+# sealroom_add_layer(NAME SOURCES ... DEPENDS ... LIBRARIES ...)
+#   DEPENDS   sealroom layers, visible to users of this one
+#   LIBRARIES outside libraries, visible only inside
+function(sealroom_add_layer name)
+  cmake_parse_arguments(LAYER "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  if(LAYER_SOURCES)
+    add_library(sealroom_${name} STATIC ${LAYER_SOURCES})
+    set(scope PUBLIC)
+    target_link_libraries(sealroom_${name} PRIVATE sealroom_options ${LAYER_LIBRARIES})
+    set_target_properties(sealroom_${name} PROPERTIES
+      POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+      CXX_EXTENSIONS OFF)
+  else()
+    add_library(sealroom_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  add_library(sealroom::${name} ALIAS sealroom_${name})
+  target_compile_features(sealroom_${name} ${scope} cxx_std_20)
+  target_include_directories(sealroom_${name} ${scope} "${PROJECT_SOURCE_DIR}/cpp/include")
+  foreach(dependency IN LISTS LAYER_DEPENDS)
+    target_link_libraries(sealroom_${name} ${scope} sealroom::${dependency})
+  endforeach()
+endfunction()
+
+# sealroom_add_test(NAME SOURCES ... DEPENDS ...): a GoogleTest program over the named layers.
+function(sealroom_add_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/cpp")
+  target_compile_definitions(${name} PRIVATE
+    SEALROOM_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
+  target_link_libraries(${name} PRIVATE sealroom_options GTest::gtest_main)
+  foreach(dependency IN LISTS TEST_DEPENDS)
+    target_link_libraries(${name} PRIVATE sealroom::${dependency})
+  endforeach()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60)
+endfunction()

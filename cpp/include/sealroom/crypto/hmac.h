@@ -1,0 +1,33 @@
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+
+#include "sealroom/base/bytes.h"
+#include "sealroom/base/result.h"
+#include "sealroom/crypto/backend.h"
+
+namespace sealroom::crypto {
+
+enum class HashAlgorithm : std::uint8_t { sha1, sha256, sha512 };
+
+[[nodiscard]] constexpr std::size_t digest_size(HashAlgorithm algorithm) {
+  return algorithm == HashAlgorithm::sha1 ? 20 : algorithm == HashAlgorithm::sha256 ? 32 : 64;
+}
+
+/// HMAC (RFC 2104) under one key; the padded-key states are computed once. Not safe for concurrent use.
+class Hmac {
+ public:
+  static Result<std::unique_ptr<Hmac>> create(Backend backend, HashAlgorithm algorithm, ByteView key);
+  virtual ~Hmac() = default;
+  Hmac(const Hmac&) = delete;
+  Hmac& operator=(const Hmac&) = delete;
+
+  /// MAC over the parts in order, truncated to `out.size()` (1..digest_size). No allocation.
+  virtual Result<void> compute(std::initializer_list<ByteView> parts, MutableByteView out) = 0;
+
+ protected:
+  Hmac() = default;
+};
+
+}  // namespace sealroom::crypto

@@ -1,0 +1,50 @@
+#pragma once
+
+#include "sealroom/base/bytes.h"
+#include "sealroom/base/result.h"
+#include "sealroom/base/types.h"
+
+namespace sealroom::rtp {
+
+inline constexpr std::size_t kFixedHeaderSize = 12;
+inline constexpr std::size_t kMaxDatagramSize = 1200;  ///< what sealroom sends; it accepts any UDP datagram
+inline constexpr std::uint16_t kOneByteExtensionProfile = 0xBEDE;
+
+/// The fields of the fixed RTP header (RFC 3550 section 5.1) that a sender chooses.
+struct RtpHeader {
+  bool marker = false;
+  PayloadType payload_type{};
+  std::uint16_t sequence_number = 0;
+  RtpTimestamp timestamp{};
+  Ssrc ssrc{};
+};
+
+/// A parsed view of an RTP packet. Owns nothing: the datagram must outlive it.
+class RtpPacketView {
+ public:
+  static Result<RtpPacketView> parse(ByteView packet);
+
+  [[nodiscard]] const RtpHeader& header() const { return header_; }
+  [[nodiscard]] ByteView packet() const { return packet_; }
+  [[nodiscard]] std::size_t header_size() const { return header_size_; }  ///< with CSRCs and extensions
+  [[nodiscard]] ByteView payload() const { return payload_; }             ///< without padding
+  [[nodiscard]] std::size_t padding_size() const { return padding_size_; }
+  [[nodiscard]] std::uint16_t extension_profile() const { return extension_profile_; }  ///< 0 if none
+  [[nodiscard]] ByteView extension_data() const { return extension_data_; }
+
+ private:
+  RtpHeader header_;
+  ByteView packet_;
+  ByteView payload_;
+  ByteView extension_data_;
+  std::size_t header_size_ = 0;
+  std::size_t padding_size_ = 0;
+  std::uint16_t extension_profile_ = 0;
+};
+
+/// RFC 5761 section 4: with rtcp-mux a packet whose second byte is 192..223 is RTCP.
+[[nodiscard]] bool is_rtcp(ByteView packet);
+/// The SSRC of a (possibly still encrypted) RTP packet, for demultiplexing before authentication.
+Result<Ssrc> peek_ssrc(ByteView packet);
+
+}  // namespace sealroom::rtp

@@ -1,0 +1,33 @@
+#pragma once
+
+#include "sealroom/base/bytes.h"
+#include "sealroom/base/types.h"
+
+namespace sealroom::rtp {
+
+/// The last packets of one stream, whole, for retransmission. A ring indexed by sequence number: O(1), at most
+/// `capacity` packets of at most `kMaxPacket` bytes; its memory is taken in one piece at construction.
+class PacketHistory {
+ public:
+  static constexpr std::size_t kMaxPacket = 1500;
+  explicit PacketHistory(std::size_t capacity);  ///< packets, rounded up to a power of two, at most 8192
+
+  /// Larger packets are not kept.
+  void store(std::uint16_t sequence_number, ByteView packet, TimePoint now);
+
+  /// The packet, or an empty view if it is not there any more or was handed out for retransmission less than
+  /// `min_interval` ago (a NACK repeated within one round trip). Marks it as handed out at `now`.
+  ByteView take_for_retransmission(std::uint16_t sequence_number, Duration min_interval, TimePoint now);
+
+ private:
+  struct Slot {
+    TimePoint last_sent{};
+    std::uint16_t sequence_number = 0;
+    std::uint16_t size = 0;  ///< 0: empty
+    bool retransmitted = false;
+  };
+  std::vector<Slot> slots_;
+  Bytes storage_;
+};
+
+}  // namespace sealroom::rtp

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+
+#include "sealroom/base/bytes.h"
+#include "sealroom/base/result.h"
+#include "sealroom/base/types.h"
+#include "sealroom/crypto/backend.h"
+#include "sealroom/srtp/profile.h"
+
+namespace sealroom::srtp {
+
+inline constexpr std::size_t kMaxReceiveStreams = 4096;
+
+struct ReceiverOptions {
+  std::size_t replay_window = 1024;  ///< packets, 64..32768, rounded up to a multiple of 64
+};
+
+/// Opens RTP and RTCP of one direction of one association (RFC 3711, RFC 7714). Not safe for concurrent use.
+/// The replay window is checked before and moved after authentication; an SSRC has no state until a packet of it
+/// verified. Errors: truncated/malformed, replayed, too_old, authentication_failed, limit_exceeded.
+class Receiver {
+ public:
+  static Result<Receiver> create(crypto::Backend backend, Profile profile, ByteView master,
+                                 ReceiverOptions options = {});
+  Receiver(Receiver&&) noexcept;
+  Receiver& operator=(Receiver&&) noexcept;
+  ~Receiver();
+
+  /// Writes header and decrypted payload to `out` (at least `packet.size()` bytes) and returns their size.
+  /// `out` may begin where `packet` begins (in place).
+  Result<std::size_t> unprotect_rtp(ByteView packet, MutableByteView out);
+  Result<std::size_t> unprotect_rtcp(ByteView packet, MutableByteView out);
+
+  /// Roll-over counter of a stream, for late joiners: get after authentication, set before the first packet.
+  [[nodiscard]] Result<std::uint32_t> roll_over_counter(Ssrc ssrc) const;
+  void set_roll_over_counter(Ssrc ssrc, std::uint32_t roll_over_counter);
+  void remove_stream(Ssrc ssrc);
+  [[nodiscard]] std::size_t stream_count() const;
+
+ private:
+  struct State;
+  explicit Receiver(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sealroom::srtp

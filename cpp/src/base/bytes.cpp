@@ -1,0 +1,23 @@
+#include "sealroom/base/bytes.h"
+
+#include <cstring>
+
+namespace sealroom {
+
+void secure_wipe(MutableByteView secret) {
+  if (secret.empty()) return;
+  std::memset(secret.data(), 0, secret.size());
+  // Tells the compiler that somebody reads the memory, so the memset stays.
+  __asm__ __volatile__("" : : "r"(secret.data()) : "memory");
+}
+
+bool equal_constant_time(ByteView a, ByteView b) {
+  if (a.size() != b.size()) return false;
+  volatile std::uint8_t difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference = static_cast<std::uint8_t>(difference | (a[i] ^ b[i]));
+  }
+  return difference == 0;
+}
+
+}  // namespace sealroom
