@@ -46,5 +46,8 @@ class RtpPacketView {
 [[nodiscard]] bool is_rtcp(ByteView packet);
 /// The SSRC of a (possibly still encrypted) RTP packet, for demultiplexing before authentication.
 Result<Ssrc> peek_ssrc(ByteView packet);
+/// The size of the header with CSRCs and extension. For SRTP: unlike RtpPacketView::parse it does not look at the
+/// padding, which is still encrypted there.
+Result<std::size_t> peek_header_size(ByteView packet);
 
 }  // namespace sealroom::rtp
