@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+
+#include "sealroom/base/bytes.h"
+#include "sealroom/base/types.h"
+#include "sealroom/net/udp_socket.h"
+
+namespace sealroom::net {
+
+/// Called on the I/O thread. May call back into IoThread except for the blocking `remove`.
+class DatagramHandler {
+ public:
+  virtual ~DatagramHandler() = default;
+  virtual void handle_datagram(MutableByteView datagram, TimePoint now) = 0;
+  /// After the last datagram of a pass: the moment to flush what the pass produced.
+  virtual void handle_batch_end(TimePoint now) = 0;
+};
+
+class TimerHandler {
+ public:
+  virtual ~TimerHandler() = default;
+  virtual void handle_timer(TimePoint now) = 0;
+};
+
+/// One thread that reads many sockets (epoll) and fires timers, for all sessions and routers of a process. It and
+/// UdpSocket are the only parts of the core that make system calls.
+class IoThread {
+ public:
+  using Id = std::uint64_t;
+
+  IoThread();
+  ~IoThread();  ///< stops and joins; handlers are not called afterwards
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
+
+  [[nodiscard]] static TimePoint now();   ///< CLOCK_MONOTONIC
+  [[nodiscard]] static NtpTime ntp_now();  ///< wall clock, for sender reports
+
+  /// Watches the socket. Both must outlive the registration.
+  Id add_socket(UdpSocket& socket, DatagramHandler& handler);
+  void remove_socket(Id id);  ///< when it returns the handler is not running and will not be called
+  Id add_timer(TimerHandler& handler);
+  void remove_timer(Id id);   ///< likewise
+  /// Sets when the timer fires next, replacing what was set; kNever disarms. Any thread; wakes the I/O thread only if
+  /// this is the new earliest.
+  void arm(Id timer, TimePoint at);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sealroom::net

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "sealroom/base/bytes.h"
+#include "sealroom/base/result.h"
+#include "sealroom/net/event_notifier.h"
+#include "sealroom/net/io_thread.h"
+#include "sealroom/net/udp_socket.h"
+
+namespace sealroom::net {
+
+/// Where a port delivers SRTP and SRTCP.
+class MediaSink {
+ public:
+  virtual ~MediaSink() = default;
+  virtual void handle_media(MutableByteView datagram, TimePoint now) = 0;
+  virtual void handle_media_batch_end(TimePoint now) = 0;
+};
+
+struct PortCounters {
+  SocketCounters socket;
+  std::uint64_t control_received = 0;
+  std::uint64_t control_dropped = 0;    ///< the control queue was full
+  std::uint64_t outgoing_dropped = 0;   ///< the outgoing queue was full (no socket attached)
+};
+
+/// One 5-tuple shared with the ICE and DTLS of another library. Attached to a socket, media goes straight between
+/// kernel and sink and everything else (STUN, DTLS) waits in a bounded queue for that library. Without a socket the
+/// owner feeds media in and takes datagrams out. Thread-safe.
+class PacketPort final : private DatagramHandler {
+ public:
+  static constexpr std::size_t kMaxControlDatagrams = 256;
+  static constexpr std::size_t kMaxOutgoingDatagrams = 2048;
+
+  PacketPort(IoThread& io_thread, MediaSink& sink, EventNotifier& notifier);
+  ~PacketPort() override;
+
+  /// Takes ownership of a connected descriptor, replacing the one before.
+  Result<void> attach(int file_descriptor);
+  void detach();
+  [[nodiscard]] bool is_attached() const;
+
+  /// As UdpSocket::send, or into the outgoing queue (dropping the oldest) with a signal to the notifier.
+  void send(ByteView data, std::size_t segment_size);
+
+  std::vector<Bytes> take_control();   ///< datagrams that are not media, oldest first
+  std::vector<Bytes> take_outgoing();  ///< datagrams to send by other means, oldest first
+  [[nodiscard]] PortCounters counters() const;
+
+ private:
+  void handle_datagram(MutableByteView datagram, TimePoint now) override;
+  void handle_batch_end(TimePoint now) override;
+
+  IoThread& io_thread_;
+  MediaSink& sink_;
+  EventNotifier& notifier_;
+  mutable std::mutex mutex_;
+  std::unique_ptr<UdpSocket> socket_;
+  std::optional<IoThread::Id> registration_;
+  std::deque<Bytes> control_;
+  std::deque<Bytes> outgoing_;
+  PortCounters counters_;
+};
+
+}  // namespace sealroom::net
