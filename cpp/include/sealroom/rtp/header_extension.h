@@ -23,11 +23,15 @@ inline constexpr std::size_t kExtensionTypes = 6;
 
 [[nodiscard]] std::string_view extension_uri(ExtensionType type);
 
-/// The negotiated ids of one bundle (RFC 8285 section 5): 1..14 fit the one-byte form, up to 255 the two-byte form.
+/// The negotiated ids of one bundle (RFC 8285 section 5): 1..14 fit the one-byte form, up to 255
+/// the two-byte form.
 class ExtensionMap {
  public:
-  Result<void> set(ExtensionType type, std::uint8_t id);  ///< id 0 removes; an id in use is invalid_argument
-  [[nodiscard]] std::uint8_t id(ExtensionType type) const { return ids_[static_cast<std::size_t>(type)]; }
+  Result<void> set(ExtensionType type,
+                   std::uint8_t id);  ///< id 0 removes; an id in use is invalid_argument
+  [[nodiscard]] std::uint8_t id(ExtensionType type) const {
+    return ids_[static_cast<std::size_t>(type)];
+  }
   [[nodiscard]] std::optional<ExtensionType> type(std::uint8_t id) const;
 
  private:
@@ -39,7 +43,8 @@ struct AudioLevel {
   std::uint8_t level = 127;  ///< -dBov, 0 (loudest) .. 127 (silence)
 };
 
-/// Values read from or written to a packet. Text views point into the packet or the caller's memory.
+/// Values read from or written to a packet. Text views point into the packet or the caller's
+/// memory.
 struct HeaderExtensions {
   std::string_view mid;  ///< empty: absent; at most 16 bytes
   std::string_view rid;
@@ -49,12 +54,14 @@ struct HeaderExtensions {
   std::optional<AudioLevel> audio_level;
 };
 
-/// Reads what the map knows and skips what it does not, one- and two-byte form. Malformed elements end the reading
-/// (RFC 8285 section 4.1.1); what was read before them stays.
+/// Reads what the map knows and skips what it does not, one- and two-byte form. Malformed elements
+/// end the reading (RFC 8285 section 4.1.1); what was read before them stays. An element of a size
+/// its type does not have is skipped.
 HeaderExtensions read_extensions(const RtpPacketView& packet, const ExtensionMap& map);
 
-/// Writes the fixed header and those extensions that have an id, in one-byte form where all fit it. Returns the
-/// header's size, a multiple of 4. No CSRCs.
+/// Writes the fixed header and those extensions that have an id, in one-byte form where all fit it.
+/// Returns the header's size, a multiple of 4. No CSRCs. Errors: invalid_argument for a value its
+/// field cannot hold, buffer_too_small.
 Result<std::size_t> write_header(const RtpHeader& header, const HeaderExtensions& extensions,
                                  const ExtensionMap& map, MutableByteView out);
 /// What write_header will need.

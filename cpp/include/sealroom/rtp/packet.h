@@ -7,7 +7,8 @@
 namespace sealroom::rtp {
 
 inline constexpr std::size_t kFixedHeaderSize = 12;
-inline constexpr std::size_t kMaxDatagramSize = 1200;  ///< what sealroom sends; it accepts any UDP datagram
+inline constexpr std::size_t kMaxDatagramSize =
+    1200;  ///< what sealroom sends; it accepts any UDP datagram
 inline constexpr std::uint16_t kOneByteExtensionProfile = 0xBEDE;
 
 /// The fields of the fixed RTP header (RFC 3550 section 5.1) that a sender chooses.
@@ -26,10 +27,14 @@ class RtpPacketView {
 
   [[nodiscard]] const RtpHeader& header() const { return header_; }
   [[nodiscard]] ByteView packet() const { return packet_; }
-  [[nodiscard]] std::size_t header_size() const { return header_size_; }  ///< with CSRCs and extensions
-  [[nodiscard]] ByteView payload() const { return payload_; }             ///< without padding
+  [[nodiscard]] std::size_t header_size() const {
+    return header_size_;
+  }                                                            ///< with CSRCs and extensions
+  [[nodiscard]] ByteView payload() const { return payload_; }  ///< without padding
   [[nodiscard]] std::size_t padding_size() const { return padding_size_; }
-  [[nodiscard]] std::uint16_t extension_profile() const { return extension_profile_; }  ///< 0 if none
+  [[nodiscard]] std::uint16_t extension_profile() const {
+    return extension_profile_;
+  }  ///< 0 if none
   [[nodiscard]] ByteView extension_data() const { return extension_data_; }
 
  private:
@@ -46,8 +51,8 @@ class RtpPacketView {
 [[nodiscard]] bool is_rtcp(ByteView packet);
 /// The SSRC of a (possibly still encrypted) RTP packet, for demultiplexing before authentication.
 Result<Ssrc> peek_ssrc(ByteView packet);
-/// The size of the header with CSRCs and extension. For SRTP: unlike RtpPacketView::parse it does not look at the
-/// padding, which is still encrypted there.
+/// The size of the header with CSRCs and extension. For SRTP: unlike RtpPacketView::parse it does
+/// not look at the padding, which is still encrypted there.
 Result<std::size_t> peek_header_size(ByteView packet);
 
 }  // namespace sealroom::rtp

@@ -5,19 +5,24 @@
 
 namespace sealroom::rtp {
 
-/// The last packets of one stream, whole, for retransmission. A ring indexed by sequence number: O(1), at most
-/// `capacity` packets of at most `kMaxPacket` bytes; its memory is taken in one piece at construction.
+/// The last packets of one stream, whole, for retransmission. A ring indexed by sequence number:
+/// O(1), at most `capacity` packets of at most `kMaxPacket` bytes; its memory is taken in one piece
+/// at construction.
 class PacketHistory {
  public:
   static constexpr std::size_t kMaxPacket = 1500;
-  explicit PacketHistory(std::size_t capacity);  ///< packets, rounded up to a power of two, at most 8192
+  explicit PacketHistory(
+      std::size_t capacity);  ///< packets, rounded up to a power of two, at most 8192
 
-  /// Larger packets are not kept.
+  /// Larger packets are not kept. A number further back than the ring reaches starts the history
+  /// anew.
   void store(std::uint16_t sequence_number, ByteView packet, TimePoint now);
 
-  /// The packet, or an empty view if it is not there any more or was handed out for retransmission less than
-  /// `min_interval` ago (a NACK repeated within one round trip). Marks it as handed out at `now`.
-  ByteView take_for_retransmission(std::uint16_t sequence_number, Duration min_interval, TimePoint now);
+  /// The packet, or an empty view if it is not there any more or was handed out for retransmission
+  /// less than `min_interval` ago (a NACK repeated within one round trip). Marks it as handed out
+  /// at `now`.
+  ByteView take_for_retransmission(std::uint16_t sequence_number, Duration min_interval,
+                                   TimePoint now);
 
  private:
   struct Slot {
@@ -26,6 +31,10 @@ class PacketHistory {
     std::uint16_t size = 0;  ///< 0: empty
     bool retransmitted = false;
   };
+  [[nodiscard]] std::size_t age(std::uint16_t sequence_number) const;  ///< behind the newest packet
+  std::uint8_t* storage_at(std::size_t index);
+
+  std::uint16_t newest_ = 0;
   std::vector<Slot> slots_;
   Bytes storage_;
 };

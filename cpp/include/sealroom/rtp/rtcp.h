@@ -33,8 +33,10 @@ struct RtcpPacketView {
   ByteView body;  ///< after the 4-byte header, without padding
 };
 
-/// Walks a compound or reduced-size packet (RFC 3550 section 6.1, RFC 5506). Use: `while (reader.next(packet))`,
-/// then `reader.ok()` tells whether the end was reached cleanly.
+/// Walks a compound or reduced-size packet (RFC 3550 section 6.1, RFC 5506). Use: `while
+/// (reader.next(packet))`, then `reader.ok()` tells whether the end was reached cleanly: a packet
+/// that breaks its framing, and bytes that are no packet, end the walk. The `parse` functions below
+/// return invalid_argument for a packet of another type.
 class RtcpReader {
  public:
   explicit RtcpReader(ByteView compound) : rest_(compound) {}
@@ -48,11 +50,11 @@ class RtcpReader {
 
 struct ReportBlock {
   Ssrc ssrc{};
-  std::uint8_t fraction_lost = 0;              ///< of 256
-  std::int32_t cumulative_lost = 0;            ///< 24-bit signed
+  std::uint8_t fraction_lost = 0;    ///< of 256
+  std::int32_t cumulative_lost = 0;  ///< 24-bit signed
   std::uint32_t extended_highest_sequence = 0;
-  std::uint32_t jitter = 0;                    ///< in timestamp units
-  std::uint32_t last_sender_report = 0;        ///< middle 32 bits of its NTP time
+  std::uint32_t jitter = 0;                          ///< in timestamp units
+  std::uint32_t last_sender_report = 0;              ///< middle 32 bits of its NTP time
   std::uint32_t delay_since_last_sender_report = 0;  ///< in 1/65536 s
 };
 
@@ -77,7 +79,8 @@ struct ReceiverReport {
   static Result<ReceiverReport> parse(const RtcpPacketView& packet);
 };
 
-struct SourceDescription {  ///< the first chunk's CNAME; others are skipped
+struct SourceDescription {  ///< the first chunk's CNAME, empty if it has none; other chunks are
+                            ///< skipped
   Ssrc ssrc{};
   std::string_view cname;
   static Result<SourceDescription> parse(const RtcpPacketView& packet);
@@ -97,7 +100,8 @@ struct Feedback {
   static Result<Feedback> parse(const RtcpPacketView& packet);
 };
 
-inline constexpr std::size_t kMaxNackedPackets = 512;  ///< taken from one message; the rest is ignored
+inline constexpr std::size_t kMaxNackedPackets =
+    512;  ///< taken from one message; the rest is ignored
 struct NackList {
   std::array<std::uint16_t, kMaxNackedPackets> sequence_numbers{};
   std::size_t count = 0;
@@ -107,7 +111,9 @@ Result<NackList> parse_nack(const Feedback& feedback);
 /// Media SSRCs of a FIR (RFC 5104 section 4.3.1.1), at most kMaxReportBlocks.
 Result<Bye> parse_fir(const Feedback& feedback);
 
-/// Appends packets to a caller's buffer. Each method writes its packet whole or, with buffer_too_small, nothing.
+/// Appends packets to a caller's buffer. Each method writes its packet whole or, with
+/// buffer_too_small, nothing; invalid_argument for a value its field cannot hold, an empty CNAME or
+/// an empty list.
 class RtcpWriter {
  public:
   explicit RtcpWriter(MutableByteView buffer) : buffer_(buffer) {}
@@ -116,7 +122,8 @@ class RtcpWriter {
   Result<void> receiver_report(const ReceiverReport& report);
   Result<void> source_description(Ssrc ssrc, std::string_view cname);
   Result<void> bye(Ssrc ssrc);
-  /// `sequence_numbers` ascending (in RFC 1982 order); packed into as few PID/BLP words as they allow.
+  /// `sequence_numbers` ascending (in RFC 1982 order); packed into as few PID/BLP words as they
+  /// allow.
   Result<void> nack(Ssrc sender, Ssrc media, std::span<const std::uint16_t> sequence_numbers);
   Result<void> picture_loss_indication(Ssrc sender, Ssrc media);
 

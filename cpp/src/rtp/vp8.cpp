@@ -1,0 +1,89 @@
+#include <algorithm>
+
+#include "codecs.h"
+#include "sealroom/base/byte_reader.h"
+#include "sealroom/base/byte_writer.h"
+
+namespace sealroom::rtp {
+namespace {
+
+// The payload descriptor of RFC 7741 section 4.2.
+constexpr std::uint8_t kExtended = 0x80;          // X
+constexpr std::uint8_t kStartOfPartition = 0x10;  // S
+constexpr std::uint8_t kPartitionMask = 0x07;     // PID
+constexpr std::uint8_t kHasPictureId = 0x80;      // I
+constexpr std::uint8_t kHasTl0PicIdx = 0x40;      // L
+constexpr std::uint8_t kHasTid = 0x20;            // T
+constexpr std::uint8_t kHasKeyIdx = 0x10;         // K
+constexpr std::uint8_t kLongPictureId = 0x80;     // M
+constexpr std::uint16_t kPictureIdMask = 0x7FFF;
+constexpr std::size_t kDescriptorSize = 4;  // what the packetizer writes
+
+class Vp8Packetizer final : public Packetizer {
+ public:
+  explicit Vp8Packetizer(std::uint16_t first_picture_id)
+      : next_picture_id_(first_picture_id & kPictureIdMask) {}
+
+  Result<std::size_t> start(ByteView frame, std::size_t max_payload) override {
+    rest_ = {};
+    if (frame.empty() || max_payload <= kDescriptorSize) return Error::invalid_argument;
+    const std::size_t capacity = max_payload - kDescriptorSize;
+    const std::size_t packets = (frame.size() - 1) / capacity + 1;
+    part_size_ = (frame.size() - 1) / packets + 1;
+    rest_ = frame;
+    is_first_ = true;
+    picture_id_ = next_picture_id_;
+    next_picture_id_ = static_cast<std::uint16_t>((picture_id_ + 1) & kPictureIdMask);
+    return packets;
+  }
+
+  Result<std::size_t> write_next(MutableByteView out) override {
+    if (rest_.empty()) return Error::invalid_argument;
+    const std::size_t part = std::min(part_size_, rest_.size());
+    if (out.size() < kDescriptorSize + part) return Error::buffer_too_small;
+    ByteWriter writer(out);
+    // Frames are ciphertext, so the partitions inside cannot be told apart: all is PID 0.
+    writer.u8(is_first_ ? kExtended | kStartOfPartition : kExtended);
+    writer.u8(kHasPictureId);
+    writer.u16(static_cast<std::uint16_t>(kLongPictureId << 8 | picture_id_));
+    writer.bytes(rest_.first(part));
+    rest_ = rest_.subspan(part);
+    is_first_ = false;
+    return writer.position();
+  }
+
+ private:
+  ByteView rest_;
+  std::size_t part_size_ = 0;
+  std::uint16_t picture_id_ = 0;
+  std::uint16_t next_picture_id_;
+  bool is_first_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Packetizer> create_vp8_packetizer(std::uint16_t first_picture_id) {
+  return std::make_unique<Vp8Packetizer>(first_picture_id);
+}
+
+Result<PayloadPart> depacketize_vp8(ByteView payload) {
+  ByteReader reader(payload);
+  const std::uint8_t first = reader.u8();
+  if ((first & kExtended) != 0) {
+    const std::uint8_t fields = reader.u8();
+    if ((fields & kHasPictureId) != 0 && (reader.u8() & kLongPictureId) != 0) reader.skip(1);
+    if ((fields & kHasTl0PicIdx) != 0) reader.skip(1);
+    if ((fields & (kHasTid | kHasKeyIdx)) != 0) reader.skip(1);
+  }
+  if (!reader.ok()) return Error::truncated;
+
+  PayloadPart part;
+  part.data = reader.rest();
+  if (part.data.empty()) return Error::malformed;
+  part.starts_frame = (first & kStartOfPartition) != 0 && (first & kPartitionMask) == 0;
+  // The inverse key frame flag P opens the VP8 payload header (RFC 7741 section 4.3).
+  part.is_key_frame = part.starts_frame && (part.data[0] & 1) == 0;
+  return part;
+}
+
+}  // namespace sealroom::rtp
