@@ -8,7 +8,8 @@
 
 namespace sealroom::srtp {
 
-/// DTLS-SRTP protection profiles with their registry numbers (RFC 5764 section 4.1.2, RFC 7714 section 14.2).
+/// DTLS-SRTP protection profiles with their registry numbers (RFC 5764 section 4.1.2, RFC 7714
+/// section 14.2).
 enum class Profile : std::uint16_t {
   aes128_cm_sha1_80 = 0x0001,
   aes128_cm_sha1_32 = 0x0002,
@@ -17,9 +18,9 @@ enum class Profile : std::uint16_t {
 };
 
 struct ProfileParameters {
-  std::string_view name;     ///< the RFC's: "SRTP_AEAD_AES_256_GCM"
-  std::size_t key_size;      ///< master key
-  std::size_t salt_size;     ///< master salt
+  std::string_view name;  ///< the RFC's: "SRTP_AEAD_AES_256_GCM"
+  std::size_t key_size;   ///< master key
+  std::size_t salt_size;  ///< master salt
   std::size_t rtp_tag_size;
   std::size_t rtcp_tag_size;
   bool is_aead;
