@@ -1,0 +1,100 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+
+#include "sealroom/crypto/backend.h"
+#include "sealroom/jitter/audio_jitter_buffer.h"
+#include "sealroom/jitter/reception_statistics.h"
+#include "sealroom/jitter/video_jitter_buffer.h"
+#include "sealroom/rtp/packet.h"
+#include "sealroom/rtp/payload_format.h"
+#include "sealroom/rtp/rtcp.h"
+#include "sealroom/session/events.h"
+#include "sealroom/sframe/media_frame.h"
+
+namespace sealroom::session {
+
+struct ReceiverConfig {
+  rtp::Codec codec{};
+  PayloadType payload_type{};
+  std::optional<Ssrc> ssrc;  ///< absent: latched from mid or payload type
+  std::string mid;
+  bool protection = true;  ///< false: frames are taken as they come, from peers without end-to-end encryption
+};
+
+struct ReceiverLimits {
+  std::size_t max_queued_frames = 256;
+  std::size_t max_queued_bytes = 16u << 20;
+};
+
+/// One track on its way in: jitter buffer, SFrame, queue of frames for the application. The queue is bounded: video that
+/// is not fetched is dropped up to the next key frame, audio oldest first. One thread.
+class RtpReceiver {
+ public:
+  RtpReceiver(crypto::Backend backend, ReceiverId id, ReceiverConfig config, ReceiverLimits limits);
+
+  /// The first key decides the cipher suite; others must use the same (invalid_argument).
+  Result<void> add_key(sframe::CipherSuite suite, KeyId key_id, ByteView base_key);
+  bool remove_key(KeyId key_id);
+  void set_drop_broken_frames(bool drop) { drop_broken_frames_ = drop; }
+
+  /// An authenticated packet of this track. Another SSRC than before restarts the stream.
+  void handle_packet(const rtp::RtpPacketView& packet, TimePoint now);
+  void handle_sender_report(const rtp::SenderReport& report, TimePoint now);
+  void handle_timeout(TimePoint now);
+  [[nodiscard]] TimePoint next_timeout() const;
+
+  bool poll_event(Event& event, TimePoint now);
+  [[nodiscard]] bool has_event(TimePoint now) const;
+  std::size_t take_nacks(TimePoint now, std::span<std::uint16_t> out);
+  bool take_key_frame_request(TimePoint now);
+  void request_key_frame();
+
+  [[nodiscard]] std::optional<rtp::ReportBlock> take_report_block(TimePoint now);
+  void set_round_trip_time(Duration round_trip_time);
+
+  [[nodiscard]] const ReceiverConfig& config() const { return config_; }
+  [[nodiscard]] std::optional<Ssrc> ssrc() const { return ssrc_; }
+  [[nodiscard]] ReceiverStatistics statistics() const;
+
+ private:
+  struct Rejections {
+    std::uint64_t unreported = 0;
+    TimePoint last_event{};  // the epoch of the clock is long past
+  };
+
+  void start_stream(Ssrc ssrc);
+  void drain_jitter_buffer();
+  void deliver(FrameReceived frame);
+  Result<std::size_t> unprotect(ByteView frame);
+  void reject(RejectReason reason);
+  void enqueue(FrameReceived frame);
+  void drop_queued(std::size_t count);
+  [[nodiscard]] bool is_video() const;
+
+  crypto::Backend backend_;
+  ReceiverId id_;
+  ReceiverConfig config_;
+  ReceiverLimits limits_;
+  std::optional<Ssrc> ssrc_;
+  std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> jitter_;
+  jitter::ReceptionStatistics reception_;
+  std::optional<sframe::Receiver> sframe_;
+  std::optional<sframe::CipherSuite> suite_;
+  Bytes plaintext_;
+  std::deque<FrameReceived> queue_;
+  std::size_t queued_bytes_ = 0;
+  std::array<Rejections, kRejectReasons> rejections_{};
+  std::optional<rtp::SenderReport> last_sender_report_;
+  TimePoint last_sender_report_at_{};
+  bool drop_broken_frames_ = true;
+  ReceiverStatistics counters_;
+};
+
+}  // namespace sealroom::session

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sealroom/base/datagram_batch.h"
+#include "sealroom/crypto/backend.h"
+#include "sealroom/rtp/header_extension.h"
+#include "sealroom/rtp/packet_history.h"
+#include "sealroom/rtp/payload_format.h"
+#include "sealroom/rtp/rtcp.h"
+#include "sealroom/session/statistics.h"
+#include "sealroom/sframe/media_frame.h"
+#include "sealroom/srtp/sender.h"
+
+namespace sealroom::session {
+
+inline constexpr std::size_t kMaxFrameSize = 4u << 20;
+
+struct SenderConfig {
+  rtp::Codec codec{};
+  PayloadType payload_type{};
+  Ssrc ssrc{};
+  std::string mid;  ///< at most 16 bytes
+  std::uint16_t first_sequence_number = 0;
+  std::uint16_t first_picture_id = 0;  ///< VP8
+  bool protection = true;  ///< false: frames leave without end-to-end encryption, for peers that have none
+};
+
+struct OutgoingFrame {
+  ByteView data;  ///< 1..kMaxFrameSize bytes
+  RtpTimestamp timestamp{};
+  std::optional<rtp::AudioLevel> audio_level;
+};
+
+/// One track on its way out: SFrame, packets, SRTP. One thread.
+class RtpSender {
+ public:
+  RtpSender(crypto::Backend backend, SenderConfig config);
+
+  /// Later frames use this key. Key ids must not come back (invalid_argument): the counter would start again.
+  Result<void> set_key(sframe::CipherSuite suite, KeyId key_id, ByteView base_key);
+
+  /// Appends the frame's protected packets to `batch`. Errors: invalid_argument, limit_exceeded, not_ready (no key),
+  /// key_exhausted; on an error nothing is sent and no counter of the stream has moved.
+  Result<void> send(const OutgoingFrame& frame, const rtp::ExtensionMap& extensions, srtp::Sender& srtp,
+                    DatagramBatch& batch, TimePoint now, NtpTime wall_clock);
+
+  void handle_nack(const rtp::NackList& nack, DatagramBatch& batch, TimePoint now);
+  void handle_report_block(const rtp::ReportBlock& block, NtpTime wall_clock);
+  void count_key_frame_request() { ++statistics_.key_frame_requests_received; }
+  /// Nothing before the first frame.
+  [[nodiscard]] std::optional<rtp::SenderReport> sender_report(TimePoint now, NtpTime wall_clock) const;
+
+  [[nodiscard]] const SenderConfig& config() const { return config_; }
+  [[nodiscard]] const SenderStatistics& statistics() const { return statistics_; }
+
+ private:
+  /// The bytes to packetize: the frame itself, or its protected form in protected_.
+  Result<ByteView> protect(ByteView frame);
+
+  crypto::Backend backend_;
+  SenderConfig config_;
+  std::optional<sframe::Sender> sframe_;
+  std::optional<KeyId> newest_key_id_;
+  std::unique_ptr<rtp::Packetizer> packetizer_;
+  rtp::PacketHistory history_;
+  Bytes protected_;
+  std::uint16_t next_sequence_number_;
+  RtpTimestamp last_timestamp_{};
+  TimePoint last_sent_at_{};
+  SenderStatistics statistics_;
+};
+
+}  // namespace sealroom::session

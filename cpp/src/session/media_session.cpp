@@ -1,0 +1,384 @@
+#include "sealroom/session/media_session.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace sealroom::session {
+namespace {
+
+constexpr Duration kReportInterval = std::chrono::seconds(1);
+constexpr std::size_t kMaxMidSize = 16;
+constexpr std::size_t kMaxNacksAtOnce = 256;
+
+}  // namespace
+
+MediaSession::MediaSession(SessionConfig config) : config_(std::move(config)) {}
+
+Result<void> MediaSession::set_keys(srtp::Profile profile, ByteView send, ByteView receive) {
+  if (has_keys()) return Error::invalid_argument;
+  auto sender = srtp::Sender::create(config_.backend, profile, send);
+  if (!sender) return sender.error();
+  auto receiver = srtp::Receiver::create(config_.backend, profile, receive);
+  if (!receiver) return receiver.error();
+  srtp_sender_ = std::move(sender).value();
+  srtp_receiver_ = std::move(receiver).value();
+  return {};
+}
+
+Result<SenderId> MediaSession::add_sender(SenderConfig config) {
+  if (senders_.size() >= kMaxSenders) return Error::limit_exceeded;
+  if (config.mid.size() > kMaxMidSize || config.payload_type.value > 127) {
+    return Error::invalid_argument;
+  }
+  if (sender_by_ssrc(config.ssrc) != nullptr) return Error::invalid_argument;
+  const SenderId id{next_id_++};
+  senders_.try_emplace(id, config_.backend, std::move(config));
+  return id;
+}
+
+Result<void> MediaSession::set_sender_key(SenderId id, sframe::CipherSuite suite, KeyId key_id,
+                                          ByteView base_key) {
+  const auto found = senders_.find(id);
+  if (found == senders_.end()) return Error::invalid_argument;
+  return found->second.set_key(suite, key_id, base_key);
+}
+
+Result<void> MediaSession::send_frame(SenderId id, const OutgoingFrame& frame, TimePoint now,
+                                      NtpTime wall_clock) {
+  const auto found = senders_.find(id);
+  if (found == senders_.end()) return Error::invalid_argument;
+  if (!has_keys()) return Error::not_ready;
+  if (next_report_ == kNever) next_report_ = now + kReportInterval;
+  return found->second.send(frame, config_.extensions, *srtp_sender_, batch_, now, wall_clock);
+}
+
+Result<void> MediaSession::remove_sender(SenderId id) {
+  const auto found = senders_.find(id);
+  if (found == senders_.end()) return Error::invalid_argument;
+  const Ssrc ssrc = found->second.config().ssrc;
+  if (found->second.statistics().frames_sent > 0) {
+    send_rtcp([&](rtp::RtcpWriter& writer) {
+      rtp::ReceiverReport empty;
+      empty.sender = ssrc;
+      (void)writer.receiver_report(empty);
+      (void)writer.source_description(ssrc, config_.cname);
+      (void)writer.bye(ssrc);
+    });
+  }
+  senders_.erase(found);
+  return {};
+}
+
+Result<ReceiverId> MediaSession::add_receiver(ReceiverConfig config) {
+  if (receivers_.size() >= kMaxReceivers) return Error::limit_exceeded;
+  if (config.mid.size() > kMaxMidSize || config.payload_type.value > 127) {
+    return Error::invalid_argument;
+  }
+  if (config.ssrc && routes_.contains(*config.ssrc)) return Error::invalid_argument;
+  const ReceiverId id{next_id_++};
+  if (config.ssrc) routes_.emplace(*config.ssrc, id);
+  receivers_.try_emplace(id, config_.backend, id, std::move(config), config_.receiver_limits);
+  return id;
+}
+
+Result<void> MediaSession::add_receiver_key(ReceiverId id, sframe::CipherSuite suite, KeyId key_id,
+                                            ByteView base_key) {
+  const auto found = receivers_.find(id);
+  if (found == receivers_.end()) return Error::invalid_argument;
+  return found->second.add_key(suite, key_id, base_key);
+}
+
+Result<void> MediaSession::remove_receiver_key(ReceiverId id, KeyId key_id) {
+  const auto found = receivers_.find(id);
+  if (found == receivers_.end()) return Error::invalid_argument;
+  if (!found->second.remove_key(key_id)) return Error::unknown_key_id;
+  return {};
+}
+
+Result<void> MediaSession::set_drop_broken_frames(ReceiverId id, bool drop) {
+  const auto found = receivers_.find(id);
+  if (found == receivers_.end()) return Error::invalid_argument;
+  found->second.set_drop_broken_frames(drop);
+  return {};
+}
+
+Result<void> MediaSession::request_key_frame(ReceiverId id, TimePoint now) {
+  const auto found = receivers_.find(id);
+  if (found == receivers_.end()) return Error::invalid_argument;
+  found->second.request_key_frame();
+  flush_feedback(now);
+  return {};
+}
+
+Result<void> MediaSession::remove_receiver(ReceiverId id) {
+  const auto found = receivers_.find(id);
+  if (found == receivers_.end()) return Error::invalid_argument;
+  std::erase_if(routes_, [&](const auto& route) { return route.second == id; });
+  receivers_.erase(found);
+  return {};
+}
+
+RtpSender* MediaSession::sender_by_ssrc(Ssrc ssrc) {
+  for (auto& [id, sender] : senders_) {
+    if (sender.config().ssrc == ssrc) return &sender;
+  }
+  return nullptr;
+}
+
+RtpReceiver* MediaSession::route(const rtp::RtpPacketView& packet) {
+  const Ssrc ssrc = packet.header().ssrc;
+  if (const auto known = routes_.find(ssrc); known != routes_.end()) {
+    return &receivers_.at(known->second);
+  }
+  const rtp::HeaderExtensions values = rtp::read_extensions(packet, config_.extensions);
+  const PayloadType payload_type = packet.header().payload_type;
+  RtpReceiver* match = nullptr;
+  ReceiverId match_id{};
+  for (auto& [id, receiver] : receivers_) {
+    const bool fits = values.mid.empty()
+                          ? receiver.config().payload_type == payload_type && !receiver.ssrc()
+                          : receiver.config().mid == values.mid;
+    if (!fits) continue;
+    if (match != nullptr) return nullptr;  // ambiguous
+    match = &receiver;
+    match_id = id;
+  }
+  if (match == nullptr) return nullptr;
+  // One SSRC per receiver: the new one replaces the old, so the table is bounded by the receivers.
+  std::erase_if(routes_, [&](const auto& entry) { return entry.second == match_id; });
+  routes_.emplace(ssrc, match_id);
+  return match;
+}
+
+void MediaSession::handle_datagram(MutableByteView datagram, TimePoint now, NtpTime wall_clock) {
+  statistics_.datagrams_received += 1;
+  if (!has_keys()) {
+    statistics_.datagrams_rejected += 1;
+    return;
+  }
+  if (next_report_ == kNever) next_report_ = now + kReportInterval;
+  if (rtp::is_rtcp(datagram)) {
+    handle_rtcp(datagram, now, wall_clock);
+  } else {
+    handle_rtp(datagram, now);
+  }
+}
+
+void MediaSession::handle_rtp(MutableByteView datagram, TimePoint now) {
+  const auto size = srtp_receiver_->unprotect_rtp(datagram, datagram);
+  if (!size) {
+    statistics_.datagrams_rejected += 1;
+    if (size.error() == Error::replayed || size.error() == Error::too_old) {
+      statistics_.datagrams_replayed += 1;
+    }
+    return;
+  }
+  const auto packet = rtp::RtpPacketView::parse(datagram.first(size.value()));
+  if (!packet) {
+    statistics_.datagrams_rejected += 1;
+    return;
+  }
+  RtpReceiver* receiver = route(packet.value());
+  if (receiver == nullptr || receiver->config().payload_type != packet.value().header().payload_type) {
+    statistics_.datagrams_unrouted += 1;
+    return;
+  }
+  receiver->handle_packet(packet.value(), now);
+}
+
+void MediaSession::handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime wall_clock) {
+  const auto size = srtp_receiver_->unprotect_rtcp(datagram, datagram);
+  if (!size) {
+    statistics_.datagrams_rejected += 1;
+    return;
+  }
+  rtp::RtcpReader reader(datagram.first(size.value()));
+  rtp::RtcpPacketView packet;
+  while (reader.next(packet)) {
+    switch (packet.type) {
+      case rtp::RtcpType::sender_report:
+        if (const auto report = rtp::SenderReport::parse(packet)) {
+          if (const auto known = routes_.find(report.value().sender); known != routes_.end()) {
+            receivers_.at(known->second).handle_sender_report(report.value(), now);
+          }
+          handle_reports(report.value().reports, wall_clock);
+        }
+        break;
+      case rtp::RtcpType::receiver_report:
+        if (const auto report = rtp::ReceiverReport::parse(packet)) {
+          handle_reports(report.value().reports, wall_clock);
+        }
+        break;
+      case rtp::RtcpType::bye:
+        if (const auto bye = rtp::Bye::parse(packet)) {
+          for (std::size_t i = 0; i < bye.value().count; ++i) {
+            const auto known = routes_.find(bye.value().sources[i]);
+            if (known != routes_.end()) push_event(RemoteBye{known->second});
+          }
+        }
+        break;
+      case rtp::RtcpType::transport_feedback:
+      case rtp::RtcpType::payload_feedback:
+        handle_feedback(packet, now);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void MediaSession::handle_reports(const rtp::ReportBlocks& reports, NtpTime wall_clock) {
+  for (std::size_t i = 0; i < reports.count; ++i) {
+    RtpSender* sender = sender_by_ssrc(reports.blocks[i].ssrc);
+    if (sender == nullptr) continue;
+    sender->handle_report_block(reports.blocks[i], wall_clock);
+    const Duration round_trip = sender->statistics().round_trip_time;
+    if (round_trip.count() == 0) continue;
+    for (auto& [id, receiver] : receivers_) receiver.set_round_trip_time(round_trip);
+  }
+}
+
+void MediaSession::handle_feedback(const rtp::RtcpPacketView& packet, TimePoint now) {
+  const auto feedback = rtp::Feedback::parse(packet);
+  if (!feedback) return;
+  const auto request_key_frame = [&](Ssrc ssrc) {
+    for (auto& [id, sender] : senders_) {
+      if (sender.config().ssrc != ssrc) continue;
+      sender.count_key_frame_request();
+      push_event(KeyFrameRequested{id});
+    }
+  };
+  if (packet.type == rtp::RtcpType::transport_feedback) {
+    if (packet.count_or_format != rtp::kNackFormat) return;
+    const auto nack = rtp::parse_nack(feedback.value());
+    RtpSender* sender = sender_by_ssrc(feedback.value().media);
+    if (nack && sender != nullptr) sender->handle_nack(nack.value(), batch_, now);
+  } else if (packet.count_or_format == rtp::kPliFormat) {
+    request_key_frame(feedback.value().media);
+  } else if (packet.count_or_format == rtp::kFirFormat) {
+    if (const auto sources = rtp::parse_fir(feedback.value())) {
+      for (std::size_t i = 0; i < sources.value().count; ++i) {
+        request_key_frame(sources.value().sources[i]);
+      }
+    }
+  }
+}
+
+template <class Write>
+void MediaSession::send_rtcp(Write write) {
+  if (!has_keys()) return;
+  const MutableByteView buffer = batch_.prepare(rtp::kMaxDatagramSize);
+  rtp::RtcpWriter writer(buffer.first(rtp::kMaxDatagramSize - srtp::kMaxRtcpOverhead));
+  write(writer);
+  if (writer.size() == 0) return;
+  const auto size = srtp_sender_->protect_rtcp(buffer, writer.size());
+  if (size) batch_.commit(size.value());
+}
+
+Ssrc MediaSession::rtcp_ssrc() const {
+  return senders_.empty() ? config_.rtcp_ssrc : senders_.begin()->second.config().ssrc;
+}
+
+void MediaSession::flush_feedback(TimePoint now) {
+  for (auto& [id, receiver] : receivers_) {
+    if (!receiver.ssrc()) continue;
+    std::array<std::uint16_t, kMaxNacksAtOnce> missing;
+    const std::size_t count = receiver.take_nacks(now, missing);
+    const bool wants_key_frame = receiver.take_key_frame_request(now);
+    if (count == 0 && !wants_key_frame) continue;
+    const Ssrc media = *receiver.ssrc();
+    // A compound begins with a report (RFC 3550 section 6.1): reduced size is not negotiated.
+    send_rtcp([&](rtp::RtcpWriter& writer) {
+      rtp::ReceiverReport empty;
+      empty.sender = rtcp_ssrc();
+      (void)writer.receiver_report(empty);
+      (void)writer.source_description(rtcp_ssrc(), config_.cname);
+      if (count > 0) (void)writer.nack(rtcp_ssrc(), media, std::span(missing).first(count));
+      if (wants_key_frame) (void)writer.picture_loss_indication(rtcp_ssrc(), media);
+    });
+  }
+}
+
+void MediaSession::handle_timeout(TimePoint now, NtpTime wall_clock) {
+  for (auto& [id, receiver] : receivers_) receiver.handle_timeout(now);
+  if (has_keys() && next_report_ <= now) {
+    send_reports(now, wall_clock);
+    next_report_ = now + kReportInterval;
+  }
+  flush_feedback(now);
+}
+
+void MediaSession::send_reports(TimePoint now, NtpTime wall_clock) {
+  auto next_receiver = receivers_.begin();
+  const auto take_blocks = [&] {
+    rtp::ReportBlocks blocks;
+    for (; next_receiver != receivers_.end() && blocks.count < rtp::kMaxReportBlocks; ++next_receiver) {
+      const auto block = next_receiver->second.take_report_block(now);
+      if (block) blocks.blocks[blocks.count++] = *block;
+    }
+    return blocks;
+  };
+  for (auto& [id, sender] : senders_) {
+    auto report = sender.sender_report(now, wall_clock);
+    if (!report) continue;
+    report->reports = take_blocks();
+    send_rtcp([&](rtp::RtcpWriter& writer) {
+      (void)writer.sender_report(*report);
+      (void)writer.source_description(report->sender, config_.cname);
+    });
+  }
+  while (next_receiver != receivers_.end()) {
+    rtp::ReceiverReport report;
+    report.sender = rtcp_ssrc();
+    report.reports = take_blocks();
+    if (report.reports.count == 0) break;
+    send_rtcp([&](rtp::RtcpWriter& writer) {
+      (void)writer.receiver_report(report);
+      (void)writer.source_description(rtcp_ssrc(), config_.cname);
+    });
+  }
+}
+
+TimePoint MediaSession::next_timeout() const {
+  TimePoint next = next_report_;
+  for (const auto& [id, receiver] : receivers_) next = std::min(next, receiver.next_timeout());
+  return next;
+}
+
+void MediaSession::push_event(Event event) {
+  if (events_.size() >= kMaxPendingEvents) events_.pop_front();
+  events_.push_back(std::move(event));
+}
+
+bool MediaSession::poll_event(Event& event, TimePoint now) {
+  if (!events_.empty()) {
+    event = std::move(events_.front());
+    events_.pop_front();
+    return true;
+  }
+  for (auto& [id, receiver] : receivers_) {
+    if (receiver.poll_event(event, now)) return true;
+  }
+  return false;
+}
+
+bool MediaSession::has_event(TimePoint now) const {
+  return !events_.empty() ||
+         std::any_of(receivers_.begin(), receivers_.end(),
+                     [&](const auto& entry) { return entry.second.has_event(now); });
+}
+
+Result<SenderStatistics> MediaSession::sender_statistics(SenderId id) const {
+  const auto found = senders_.find(id);
+  if (found == senders_.end()) return Error::invalid_argument;
+  return found->second.statistics();
+}
+
+Result<ReceiverStatistics> MediaSession::receiver_statistics(ReceiverId id) const {
+  const auto found = receivers_.find(id);
+  if (found == receivers_.end()) return Error::invalid_argument;
+  return found->second.statistics();
+}
+
+}  // namespace sealroom::session

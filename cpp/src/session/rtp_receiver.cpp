@@ -1,0 +1,293 @@
+#include "sealroom/session/rtp_receiver.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sealroom::session {
+namespace {
+
+constexpr Duration kRejectionEventInterval = std::chrono::seconds(1);
+
+std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> make_jitter_buffer(
+    rtp::Codec codec) {
+  if (rtp::media_kind(codec) == MediaKind::video) return jitter::VideoJitterBuffer();
+  jitter::AudioJitterConfig config;
+  config.clock_rate = rtp::clock_rate(codec);
+  return jitter::AudioJitterBuffer(config);
+}
+
+RejectReason reject_reason(Error error) {
+  switch (error) {
+    case Error::unknown_key_id:
+      return RejectReason::unknown_key_id;
+    case Error::replayed:
+    case Error::too_old:
+      return RejectReason::replayed;
+    case Error::malformed:
+    case Error::truncated:
+      return RejectReason::not_encrypted;
+    default:
+      return RejectReason::authentication_failed;
+  }
+}
+
+}  // namespace
+
+RtpReceiver::RtpReceiver(crypto::Backend backend, ReceiverId id, ReceiverConfig config,
+                         ReceiverLimits limits)
+    : backend_(backend),
+      id_(id),
+      config_(std::move(config)),
+      limits_(limits),
+      ssrc_(config_.ssrc),
+      jitter_(make_jitter_buffer(config_.codec)),
+      reception_(rtp::clock_rate(config_.codec)) {}
+
+bool RtpReceiver::is_video() const {
+  return std::holds_alternative<jitter::VideoJitterBuffer>(jitter_);
+}
+
+Result<void> RtpReceiver::add_key(sframe::CipherSuite suite, KeyId key_id, ByteView base_key) {
+  if (!config_.protection) return Error::invalid_argument;
+  if (suite_ && *suite_ != suite) return Error::invalid_argument;
+  const auto parameters = sframe::suite_parameters(suite);
+  if (!parameters) return parameters.error();
+  if (!sframe_) sframe_.emplace(backend_, suite);
+  const auto added = sframe_->add_key(key_id, base_key);
+  if (added) suite_ = suite;
+  return added;
+}
+
+bool RtpReceiver::remove_key(KeyId key_id) { return sframe_ && sframe_->remove_key(key_id); }
+
+void RtpReceiver::start_stream(Ssrc ssrc) {
+  if (ssrc_ && *ssrc_ != ssrc) {
+    jitter_ = make_jitter_buffer(config_.codec);
+    reception_ = jitter::ReceptionStatistics(rtp::clock_rate(config_.codec));
+    last_sender_report_.reset();
+  }
+  ssrc_ = ssrc;
+}
+
+void RtpReceiver::handle_packet(const rtp::RtpPacketView& packet, TimePoint now) {
+  const rtp::RtpHeader& header = packet.header();
+  start_stream(header.ssrc);
+  reception_.packet_received(header.sequence_number, header.timestamp, now);
+  counters_.bytes_received += packet.payload().size();
+
+  if (auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) {
+    jitter::VideoPacket part;
+    part.sequence_number = header.sequence_number;
+    part.timestamp = header.timestamp;
+    part.marker = header.marker;
+    if (!packet.payload().empty()) {  // otherwise padding, which only fills its place
+      const auto payload = rtp::depacketize(config_.codec, packet.payload());
+      if (!payload) return;
+      part.payload = payload.value().data;
+      part.starts_frame = payload.value().starts_frame;
+      part.is_key_frame = payload.value().is_key_frame;
+    }
+    video->insert(part, now);
+  } else if (!packet.payload().empty()) {
+    std::get<jitter::AudioJitterBuffer>(jitter_).insert(
+        {header.sequence_number, header.timestamp, packet.payload()}, now);
+  }
+  drain_jitter_buffer();
+}
+
+void RtpReceiver::handle_timeout(TimePoint now) {
+  std::visit([&](auto& buffer) { buffer.handle_timeout(now); }, jitter_);
+  drain_jitter_buffer();
+}
+
+TimePoint RtpReceiver::next_timeout() const {
+  TimePoint next = std::visit([](const auto& buffer) { return buffer.next_timeout(); }, jitter_);
+  for (const Rejections& rejections : rejections_) {
+    if (rejections.unreported > 0) {
+      next = std::min(next, rejections.last_event + kRejectionEventInterval);
+    }
+  }
+  return next;
+}
+
+void RtpReceiver::drain_jitter_buffer() {
+  if (auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) {
+    jitter::VideoFrame frame;
+    while (video->pop(frame)) {
+      FrameReceived received;
+      received.data = std::move(frame.data);
+      received.timestamp = frame.timestamp;
+      received.is_key_frame = frame.is_key_frame;
+      received.arrival = frame.first_packet_arrival;
+      deliver(std::move(received));
+    }
+  } else {
+    auto& audio = std::get<jitter::AudioJitterBuffer>(jitter_);
+    jitter::AudioFrame frame;
+    while (audio.pop(frame)) {
+      FrameReceived received;
+      received.data = std::move(frame.data);
+      received.timestamp = frame.timestamp;
+      received.is_key_frame = true;
+      received.is_missing = frame.is_missing;
+      received.arrival = frame.arrival;
+      deliver(std::move(received));
+    }
+  }
+}
+
+Result<std::size_t> RtpReceiver::unprotect(ByteView frame) {
+  if (!sframe_) return Error::unknown_key_id;
+  if (plaintext_.size() < frame.size()) plaintext_.resize(frame.size());
+  const auto format =
+      config_.codec == rtp::Codec::vp8 ? sframe::FrameFormat::vp8 : sframe::FrameFormat::opaque;
+  return sframe::unprotect_frame(*sframe_, format, frame, plaintext_);
+}
+
+void RtpReceiver::deliver(FrameReceived frame) {
+  frame.receiver = id_;
+  if (frame.is_missing) {
+    counters_.frames_missing += 1;
+    enqueue(std::move(frame));
+    return;
+  }
+  if (config_.protection) {
+    const auto size = unprotect(frame.data);
+    if (!size) {
+      const RejectReason reason = reject_reason(size.error());
+      reject(reason);
+      // The decoder misses what this frame stood for, unless it was merely sent twice.
+      if (reason != RejectReason::replayed) request_key_frame();
+      if (!drop_broken_frames_) {
+        frame.rejected = reason;
+        enqueue(std::move(frame));
+      }
+      return;
+    }
+    frame.data.assign(plaintext_.begin(),
+                      plaintext_.begin() + static_cast<std::ptrdiff_t>(size.value()));
+  }
+  counters_.frames_received += 1;
+  enqueue(std::move(frame));
+}
+
+void RtpReceiver::enqueue(FrameReceived frame) {
+  const std::size_t size = frame.data.size();
+  if (queue_.size() >= limits_.max_queued_frames ||
+      queued_bytes_ + size > limits_.max_queued_bytes) {
+    if (is_video()) {
+      // What follows cannot be decoded without what is dropped, so all of it goes, and a key frame comes.
+      drop_queued(queue_.size());
+      if (!frame.is_key_frame) {
+        reject(RejectReason::queue_overflow);
+        std::get<jitter::VideoJitterBuffer>(jitter_).require_key_frame();
+        return;
+      }
+    } else {
+      drop_queued(1);
+    }
+  }
+  queued_bytes_ += size;
+  queue_.push_back(std::move(frame));
+}
+
+void RtpReceiver::drop_queued(std::size_t count) {
+  for (; count > 0 && !queue_.empty(); --count) {
+    queued_bytes_ -= queue_.front().data.size();
+    queue_.pop_front();
+    reject(RejectReason::queue_overflow);
+  }
+}
+
+void RtpReceiver::reject(RejectReason reason) {
+  const auto index = static_cast<std::size_t>(reason);
+  counters_.rejected[index] += 1;
+  rejections_[index].unreported += 1;
+}
+
+bool RtpReceiver::has_event(TimePoint now) const {
+  if (!queue_.empty()) return true;
+  return std::any_of(rejections_.begin(), rejections_.end(), [&](const Rejections& rejections) {
+    return rejections.unreported > 0 && now >= rejections.last_event + kRejectionEventInterval;
+  });
+}
+
+bool RtpReceiver::poll_event(Event& event, TimePoint now) {
+  for (std::size_t i = 0; i < kRejectReasons; ++i) {
+    Rejections& rejections = rejections_[i];
+    if (rejections.unreported == 0 || now < rejections.last_event + kRejectionEventInterval) continue;
+    event = FrameRejected{id_, static_cast<RejectReason>(i), rejections.unreported};
+    rejections.unreported = 0;
+    rejections.last_event = now;
+    return true;
+  }
+  if (queue_.empty()) return false;
+  queued_bytes_ -= queue_.front().data.size();
+  event = std::move(queue_.front());
+  queue_.pop_front();
+  return true;
+}
+
+std::size_t RtpReceiver::take_nacks(TimePoint now, std::span<std::uint16_t> out) {
+  auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_);
+  return video == nullptr ? 0 : video->take_nacks(now, out);
+}
+
+bool RtpReceiver::take_key_frame_request(TimePoint now) {
+  auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_);
+  return video != nullptr && video->take_key_frame_request(now);
+}
+
+void RtpReceiver::request_key_frame() {
+  if (auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) video->require_key_frame();
+}
+
+void RtpReceiver::set_round_trip_time(Duration round_trip_time) {
+  if (auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) {
+    video->set_round_trip_time(round_trip_time);
+  }
+}
+
+void RtpReceiver::handle_sender_report(const rtp::SenderReport& report, TimePoint now) {
+  last_sender_report_ = report;
+  last_sender_report_at_ = now;
+}
+
+std::optional<rtp::ReportBlock> RtpReceiver::take_report_block(TimePoint now) {
+  if (!ssrc_ || reception_.packets_received() == 0) return std::nullopt;
+  rtp::ReportBlock block;
+  block.ssrc = *ssrc_;
+  block.fraction_lost = reception_.take_fraction_lost();
+  block.cumulative_lost = reception_.cumulative_lost();
+  block.extended_highest_sequence = reception_.extended_highest_sequence();
+  block.jitter = reception_.jitter();
+  if (last_sender_report_) {
+    block.last_sender_report = static_cast<std::uint32_t>(last_sender_report_->ntp_time.value >> 16);
+    block.delay_since_last_sender_report =
+        static_cast<std::uint32_t>((now - last_sender_report_at_).count() * 65536 / 1'000'000);
+  }
+  return block;
+}
+
+ReceiverStatistics RtpReceiver::statistics() const {
+  ReceiverStatistics result = counters_;
+  result.packets_received = reception_.packets_received();
+  result.packets_lost = reception_.cumulative_lost();
+  result.jitter = reception_.jitter();
+  if (const auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) {
+    const auto& s = video->statistics();
+    result.packets_duplicated = s.packets_duplicated;
+    result.packets_discarded = s.packets_discarded;
+    result.packets_recovered = s.packets_recovered;
+    result.frames_dropped = s.frames_dropped;
+    result.nacks_sent = s.nacks_sent;
+    result.key_frame_requests_sent = s.key_frame_requests;
+  } else {
+    const auto& s = std::get<jitter::AudioJitterBuffer>(jitter_).statistics();
+    result.packets_duplicated = s.packets_duplicated;
+    result.packets_discarded = s.packets_discarded;
+  }
+  return result;
+}
+
+}  // namespace sealroom::session
