@@ -1,0 +1,90 @@
+"""Parameters and results of what administrators call."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from .limits import (
+    MAX_PAGE_ITEMS,
+    MAX_TITLE_LENGTH,
+)
+from .objects import (
+    Context,
+)
+from .values import (
+    Id,
+    IdentityText,
+    Message,
+    Milliseconds,
+    PageSize,
+    RoomState,
+    Skip,
+    UserId,
+)
+
+
+class AdminParams(Message, frozen=True):
+    """Unlocks `admin.*` on this socket."""
+
+    api_key: Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class ContextCreateParams(Message, frozen=True):
+    """New context; the Bridge chooses its id."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)]
+
+
+class PageParams(Message, frozen=True):
+    """One page of a list over the whole Bridge."""
+
+    skip: Skip = 0
+    limit: PageSize = MAX_PAGE_ITEMS
+
+
+class ContextListResult(Message, frozen=True):
+    """One page of contexts."""
+
+    total: int
+    contexts: list[Context]
+
+
+class UserAddParams(Message, frozen=True):
+    """Registers a user's public identity."""
+
+    context_id: Id
+    user_id: UserId
+    identity: IdentityText
+
+
+class UserRemoveParams(Message, frozen=True):
+    """Removes a user and ends its sessions."""
+
+    context_id: Id
+    user_id: UserId
+
+
+class ContextPageParams(Message, frozen=True):
+    """One page of a list over one context."""
+
+    context_id: Id
+    skip: Skip = 0
+    limit: PageSize = MAX_PAGE_ITEMS
+
+
+class RoomSummary(Message, frozen=True):
+    """Room as an administrator sees it: no record, no secrets."""
+
+    room_id: Id
+    author: UserId
+    members: int
+    participants: int
+    state: RoomState
+    created_at: Milliseconds
+
+
+class AdminRoomListResult(Message, frozen=True):
+    """One page of the rooms of a context."""
+
+    total: int
+    rooms: list[RoomSummary]

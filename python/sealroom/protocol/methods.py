@@ -1,0 +1,35 @@
+"""The table of methods: name, struct of the parameters, struct of the result."""
+
+from typing import Final
+
+from . import admin_calls, calls
+from .objects import Context, User
+from .values import Empty, Message
+
+METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
+    "auth.challenge": (calls.ChallengeParams, calls.ChallengeResult),
+    "auth.login": (calls.LoginParams, calls.LoginResult),
+    "auth.admin": (admin_calls.AdminParams, Empty),
+    "context.users": (calls.ContextUsersParams, calls.ContextUsersResult),
+    "room.create": (calls.RoomCreateParams, calls.RoomResult),
+    "room.get": (calls.RoomParams, calls.RoomResult),
+    "room.list": (calls.RoomListParams, calls.RoomListResult),
+    "room.delete": (calls.RoomParams, Empty),
+    "room.join": (calls.RoomParams, calls.JoinResult),
+    "room.leave": (calls.RoomParams, Empty),
+    "room.participants": (calls.RoomParams, calls.ParticipantsResult),
+    "stream.publish": (calls.PublishParams, calls.PublishResult),
+    "stream.unpublish": (calls.UnpublishParams, Empty),
+    "stream.list": (calls.RoomParams, calls.StreamListResult),
+    "subscription.update": (calls.SubscriptionParams, calls.SubscriptionResult),
+    "media.answer": (calls.AnswerParams, calls.AnswerResult),
+    "media.trickle": (calls.TrickleParams, Empty),
+    "events.subscribe": (calls.EventSubscribeParams, calls.EventSubscription),
+    "events.unsubscribe": (calls.EventSubscription, Empty),
+    "admin.context_create": (admin_calls.ContextCreateParams, Context),
+    "admin.context_list": (admin_calls.PageParams, admin_calls.ContextListResult),
+    "admin.user_add": (admin_calls.UserAddParams, User),
+    "admin.user_remove": (admin_calls.UserRemoveParams, Empty),
+    "admin.user_list": (admin_calls.ContextPageParams, calls.ContextUsersResult),
+    "admin.room_list": (admin_calls.ContextPageParams, admin_calls.AdminRoomListResult),
+}

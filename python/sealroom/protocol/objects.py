@@ -1,0 +1,181 @@
+"""Signed objects and the views both sides exchange."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from .limits import (
+    MAX_ENCRYPTED_METADATA_BYTES,
+    MAX_METADATA_BYTES,
+    MAX_NAME_LENGTH,
+    MAX_POLICY_EXPRESSION_LENGTH,
+    MAX_RECORD_BYTES,
+    MAX_ROOM_MEMBERS,
+    MAX_SEALED_SECRET_BYTES,
+    MAX_STREAM_TRACKS,
+    NONCE_BYTES,
+)
+from .values import (
+    Codec,
+    Fingerprint,
+    Id,
+    IdentityText,
+    Kind,
+    Message,
+    Milliseconds,
+    Number,
+    Role,
+    RoomState,
+    Signature,
+    TtlSeconds,
+    UserId,
+)
+
+LOGIN_TYPE: Final = "login"
+ROOM_RECORD_TYPE: Final = "room-record"
+STREAM_ANNOUNCEMENT_TYPE: Final = "stream-announcement"
+
+
+class SignedObject(Message, frozen=True):
+    """Payload carried verbatim with the author's signature; never re-serialised for checking."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=64)]
+    payload: Annotated[bytes, Meta(min_length=1, max_length=MAX_RECORD_BYTES)]
+    signature: Signature
+    author: UserId
+
+
+class LoginPayload(Message, frozen=True):
+    """What a log-in signs (type `LOGIN_TYPE`); the nonce is good once, on the same socket."""
+
+    bridge_id: Id
+    nonce: Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
+    context_id: Id
+    user_id: UserId
+
+
+class RoomMember(Message, frozen=True):
+    """Member of a room; the fingerprint is of the public identity the room's author verified."""
+
+    user_id: UserId
+    identity_fingerprint: Fingerprint
+    role: Role
+
+
+class RoomRecord(Message, frozen=True):
+    """Payload of a signed room record; version 1 has an empty `previous_hash`."""
+
+    context_id: Id
+    room_id: Id
+    version: Number
+    previous_hash: Annotated[bytes, Meta(max_length=32)]
+    author: UserId
+    created_at: Milliseconds
+    members: Annotated[list[RoomMember], Meta(min_length=1, max_length=MAX_ROOM_MEMBERS)]
+    policy: dict[str, Annotated[str, Meta(min_length=1, max_length=MAX_POLICY_EXPRESSION_LENGTH)]]
+    public_meta: Annotated[bytes, Meta(max_length=MAX_METADATA_BYTES)]
+    private_meta: Annotated[bytes, Meta(max_length=MAX_ENCRYPTED_METADATA_BYTES)]
+    epoch: Number
+    epoch_commitment: Annotated[bytes, Meta(min_length=32, max_length=64)]
+
+
+class AnnouncedTrack(Message, frozen=True):
+    """One track of a stream; `suite` is the SFrame cipher suite of RFC 9605 section 4.5."""
+
+    track_id: Id
+    kind: Kind
+    codec: Codec
+    name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)] = ""
+    suite: Annotated[int, Meta(ge=1, le=5)] = 5
+
+
+class StreamAnnouncement(Message, frozen=True):
+    """Payload of a signed stream announcement (type `STREAM_ANNOUNCEMENT_TYPE`)."""
+
+    context_id: Id
+    room_id: Id
+    stream_id: Id
+    nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    epoch: Number
+    tracks: Annotated[list[AnnouncedTrack], Meta(min_length=1, max_length=MAX_STREAM_TRACKS)]
+
+
+class User(Message, frozen=True):
+    """User of a context with the encoded public identity the administrator registered."""
+
+    user_id: UserId
+    identity: IdentityText
+
+
+class SealedSecret(Message, frozen=True):
+    """Epoch secret sealed to one member."""
+
+    user_id: UserId
+    epoch: Number
+    sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_SECRET_BYTES)]
+
+
+class RoomView(Message, frozen=True):
+    """Room as a member sees it: `sealed_secrets` holds the caller's own only."""
+
+    room_id: Id
+    context_id: Id
+    record: SignedObject
+    sealed_secrets: list[SealedSecret]
+    state: RoomState
+    empty_room_ttl: TtlSeconds
+    created_at: Milliseconds
+    modified_at: Milliseconds
+
+
+class Participant(Message, frozen=True):
+    """One live session of a member in a room."""
+
+    participant_id: Id
+    user_id: UserId
+
+
+class StreamView(Message, frozen=True):
+    """Published stream; the announcement is the publisher's, for the subscriber to verify."""
+
+    stream_id: Id
+    participant_id: Id
+    user_id: UserId
+    announcement: SignedObject
+
+
+class IceServer(Message, frozen=True):
+    """STUN or TURN server for the client's ICE agent."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class MediaConfiguration(Message, frozen=True):
+    """What a client needs to reach the media server."""
+
+    ice_servers: list[IceServer]
+
+
+class TrackSelector(Message, frozen=True):
+    """A track of a stream, or all its tracks when `track_id` is None."""
+
+    stream_id: Id
+    track_id: Id | None = None
+
+
+class TrackAssignment(Message, frozen=True):
+    """The m-line of the subscriber transport that carries a track."""
+
+    mid: str
+    stream_id: Id
+    track_id: Id
+
+
+class Context(Message, frozen=True):
+    """A closed group of users."""
+
+    context_id: Id
+    title: str
+    created_at: Milliseconds

@@ -1,0 +1,38 @@
+"""Constrained types and the base of all messages."""
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from . import limits
+
+_TOKEN = r"\A[A-Za-z0-9._+-]+\Z"
+Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_LENGTH, pattern=_TOKEN)]
+UserId: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=limits.MAX_USER_ID_LENGTH, pattern=r"\A[^\x00-\x20\x7f]+\Z")
+]
+Fingerprint: TypeAlias = Annotated[
+    bytes, Meta(min_length=limits.FINGERPRINT_BYTES, max_length=limits.FINGERPRINT_BYTES)
+]
+Signature: TypeAlias = Annotated[bytes, Meta(min_length=1, max_length=limits.MAX_SIGNATURE_BYTES)]
+IdentityText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=limits.MAX_IDENTITY_LENGTH)]
+Sdp: TypeAlias = Annotated[str, Meta(min_length=1, max_length=limits.MAX_SDP_LENGTH)]
+Skip: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+PageSize: TypeAlias = Annotated[int, Meta(ge=1, le=limits.MAX_PAGE_ITEMS)]
+TtlSeconds: TypeAlias = Annotated[float, Meta(ge=0, le=limits.MAX_EMPTY_ROOM_TTL)]
+Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Number: TypeAlias = Annotated[int, Meta(ge=1, le=2**53)]
+Kind: TypeAlias = Literal["audio", "video"]
+Codec: TypeAlias = Literal["vp8", "opus"]
+Role: TypeAlias = Literal["user", "manager"]
+RoomState: TypeAlias = Literal["created", "open", "closed"]
+TransportRole: TypeAlias = Literal["publisher", "subscriber"]
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of everything that travels: immutable, refuses unknown fields."""
+
+
+class Empty(Message, frozen=True):
+    """Parameters or result without content."""
