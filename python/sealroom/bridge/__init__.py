@@ -1,0 +1,1 @@
+"""The Bridge: control plane and, by default in the same process, the media server."""

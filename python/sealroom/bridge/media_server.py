@@ -1,0 +1,117 @@
+"""What the Bridge asks of a media server (SFU); `embedded.py` is the native one.
+
+A participant has up to two transports: the publisher (the client offers) and the subscriber (the
+server offers). SDP is self-contained: candidates inside, no trickle needed.
+
+The Bridge makes at most one call at a time for one participant, but calls for different
+participants overlap. Every call may raise `MediaError`, and has then changed nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sealroom.errors import SealroomError
+from sealroom.protocol import Codec, Kind, TransportRole
+
+
+class MediaError(SealroomError):
+    """The media server refuses an SDP or has no capacity; the text goes to the client."""
+
+    code = "media_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTrack:
+    """Announced track and the mid of the m-line in the offer that carries it."""
+
+    track_id: str
+    kind: Kind
+    codec: Codec
+    mid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRef:
+    """A published track."""
+
+    stream_id: str
+    track_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribedTrack:
+    """The m-line of the subscriber transport that carries a track."""
+
+    mid: str
+    stream_id: str
+    track_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionOffer:
+    """Offer of the subscriber transport with all tracks it carries."""
+
+    sdp: str
+    tracks: Sequence[SubscribedTrack]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaServerStatistics:
+    """Totals since start, and what lives now."""
+
+    participants: int = 0
+    producers: int = 0
+    consumers: int = 0
+    received_packets: int = 0
+    forwarded_packets: int = 0
+    forwarded_bytes: int = 0
+
+
+class MediaServer(Protocol):
+    """A selective forwarding unit. It never holds a frame key."""
+
+    async def publish(
+        self, participant_id: str, stream_id: str, offer: str, tracks: Sequence[PublishedTrack]
+    ) -> str:
+        """Start the stream's producers and return the SDP answer; ICE and DTLS go on behind.
+
+        The offer may also hold m-lines of the participant's other streams, unchanged.
+        """
+        ...
+
+    async def unpublish(self, participant_id: str, stream_id: str) -> None:
+        """Stop the stream's producers and all their consumers. No error if it is gone."""
+        ...
+
+    async def update_subscriptions(
+        self, participant_id: str, wanted: Sequence[TrackRef]
+    ) -> SubscriptionOffer | None:
+        """Make the subscriptions equal to `wanted`; None when nothing changes.
+
+        `wanted` is complete and names published tracks only. May come before the previous offer
+        was answered: the new offer then supersedes it, and only the new one is answered.
+        """
+        ...
+
+    async def answer(self, participant_id: str, sdp: str) -> None:
+        """Take the client's answer to the newest offer."""
+        ...
+
+    async def add_candidate(
+        self, participant_id: str, transport: TransportRole, candidate: str
+    ) -> None:
+        """Add a trickled ICE candidate of the client."""
+        ...
+
+    async def remove_participant(self, participant_id: str) -> None:
+        """End both transports, all producers and consumers. No error if it is gone."""
+        ...
+
+    async def close(self) -> None:
+        """End everything. Idempotent."""
+        ...
+
+    def statistics(self) -> MediaServerStatistics:
+        """Return the counters for `/metrics`."""
+        ...
