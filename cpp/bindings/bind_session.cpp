@@ -1,0 +1,421 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "arguments.h"
+#include "buffers.h"
+#include "default_io_thread.h"
+#include "errors.h"
+#include "frames.h"
+#include "sealroom/host/session_host.h"
+
+namespace sealroom::bindings {
+namespace {
+
+namespace py = pybind11;
+using namespace py::literals;
+using session::ReceiverId;
+using session::SenderId;
+
+constexpr std::size_t kMaxEventsAtOnce = 256;
+
+std::uint32_t random_u32() {
+  std::random_device source;
+  return source();
+}
+
+const char* reason_name(session::RejectReason reason) {
+  switch (reason) {
+    case session::RejectReason::not_encrypted:
+      return "not_encrypted";
+    case session::RejectReason::unknown_key_id:
+      return "unknown_key_id";
+    case session::RejectReason::replayed:
+      return "replayed";
+    case session::RejectReason::authentication_failed:
+      return "authentication_failed";
+    case session::RejectReason::queue_overflow:
+      return "queue_overflow";
+  }
+  return "unknown";
+}
+
+struct PyFrameReceived {
+  std::uint64_t receiver;
+  py::array_t<std::uint8_t> data;
+  std::uint32_t rtp_timestamp;
+  bool is_key_frame;
+  bool is_missing;
+  py::object rejected;
+  double arrival;
+};
+
+struct PyFrameRejected {
+  std::uint64_t receiver;
+  const char* reason;
+  std::uint64_t count;
+};
+
+struct PyKeyFrameRequested {
+  std::uint64_t sender;
+};
+
+struct PyRemoteBye {
+  std::uint64_t receiver;
+};
+
+struct ToPython {
+  py::object operator()(session::FrameReceived& event) const {
+    return py::cast(PyFrameReceived{
+        event.receiver.value, to_array(std::move(event.data)), event.timestamp.value,
+        event.is_key_frame, event.is_missing,
+        event.rejected ? py::object(py::str(reason_name(*event.rejected))) : py::object(py::none()),
+        std::chrono::duration<double>(event.arrival.time_since_epoch()).count()});
+  }
+  py::object operator()(session::FrameRejected& event) const {
+    return py::cast(PyFrameRejected{event.receiver.value, reason_name(event.reason), event.count});
+  }
+  py::object operator()(session::KeyFrameRequested& event) const {
+    return py::cast(PyKeyFrameRequested{event.sender.value});
+  }
+  py::object operator()(session::RemoteBye& event) const {
+    return py::cast(PyRemoteBye{event.receiver.value});
+  }
+};
+
+/// The bound object. Native calls that may wait for the I/O thread run without the GIL.
+class PyMediaSession {
+ public:
+  PyMediaSession(net::IoThread* io_thread, const std::optional<std::string>& backend,
+                 const std::string& cname, const std::map<std::string, int>& extensions) {
+    if (cname.empty() || cname.size() > 255) {
+      raise(Error::invalid_argument, "cname: 1 to 255 bytes");
+    }
+    session::SessionConfig config;
+    config.backend = backend_from_option(backend);
+    config.cname = cname;
+    config.rtcp_ssrc = Ssrc{random_u32()};
+    config.extensions = extension_map(extensions);
+    backend_ = config.backend;
+    host_ = std::make_unique<host::SessionHost>(
+        io_thread != nullptr ? *io_thread : default_io_thread(), std::move(config));
+  }
+  ~PyMediaSession() {
+    const py::gil_scoped_release release;
+    host_.reset();
+  }
+  PyMediaSession(const PyMediaSession&) = delete;
+  PyMediaSession& operator=(const PyMediaSession&) = delete;
+
+  [[nodiscard]] std::string backend() const { return std::string(crypto::backend_name(backend_)); }
+
+  void start(int profile, const py::buffer& send_key, const py::buffer& receive_key) {
+    const ReadBuffer send(send_key);
+    const ReadBuffer receive(receive_key);
+    if (profile < 0 || profile > 0xffff) raise(Error::invalid_argument, "profile: a DTLS-SRTP number");
+    unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.set_keys(static_cast<srtp::Profile>(profile), send.view(), receive.view());
+    }));
+  }
+
+  void set_extensions(const std::map<std::string, int>& ids) {
+    const rtp::ExtensionMap map = extension_map(ids);
+    run([&](session::MediaSession& media, TimePoint) {
+      media.set_extensions(map);
+      return true;
+    });
+  }
+
+  std::uint64_t add_sender(std::uint32_t ssrc, int type, const std::string& codec,
+                           const std::string& mid, bool protection) {
+    session::SenderConfig config;
+    config.codec = codec_from_name(codec);
+    config.payload_type = PayloadType{payload_type(type)};
+    config.ssrc = Ssrc{ssrc};
+    config.mid = mid;
+    config.protection = protection;
+    // RFC 3550 section 5.1: random, and in the lower half so that a lost first packet cannot hide a wrap.
+    config.first_sequence_number = static_cast<std::uint16_t>(random_u32() & 0x7fff);
+    config.first_picture_id = static_cast<std::uint16_t>(random_u32() & 0x7fff);
+    return unwrap(run([&](session::MediaSession& media, TimePoint) {
+             return media.add_sender(std::move(config));
+           }))
+        .value;
+  }
+
+  void set_sender_key(std::uint64_t sender, int suite, std::uint64_t key_id, const py::buffer& key) {
+    const ReadBuffer base_key(key);
+    unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.set_sender_key(SenderId{sender}, static_cast<sframe::CipherSuite>(suite),
+                                  KeyId{key_id}, base_key.view());
+    }));
+  }
+
+  void remove_sender(std::uint64_t sender) {
+    unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.remove_sender(SenderId{sender});
+    }));
+  }
+
+  void send_frame(std::uint64_t sender, const py::buffer& data, std::uint32_t rtp_timestamp,
+                  std::optional<int> audio_level, bool voice_activity) {
+    const ReadBuffer frame(data);
+    session::OutgoingFrame outgoing;
+    outgoing.data = frame.view();
+    outgoing.timestamp = RtpTimestamp{rtp_timestamp};
+    if (audio_level) {
+      if (*audio_level < 0 || *audio_level > 127) {
+        raise(Error::invalid_argument, "audio_level: 0 (loudest) to 127 (-dBov, RFC 6464)");
+      }
+      outgoing.audio_level =
+          rtp::AudioLevel{voice_activity, static_cast<std::uint8_t>(*audio_level)};
+    }
+    Result<void> result;
+    {
+      const py::gil_scoped_release release;
+      result = host_->send_frame(SenderId{sender}, outgoing);
+    }
+    unwrap(result);
+  }
+
+  std::uint64_t add_receiver(const std::string& mid, std::optional<std::uint32_t> ssrc, int type,
+                             const std::string& codec, bool protection) {
+    session::ReceiverConfig config;
+    config.codec = codec_from_name(codec);
+    config.payload_type = PayloadType{payload_type(type)};
+    if (ssrc) config.ssrc = Ssrc{*ssrc};
+    config.mid = mid;
+    config.protection = protection;
+    return unwrap(run([&](session::MediaSession& media, TimePoint) {
+             return media.add_receiver(std::move(config));
+           }))
+        .value;
+  }
+
+  void add_receiver_key(std::uint64_t receiver, int suite, std::uint64_t key_id,
+                        const py::buffer& key) {
+    const ReadBuffer base_key(key);
+    unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.add_receiver_key(ReceiverId{receiver}, static_cast<sframe::CipherSuite>(suite),
+                                    KeyId{key_id}, base_key.view());
+    }));
+  }
+
+  void remove_receiver_key(std::uint64_t receiver, std::uint64_t key_id) {
+    unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.remove_receiver_key(ReceiverId{receiver}, KeyId{key_id});
+    }));
+  }
+
+  void set_drop_broken_frames(std::uint64_t receiver, bool drop) {
+    unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.set_drop_broken_frames(ReceiverId{receiver}, drop);
+    }));
+  }
+
+  void request_key_frame(std::uint64_t receiver) {
+    unwrap(run([&](session::MediaSession& media, TimePoint now) {
+      return media.request_key_frame(ReceiverId{receiver}, now);
+    }));
+  }
+
+  void remove_receiver(std::uint64_t receiver) {
+    unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.remove_receiver(ReceiverId{receiver});
+    }));
+  }
+
+  void attach_socket(int fd) {
+    Result<void> result;
+    {
+      const py::gil_scoped_release release;
+      result = host_->attach_socket(fd);
+    }
+    unwrap(result);
+  }
+
+  void detach_socket() {
+    const py::gil_scoped_release release;
+    host_->detach_socket();
+  }
+
+  void receive_datagram(const py::buffer& data) {
+    const ReadBuffer datagram(data);
+    const py::gil_scoped_release release;
+    host_->receive_datagram(datagram.view());
+  }
+
+  py::list take_events() {
+    std::vector<session::Event> events;
+    {
+      const py::gil_scoped_release release;
+      events = host_->take_events(kMaxEventsAtOnce);
+    }
+    py::list result(events.size());
+    for (std::size_t i = 0; i < events.size(); ++i) result[i] = std::visit(ToPython{}, events[i]);
+    return result;
+  }
+
+  py::list take_control() { return to_list(&host::SessionHost::take_control); }
+  py::list take_outgoing() { return to_list(&host::SessionHost::take_outgoing); }
+  [[nodiscard]] int event_fd() const { return host_->event_descriptor(); }
+  [[nodiscard]] bool is_attached() const { return host_->is_attached(); }
+
+  void close() {
+    const py::gil_scoped_release release;
+    host_->close();
+  }
+
+  session::SessionStatistics statistics() {
+    return run([](session::MediaSession& media, TimePoint) { return media.statistics(); });
+  }
+  session::SenderStatistics sender_statistics(std::uint64_t id) {
+    return unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.sender_statistics(SenderId{id});
+    }));
+  }
+  session::ReceiverStatistics receiver_statistics(std::uint64_t id) {
+    return unwrap(run([&](session::MediaSession& media, TimePoint) {
+      return media.receiver_statistics(ReceiverId{id});
+    }));
+  }
+
+ private:
+  template <class Function>
+  auto run(Function&& function) {
+    const py::gil_scoped_release release;
+    return host_->with_session(std::forward<Function>(function));
+  }
+
+  py::list to_list(std::vector<Bytes> (host::SessionHost::*take)()) {
+    std::vector<Bytes> datagrams;
+    {
+      const py::gil_scoped_release release;
+      datagrams = (host_.get()->*take)();
+    }
+    py::list result(datagrams.size());
+    for (std::size_t i = 0; i < datagrams.size(); ++i) result[i] = to_bytes(datagrams[i]);
+    return result;
+  }
+
+  crypto::Backend backend_{};
+  std::unique_ptr<host::SessionHost> host_;
+};
+
+void bind_events(py::module_& m) {
+  py::class_<PyFrameReceived>(m, "FrameReceived",
+                              "A whole encoded frame, authentic unless `rejected` names why it is not.")
+      .def_readonly("receiver", &PyFrameReceived::receiver)
+      .def_readonly("data", &PyFrameReceived::data)
+      .def_readonly("rtp_timestamp", &PyFrameReceived::rtp_timestamp)
+      .def_readonly("is_key_frame", &PyFrameReceived::is_key_frame)
+      .def_readonly("is_missing", &PyFrameReceived::is_missing)
+      .def_readonly("rejected", &PyFrameReceived::rejected)
+      .def_readonly("arrival", &PyFrameReceived::arrival,
+                    "CLOCK_MONOTONIC seconds of its first packet.");
+  py::class_<PyFrameRejected>(m, "FrameRejected",
+                              "Frames refused since the last such event of this receiver and reason.")
+      .def_readonly("receiver", &PyFrameRejected::receiver)
+      .def_readonly("reason", &PyFrameRejected::reason)
+      .def_readonly("count", &PyFrameRejected::count);
+  py::class_<PyKeyFrameRequested>(m, "KeyFrameRequested", "The other end needs a key frame.")
+      .def_readonly("sender", &PyKeyFrameRequested::sender);
+  py::class_<PyRemoteBye>(m, "RemoteBye", "The other end stopped this stream (RTCP BYE).")
+      .def_readonly("receiver", &PyRemoteBye::receiver);
+}
+
+void bind_statistics(py::module_& m) {
+  using session::ReceiverStatistics;
+  using session::SenderStatistics;
+  using session::SessionStatistics;
+  py::class_<SessionStatistics>(m, "SessionStatistics")
+      .def_readonly("datagrams_received", &SessionStatistics::datagrams_received)
+      .def_readonly("datagrams_rejected", &SessionStatistics::datagrams_rejected)
+      .def_readonly("datagrams_replayed", &SessionStatistics::datagrams_replayed)
+      .def_readonly("datagrams_unrouted", &SessionStatistics::datagrams_unrouted);
+  py::class_<SenderStatistics>(m, "SenderStatistics")
+      .def_readonly("frames_sent", &SenderStatistics::frames_sent)
+      .def_readonly("packets_sent", &SenderStatistics::packets_sent)
+      .def_readonly("bytes_sent", &SenderStatistics::bytes_sent)
+      .def_readonly("packets_retransmitted", &SenderStatistics::packets_retransmitted)
+      .def_readonly("nacks_received", &SenderStatistics::nacks_received)
+      .def_readonly("key_frame_requests_received", &SenderStatistics::key_frame_requests_received)
+      .def_property_readonly("fraction_lost",
+                             [](const SenderStatistics& s) { return s.fraction_lost / 256.0; })
+      .def_property_readonly("round_trip_time", [](const SenderStatistics& s) {
+        return std::chrono::duration<double>(s.round_trip_time).count();
+      });
+  py::class_<ReceiverStatistics>(m, "ReceiverStatistics")
+      .def_readonly("packets_received", &ReceiverStatistics::packets_received)
+      .def_readonly("bytes_received", &ReceiverStatistics::bytes_received)
+      .def_readonly("packets_lost", &ReceiverStatistics::packets_lost)
+      .def_readonly("packets_duplicated", &ReceiverStatistics::packets_duplicated)
+      .def_readonly("packets_discarded", &ReceiverStatistics::packets_discarded)
+      .def_readonly("packets_recovered", &ReceiverStatistics::packets_recovered)
+      .def_readonly("frames_received", &ReceiverStatistics::frames_received)
+      .def_readonly("frames_missing", &ReceiverStatistics::frames_missing)
+      .def_readonly("frames_dropped", &ReceiverStatistics::frames_dropped)
+      .def_readonly("nacks_sent", &ReceiverStatistics::nacks_sent)
+      .def_readonly("key_frame_requests_sent", &ReceiverStatistics::key_frame_requests_sent)
+      .def_readonly("jitter", &ReceiverStatistics::jitter)
+      .def_property_readonly("rejected", [](const ReceiverStatistics& s) {
+        py::dict reasons;
+        for (std::size_t i = 0; i < session::kRejectReasons; ++i) {
+          reasons[reason_name(static_cast<session::RejectReason>(i))] = s.rejected[i];
+        }
+        return reasons;
+      });
+}
+
+}  // namespace
+
+void bind_session(py::module_& parent) {
+  py::module_ m = parent.def_submodule(
+      "session", "One DTLS-SRTP association: encoded frames in, datagrams out, and back.");
+  bind_events(m);
+  bind_statistics(m);
+  py::class_<PyMediaSession>(m, "MediaSession")
+      .def(py::init<net::IoThread*, const std::optional<std::string>&, const std::string&,
+                    const std::map<std::string, int>&>(),
+           "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
+           "cname"_a = "sealroom", "extensions"_a = std::map<std::string, int>{},
+           py::keep_alive<1, 2>())
+      .def_property_readonly("backend", &PyMediaSession::backend)
+      .def("start", &PyMediaSession::start, py::kw_only(), "profile"_a, "send_key"_a,
+           "receive_key"_a)
+      .def("set_extensions", &PyMediaSession::set_extensions, "extensions"_a)
+      .def("add_sender", &PyMediaSession::add_sender, py::kw_only(), "ssrc"_a, "payload_type"_a,
+           "codec"_a, "mid"_a = "", "protection"_a = true)
+      .def("set_sender_key", &PyMediaSession::set_sender_key, "sender"_a, py::kw_only(), "suite"_a,
+           "key_id"_a, "base_key"_a)
+      .def("remove_sender", &PyMediaSession::remove_sender, "sender"_a)
+      .def("send_frame", &PyMediaSession::send_frame, "sender"_a, "data"_a, py::kw_only(),
+           "rtp_timestamp"_a, "audio_level"_a = py::none(), "voice_activity"_a = false)
+      .def("add_receiver", &PyMediaSession::add_receiver, py::kw_only(), "mid"_a = "",
+           "ssrc"_a = py::none(), "payload_type"_a, "codec"_a, "protection"_a = true)
+      .def("add_receiver_key", &PyMediaSession::add_receiver_key, "receiver"_a, py::kw_only(),
+           "suite"_a, "key_id"_a, "base_key"_a)
+      .def("remove_receiver_key", &PyMediaSession::remove_receiver_key, "receiver"_a, "key_id"_a)
+      .def("set_drop_broken_frames", &PyMediaSession::set_drop_broken_frames, "receiver"_a, "drop"_a)
+      .def("request_key_frame", &PyMediaSession::request_key_frame, "receiver"_a)
+      .def("remove_receiver", &PyMediaSession::remove_receiver, "receiver"_a)
+      .def("attach_socket", &PyMediaSession::attach_socket, "fd"_a)
+      .def("detach_socket", &PyMediaSession::detach_socket)
+      .def_property_readonly("is_attached", &PyMediaSession::is_attached)
+      .def("receive_datagram", &PyMediaSession::receive_datagram, "data"_a)
+      .def("take_events", &PyMediaSession::take_events)
+      .def("take_control", &PyMediaSession::take_control)
+      .def("take_outgoing", &PyMediaSession::take_outgoing)
+      .def_property_readonly("event_fd", &PyMediaSession::event_fd)
+      .def("close", &PyMediaSession::close)
+      .def("statistics", &PyMediaSession::statistics)
+      .def("sender_statistics", &PyMediaSession::sender_statistics, "sender"_a)
+      .def("receiver_statistics", &PyMediaSession::receiver_statistics, "receiver"_a);
+}
+
+}  // namespace sealroom::bindings

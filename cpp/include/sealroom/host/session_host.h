@@ -1,0 +1,65 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "sealroom/net/packet_port.h"
+#include "sealroom/session/media_session.h"
+
+namespace sealroom::host {
+
+/// A MediaSession with a socket, a clock and a lock: datagrams are read and answered on the I/O thread, frames are sent
+/// from the caller's thread, events wait to be fetched and are announced by a descriptor. Thread-safe.
+/// Lock order: this class's mutex, then the port's; the I/O thread holds neither while it calls in.
+class SessionHost final : private net::MediaSink, private net::TimerHandler {
+ public:
+  SessionHost(net::IoThread& io_thread, session::SessionConfig config);
+  ~SessionHost() override;
+  SessionHost(const SessionHost&) = delete;
+  SessionHost& operator=(const SessionHost&) = delete;
+
+  Result<void> attach_socket(int file_descriptor) { return port_.attach(file_descriptor); }
+  void detach_socket() { port_.detach(); }
+  [[nodiscard]] bool is_attached() const { return port_.is_attached(); }
+  /// An SRTP or SRTCP datagram that came by other means than the socket; copied.
+  void receive_datagram(ByteView datagram);
+  std::vector<Bytes> take_control() { return port_.take_control(); }
+  std::vector<Bytes> take_outgoing() { return port_.take_outgoing(); }
+  [[nodiscard]] int event_descriptor() const { return notifier_.file_descriptor(); }
+  /// Clears the descriptor, then fetches at most `max_events`; if more wait, the descriptor is set again.
+  std::vector<session::Event> take_events(std::size_t max_events);
+  /// Stops timers and socket; later frames are refused with not_ready. Idempotent.
+  void close();
+
+  Result<void> send_frame(session::SenderId id, const session::OutgoingFrame& frame);
+
+  /// Runs `function(session, now)` under the lock, then sends and announces what came of it.
+  template <class Function>
+  auto with_session(Function&& function) {
+    const std::lock_guard lock(mutex_);
+    const TimePoint now = net::IoThread::now();
+    auto result = function(session_, now);
+    finish(now);
+    return result;
+  }
+
+  [[nodiscard]] net::PortCounters port_counters() const { return port_.counters(); }
+
+ private:
+  void handle_media(MutableByteView datagram, TimePoint now) override;
+  void handle_media_batch_end(TimePoint now) override;
+  void handle_timer(TimePoint now) override;
+  void finish(TimePoint now);
+
+  net::IoThread& io_thread_;
+  std::mutex mutex_;
+  session::MediaSession session_;
+  net::EventNotifier notifier_;
+  net::PacketPort port_;
+  net::IoThread::Id timer_;
+  TimePoint armed_at_ = kNever;
+  bool closed_ = false;
+};
+
+}  // namespace sealroom::host

@@ -1,0 +1,87 @@
+#include "sealroom/host/session_host.h"
+
+#include <utility>
+
+namespace sealroom::host {
+
+SessionHost::SessionHost(net::IoThread& io_thread, session::SessionConfig config)
+    : io_thread_(io_thread),
+      session_(std::move(config)),
+      port_(io_thread, *this, notifier_),
+      timer_(io_thread.add_timer(*this)) {}
+
+SessionHost::~SessionHost() { close(); }
+
+void SessionHost::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    closed_ = true;
+  }
+  // Without the lock: both wait until the I/O thread is out of this object.
+  io_thread_.remove_timer(timer_);
+  port_.detach();
+}
+
+Result<void> SessionHost::send_frame(session::SenderId id, const session::OutgoingFrame& frame) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return Error::not_ready;
+  const TimePoint now = net::IoThread::now();
+  const auto result = session_.send_frame(id, frame, now, net::IoThread::ntp_now());
+  finish(now);
+  return result;
+}
+
+void SessionHost::receive_datagram(ByteView datagram) {
+  Bytes copy(datagram.begin(), datagram.end());
+  const TimePoint now = net::IoThread::now();
+  handle_media(copy, now);
+  handle_media_batch_end(now);
+}
+
+void SessionHost::handle_media(MutableByteView datagram, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  session_.handle_datagram(datagram, now, net::IoThread::ntp_now());
+}
+
+void SessionHost::handle_media_batch_end(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  session_.flush_feedback(now);
+  finish(now);
+}
+
+void SessionHost::handle_timer(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  armed_at_ = kNever;
+  if (closed_) return;
+  session_.handle_timeout(now, net::IoThread::ntp_now());
+  finish(now);
+}
+
+void SessionHost::finish(TimePoint now) {
+  if (closed_) return;
+  DatagramBatch::Run run;
+  while (session_.poll_transmit(run)) port_.send(run.data, run.segment_size);
+  if (session_.has_event(now)) notifier_.signal();
+  const TimePoint next = session_.next_timeout();
+  if (next != armed_at_) {
+    armed_at_ = next;
+    io_thread_.arm(timer_, next);
+  }
+}
+
+std::vector<session::Event> SessionHost::take_events(std::size_t max_events) {
+  notifier_.clear();
+  std::vector<session::Event> events;
+  const std::lock_guard lock(mutex_);
+  const TimePoint now = net::IoThread::now();
+  session::Event event;
+  while (events.size() < max_events && session_.poll_event(event, now)) {
+    events.push_back(std::move(event));
+  }
+  if (session_.has_event(now)) notifier_.signal();
+  return events;
+}
+
+}  // namespace sealroom::host
