@@ -1,0 +1,40 @@
+#include "arguments.h"
+
+#include "errors.h"
+
+namespace sealroom::bindings {
+
+rtp::Codec codec_from_name(const std::string& name) {
+  if (name == "vp8") return rtp::Codec::vp8;
+  if (name == "opus") return rtp::Codec::opus;
+  raise(Error::unsupported, "codec: '" + name + "' is not supported; choose one of: vp8, opus");
+}
+
+rtp::ExtensionMap extension_map(const std::map<std::string, int>& ids) {
+  using rtp::ExtensionType;
+  static const std::map<std::string, ExtensionType> kNames{
+      {"mid", ExtensionType::mid},
+      {"rid", ExtensionType::rid},
+      {"repaired_rid", ExtensionType::repaired_rid},
+      {"abs_send_time", ExtensionType::abs_send_time},
+      {"transport_sequence_number", ExtensionType::transport_sequence_number},
+      {"audio_level", ExtensionType::audio_level},
+  };
+  rtp::ExtensionMap map;
+  for (const auto& [name, id] : ids) {
+    const auto type = kNames.find(name);
+    if (type == kNames.end()) raise(Error::unsupported, "extensions: unknown name '" + name + "'");
+    if (id < 1 || id > 255 || !map.set(type->second, static_cast<std::uint8_t>(id))) {
+      raise(Error::invalid_argument,
+            "extensions: the id of '" + name + "' must be 1 to 255 and used once (RFC 8285)");
+    }
+  }
+  return map;
+}
+
+std::uint8_t payload_type(int value) {
+  if (value < 0 || value > 127) raise(Error::invalid_argument, "payload_type: 0 to 127");
+  return static_cast<std::uint8_t>(value);
+}
+
+}  // namespace sealroom::bindings

@@ -1,0 +1,179 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "buffers.h"
+#include "errors.h"
+#include "frames.h"
+#include "sealroom/sframe/receiver.h"
+#include "sealroom/sframe/sender.h"
+
+namespace sealroom::bindings {
+namespace {
+
+namespace py = pybind11;
+using namespace py::literals;
+
+// Below this size releasing the GIL costs more than the work (docs/architecture.md, "The GIL").
+constexpr std::size_t kReleaseGilAbove = 16 * 1024;
+
+/// Runs `work` without the GIL if it is long enough, so that other Python threads go on.
+template <class Work>
+auto run(std::size_t bytes, Work&& work) {
+  if (bytes < kReleaseGilAbove) return work();
+  const py::gil_scoped_release release;
+  return work();
+}
+
+py::bytes new_bytes(std::size_t size, MutableByteView& view) {
+  PyObject* object = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
+  if (object == nullptr) throw py::error_already_set();
+  view = {reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(object)), size};
+  return py::reinterpret_steal<py::bytes>(object);
+}
+
+py::bytes shrink(py::bytes bytes, std::size_t size) {
+  PyObject* object = bytes.release().ptr();
+  if (_PyBytes_Resize(&object, static_cast<Py_ssize_t>(size)) != 0) throw py::error_already_set();
+  return py::reinterpret_steal<py::bytes>(object);
+}
+
+class PySender {
+ public:
+  PySender(int suite, std::uint64_t key_id, const py::buffer& base_key, std::uint64_t first_counter,
+           std::optional<std::uint64_t> counter_limit, const std::optional<std::string>& backend)
+      : sender_(create(suite, key_id, base_key, first_counter, counter_limit, backend)) {}
+
+  py::bytes protect(const py::buffer& plaintext, const py::buffer& metadata) {
+    const ReadBuffer in(plaintext);
+    const ReadBuffer aad(metadata);
+    MutableByteView out;
+    py::bytes result = new_bytes(in.view().size() + sframe::kMaxOverhead, out);
+    const std::size_t size = unwrap(run(in.view().size(), [&] {
+      const std::lock_guard lock(mutex_);
+      return sender_.protect(aad.view(), in.view(), out);
+    }));
+    return shrink(std::move(result), size);
+  }
+
+  std::size_t protect_into(const py::buffer& plaintext, const py::buffer& output,
+                           const py::buffer& metadata) {
+    const ReadBuffer in(plaintext);
+    const ReadBuffer aad(metadata);
+    const WriteBuffer out(output);
+    return unwrap(run(in.view().size(), [&] {
+      const std::lock_guard lock(mutex_);
+      return sender_.protect(aad.view(), in.view(), out.view());
+    }));
+  }
+
+  std::uint64_t next_counter() {
+    const std::lock_guard lock(mutex_);
+    return sender_.next_counter();
+  }
+  std::uint64_t key_id() const { return sender_.key_id().value; }
+
+ private:
+  static sframe::Sender create(int suite, std::uint64_t key_id, const py::buffer& base_key,
+                               std::uint64_t first_counter,
+                               std::optional<std::uint64_t> counter_limit,
+                               const std::optional<std::string>& backend) {
+    const ReadBuffer key(base_key);
+    sframe::SenderOptions options;
+    options.first_counter = first_counter;
+    if (counter_limit) options.counter_limit = *counter_limit;
+    return unwrap(sframe::Sender::create(backend_from_option(backend),
+                                         static_cast<sframe::CipherSuite>(suite), KeyId{key_id},
+                                         key.view(), options));
+  }
+
+  std::mutex mutex_;
+  sframe::Sender sender_;
+};
+
+class PyReceiver {
+ public:
+  PyReceiver(int suite, const std::optional<std::string>& backend)
+      : receiver_(backend_from_option(backend), checked(suite)) {}
+
+  void add_key(std::uint64_t key_id, const py::buffer& base_key) {
+    const ReadBuffer key(base_key);
+    const std::lock_guard lock(mutex_);
+    unwrap(receiver_.add_key(KeyId{key_id}, key.view()));
+  }
+  bool remove_key(std::uint64_t key_id) {
+    const std::lock_guard lock(mutex_);
+    return receiver_.remove_key(KeyId{key_id});
+  }
+
+  py::bytes unprotect(const py::buffer& frame, const py::buffer& metadata) {
+    const ReadBuffer in(frame);
+    const ReadBuffer aad(metadata);
+    MutableByteView out;
+    py::bytes result = new_bytes(in.view().size(), out);
+    const std::size_t size = unwrap(run(in.view().size(), [&] {
+      const std::lock_guard lock(mutex_);
+      return receiver_.unprotect(aad.view(), in.view(), out);
+    }));
+    return shrink(std::move(result), size);
+  }
+
+  std::size_t unprotect_into(const py::buffer& frame, const py::buffer& output,
+                             const py::buffer& metadata) {
+    const ReadBuffer in(frame);
+    const ReadBuffer aad(metadata);
+    const WriteBuffer out(output);
+    return unwrap(run(in.view().size(), [&] {
+      const std::lock_guard lock(mutex_);
+      return receiver_.unprotect(aad.view(), in.view(), out.view());
+    }));
+  }
+
+ private:
+  static sframe::CipherSuite checked(int suite) {
+    const auto value = static_cast<sframe::CipherSuite>(suite);
+    unwrap(sframe::suite_parameters(value));
+    return value;
+  }
+
+  std::mutex mutex_;
+  sframe::Receiver receiver_;
+};
+
+}  // namespace
+
+void bind_sframe(py::module_& parent) {
+  py::module_ m = parent.def_submodule("sframe", "SFrame (RFC 9605).");
+  m.attr("MAX_OVERHEAD") = sframe::kMaxOverhead;
+  m.attr("AES_128_CTR_HMAC_SHA256_80") = 1;
+  m.attr("AES_128_CTR_HMAC_SHA256_64") = 2;
+  m.attr("AES_128_CTR_HMAC_SHA256_32") = 3;
+  m.attr("AES_128_GCM_SHA256_128") = 4;
+  m.attr("AES_256_GCM_SHA512_128") = 5;
+  py::class_<PySender>(m, "Sender", "Encrypts frames under one key (RFC 9605 section 4.4.3). Thread-safe.")
+      .def(py::init<int, std::uint64_t, const py::buffer&, std::uint64_t,
+                    std::optional<std::uint64_t>, const std::optional<std::string>&>(),
+           py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a, "first_counter"_a = 0,
+           "counter_limit"_a = py::none(), "backend"_a = py::none())
+      .def("protect", &PySender::protect, "plaintext"_a, "metadata"_a = py::bytes())
+      .def("protect_into", &PySender::protect_into, "plaintext"_a, "out"_a,
+           "metadata"_a = py::bytes())
+      .def_property_readonly("next_counter", &PySender::next_counter)
+      .def_property_readonly("key_id", &PySender::key_id);
+  py::class_<PyReceiver>(m, "Receiver", "Decrypts frames of one sender (RFC 9605 section 4.4.4). Thread-safe.")
+      .def(py::init<int, const std::optional<std::string>&>(), py::kw_only(), "suite"_a,
+           "backend"_a = py::none())
+      .def("add_key", &PyReceiver::add_key, "key_id"_a, "base_key"_a)
+      .def("remove_key", &PyReceiver::remove_key, "key_id"_a)
+      .def("unprotect", &PyReceiver::unprotect, "frame"_a, "metadata"_a = py::bytes())
+      .def("unprotect_into", &PyReceiver::unprotect_into, "frame"_a, "out"_a,
+           "metadata"_a = py::bytes());
+}
+
+}  // namespace sealroom::bindings
