@@ -27,8 +27,8 @@ inline constexpr std::size_t kExtensionTypes = 6;
 /// the two-byte form.
 class ExtensionMap {
  public:
-  Result<void> set(ExtensionType type,
-                   std::uint8_t id);  ///< id 0 removes; an id in use is invalid_argument
+  /// Id 0 removes; an id in use is invalid_argument.
+  Result<void> set(ExtensionType type, std::uint8_t id);
   [[nodiscard]] std::uint8_t id(ExtensionType type) const {
     return ids_[static_cast<std::size_t>(type)];
   }

@@ -7,8 +7,8 @@
 namespace sealroom::rtp {
 
 inline constexpr std::size_t kFixedHeaderSize = 12;
-inline constexpr std::size_t kMaxDatagramSize =
-    1200;  ///< what sealroom sends; it accepts any UDP datagram
+/// The largest datagram sealroom sends; it accepts any.
+inline constexpr std::size_t kMaxDatagramSize = 1200;
 inline constexpr std::uint16_t kOneByteExtensionProfile = 0xBEDE;
 
 /// The fields of the fixed RTP header (RFC 3550 section 5.1) that a sender chooses.
@@ -27,14 +27,13 @@ class RtpPacketView {
 
   [[nodiscard]] const RtpHeader& header() const { return header_; }
   [[nodiscard]] ByteView packet() const { return packet_; }
-  [[nodiscard]] std::size_t header_size() const {
-    return header_size_;
-  }                                                            ///< with CSRCs and extensions
-  [[nodiscard]] ByteView payload() const { return payload_; }  ///< without padding
+  /// With CSRCs and extensions.
+  [[nodiscard]] std::size_t header_size() const { return header_size_; }
+  /// Without padding.
+  [[nodiscard]] ByteView payload() const { return payload_; }
   [[nodiscard]] std::size_t padding_size() const { return padding_size_; }
-  [[nodiscard]] std::uint16_t extension_profile() const {
-    return extension_profile_;
-  }  ///< 0 if none
+  /// 0 if there is no extension.
+  [[nodiscard]] std::uint16_t extension_profile() const { return extension_profile_; }
   [[nodiscard]] ByteView extension_data() const { return extension_data_; }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sealroom/base/bytes.h"
+#include "sealroom/base/sequence.h"
 #include "sealroom/base/types.h"
 
 namespace sealroom::rtp {
@@ -11,11 +12,10 @@ namespace sealroom::rtp {
 class PacketHistory {
  public:
   static constexpr std::size_t kMaxPacket = 1500;
-  explicit PacketHistory(
-      std::size_t capacity);  ///< packets, rounded up to a power of two, at most 8192
+  /// `capacity` in packets is rounded up to a power of two and held to 8192.
+  explicit PacketHistory(std::size_t capacity);
 
-  /// Larger packets are not kept. A number further back than the ring reaches starts the history
-  /// anew.
+  /// Larger packets are not kept.
   void store(std::uint16_t sequence_number, ByteView packet, TimePoint now);
 
   /// The packet, or an empty view if it is not there any more or was handed out for retransmission
@@ -27,14 +27,13 @@ class PacketHistory {
  private:
   struct Slot {
     TimePoint last_sent{};
-    std::uint16_t sequence_number = 0;
-    std::uint16_t size = 0;  ///< 0: empty
+    std::int64_t position = 0;  ///< unwrapped, so that a packet of the previous cycle is not meant
+    std::uint16_t size = 0;     ///< 0: empty
     bool retransmitted = false;
   };
-  [[nodiscard]] std::size_t age(std::uint16_t sequence_number) const;  ///< behind the newest packet
-  std::uint8_t* storage_at(std::size_t index);
+  [[nodiscard]] std::size_t slot_index(std::uint16_t sequence_number) const;
 
-  std::uint16_t newest_ = 0;
+  SequenceUnwrapper unwrapper_;
   std::vector<Slot> slots_;
   Bytes storage_;
 };

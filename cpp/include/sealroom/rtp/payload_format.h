@@ -21,8 +21,8 @@ enum class Codec : std::uint8_t {
 struct PayloadPart {
   ByteView data;
   bool starts_frame = false;
-  bool is_key_frame =
-      false;  ///< meaningful where starts_frame; always for Opus, whose frames stand alone
+  /// Meaningful where starts_frame; always true for Opus, whose frames stand alone.
+  bool is_key_frame = false;
 };
 
 /// Reads one payload. Every byte may come from a stranger. A payload without a byte of the frame is

@@ -33,10 +33,10 @@ struct RtcpPacketView {
   ByteView body;  ///< after the 4-byte header, without padding
 };
 
-/// Walks a compound or reduced-size packet (RFC 3550 section 6.1, RFC 5506). Use: `while
-/// (reader.next(packet))`, then `reader.ok()` tells whether the end was reached cleanly: a packet
-/// that breaks its framing, and bytes that are no packet, end the walk. The `parse` functions below
-/// return invalid_argument for a packet of another type.
+/// Walks a compound or reduced-size packet (RFC 3550 section 6.1, RFC 5506).
+/// Use: `while (reader.next(packet))`, then `reader.ok()` tells whether the end was reached
+/// cleanly: a packet that breaks its framing, and bytes that are no packet, end the walk. The
+/// `parse` functions below return invalid_argument for a packet of another type.
 class RtcpReader {
  public:
   explicit RtcpReader(ByteView compound) : rest_(compound) {}
@@ -79,8 +79,8 @@ struct ReceiverReport {
   static Result<ReceiverReport> parse(const RtcpPacketView& packet);
 };
 
-struct SourceDescription {  ///< the first chunk's CNAME, empty if it has none; other chunks are
-                            ///< skipped
+/// The first chunk's CNAME, empty if it has none; other chunks are skipped.
+struct SourceDescription {
   Ssrc ssrc{};
   std::string_view cname;
   static Result<SourceDescription> parse(const RtcpPacketView& packet);
@@ -100,8 +100,8 @@ struct Feedback {
   static Result<Feedback> parse(const RtcpPacketView& packet);
 };
 
-inline constexpr std::size_t kMaxNackedPackets =
-    512;  ///< taken from one message; the rest is ignored
+/// Taken from one NACK; the rest is ignored.
+inline constexpr std::size_t kMaxNackedPackets = 512;
 struct NackList {
   std::array<std::uint16_t, kMaxNackedPackets> sequence_numbers{};
   std::size_t count = 0;
