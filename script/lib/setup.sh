@@ -1,0 +1,66 @@
+# Shared by the scripts: system packages, virtual environment, build. Sourced, not run.
+# Every step says what it does and is skipped when nothing changed.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+SYSTEM_PACKAGES=(python3-venv python3-dev g++ cmake ninja-build libssl-dev libipsec-mb-dev libgtest-dev)
+VENV=.venv
+
+say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
+
+# install_system_packages PACKAGE...: by apt where that is allowed, else the command to run.
+install_system_packages() {
+  command -v dpkg-query >/dev/null || return 0  # not Debian: CMake names what it misses
+  local missing=() package
+  for package in "$@"; do
+    # libipsec-mb exists on x86-64 only; elsewhere the OpenSSL back end does everything.
+    [ "$package" = libipsec-mb-dev ] && [ "$(dpkg --print-architecture)" != amd64 ] && continue
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return 0
+  local as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+      as_root=(sudo)
+    else
+      echo "Missing system packages. Run this, then start again:"
+      echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}"
+      exit 1
+    fi
+  fi
+  say "Installing system packages: ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# What was installed stands for these files; a change to one of them means: again.
+inputs_digest() {
+  { cat pyproject.toml CMakeLists.txt cmake/*.cmake
+    find cpp -type f -print0 | sort -z | xargs -0 cat
+    find python -name '*.py' | sort
+    echo "$*"; } | sha256sum | cut -d' ' -f1
+}
+
+# install_project GROUP...: sealroom in editable mode with all extras and the given dependency groups.
+install_project() {
+  local python=${PYTHON:-python3}
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "Python 3.11 or newer is needed; $python is $("$python" --version). Set PYTHON to another one."
+    exit 1
+  }
+  if [ ! -x $VENV/bin/python ]; then
+    say "Creating the virtual environment $VENV"
+    "$python" -m venv $VENV
+  fi
+  local digest stamp=$VENV/sealroom-installed
+  digest=$(inputs_digest "$@")
+  [ -f $stamp ] && [ "$(cat $stamp)" = "$digest" ] && return 0
+  say "Installing dependencies into $VENV"
+  $VENV/bin/python -m pip install -q --upgrade 'pip>=25.1' 'scikit-build-core>=1.0' 'pybind11>=3.1'
+  local groups=() group
+  for group in "$@"; do groups+=(--group "$group"); done
+  say "Building the native core and installing sealroom"
+  $VENV/bin/python -m pip install -q --no-build-isolation -e '.[all]' "${groups[@]}"
+  echo "$digest" > $stamp
+}
