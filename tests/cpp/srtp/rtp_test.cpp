@@ -132,7 +132,8 @@ TEST_P(SrtpRtp, RollOverIsFollowedThroughLossAndReordering) {
     Bytes packet =
         rtp_packet({.sequence_number = static_cast<std::uint16_t>(i), .payload_size = 8});
     Bytes sealed = protect_rtp(sender_, packet).value();
-    const std::uint32_t delay = random() % 5 == 0 ? 16 * (random() % 20) : 0;
+    const bool is_late = random() % 5 == 0;
+    const std::uint32_t delay = is_late ? 16 * static_cast<std::uint32_t>(random() % 20) : 0;
     if (random() % 10 >= 3) line.push_back({i + delay, std::move(packet), std::move(sealed)});
   }
   std::ranges::stable_sort(line, {}, &OnTheWay::arrival);
