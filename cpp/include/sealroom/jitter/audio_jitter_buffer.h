@@ -39,12 +39,13 @@ struct AudioJitterStatistics {
   Duration target_delay{};
 };
 
-/// Orders an audio stream and decides how long to wait for what is late. In order without a gap a packet leaves at
-/// once; behind a gap it waits until the missing one comes or until the target delay since its own arrival has passed,
-/// then the gap leaves as frames with is_missing (at most 10 per gap, the timestamp interpolated). The target follows
-/// the 0.95 quantile of the relative delay with forgetting (NetEq's idea), within the configured bounds. Sequence
-/// numbers and timestamps wrap; a jump of more than max_packets restarts the stream.
-/// O(1) per packet, no allocation per packet after warm-up apart from the frame handed out. Sans-IO, one thread.
+/// Orders an audio stream and decides how long to wait for what is late. In order without a gap a
+/// packet leaves at once; behind a gap it waits until the missing one comes or until the target
+/// delay since its own arrival has passed, then the gap leaves as frames with is_missing (at most
+/// 10 per gap, the timestamp interpolated). The target follows the 0.95 quantile of the relative
+/// delay with forgetting (NetEq's idea), within the configured bounds. Sequence numbers and
+/// timestamps wrap; a jump of more than max_packets restarts the stream. O(1) per packet, no
+/// allocation per packet after warm-up apart from the frame handed out. Sans-IO, one thread.
 class AudioJitterBuffer {
  public:
   static constexpr std::size_t kMaxPayload = 1500;

@@ -1,13 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "sealroom/base/sequence.h"
 #include "sealroom/base/types.h"
 
 namespace sealroom::jitter {
 
-/// The numbers of a receiver report (RFC 3550 appendices A.1, A.3, A.8) for one SSRC.
+/// The numbers of a receiver report (RFC 3550 appendices A.1, A.3, A.8) for one SSRC. A jump of
+/// 3000 counts only when the number directly behind it follows. O(1), no allocation, one thread.
 class ReceptionStatistics {
  public:
   explicit ReceptionStatistics(std::uint32_t clock_rate) : clock_rate_(clock_rate) {}
@@ -31,6 +33,7 @@ class ReceptionStatistics {
   std::uint64_t received_prior_ = 0;
   std::uint32_t last_transit_ = 0;
   std::uint64_t jitter_q4_ = 0;
+  std::optional<std::uint16_t> next_after_jump_;  ///< would confirm that the sender started anew
 };
 
 }  // namespace sealroom::jitter

@@ -9,14 +9,15 @@
 
 namespace sealroom::jitter {
 
-/// One packet of a video stream after SRTP and the payload descriptor. `payload` is copied by insert().
+/// One packet of a video stream after SRTP and the payload descriptor. `payload` is copied by
+/// insert().
 struct VideoPacket {
   std::uint16_t sequence_number = 0;
   RtpTimestamp timestamp{};
-  bool marker = false;        ///< last packet of its frame
+  bool marker = false;  ///< last packet of its frame
   bool starts_frame = false;
   bool is_key_frame = false;  ///< meaningful where starts_frame
-  ByteView payload;           ///< at most kMaxPayload bytes; may be empty (padding): it only fills its place
+  ByteView payload;  ///< at most kMaxPayload bytes; may be empty (padding): it only fills its place
 };
 
 struct VideoFrame {
@@ -30,11 +31,13 @@ struct VideoFrame {
 };
 
 struct VideoJitterConfig {
-  std::size_t max_packets = 2048;           ///< slots; memory is taken as the stream needs it and kept
+  std::size_t max_packets = 2048;  ///< slots; memory is taken as the stream needs it and kept
   std::size_t max_bytes = 4u << 20;
-  Duration max_gap_wait = std::chrono::milliseconds(500);   ///< then the gap is given up and a key frame asked for
+  Duration max_gap_wait =
+      std::chrono::milliseconds(500);  ///< then the gap is given up and a key frame asked for
   Duration key_frame_interval = std::chrono::milliseconds(500);  ///< between two key-frame requests
-  Duration nack_retry = std::chrono::milliseconds(100);  ///< used until set_round_trip_time is called
+  Duration nack_retry =
+      std::chrono::milliseconds(100);  ///< used until set_round_trip_time is called
   int nack_max_tries = 10;
   std::size_t nack_max_packets = 256;
 };
@@ -42,22 +45,24 @@ struct VideoJitterConfig {
 struct VideoJitterStatistics {
   std::uint64_t packets_received = 0;
   std::uint64_t packets_duplicated = 0;
-  std::uint64_t packets_discarded = 0;   ///< too late, or over a bound
-  std::uint64_t packets_lost = 0;        ///< given up
-  std::uint64_t packets_recovered = 0;   ///< arrived after a NACK
+  std::uint64_t packets_discarded = 0;  ///< too late, or over a bound
+  std::uint64_t packets_lost = 0;       ///< given up
+  std::uint64_t packets_recovered = 0;  ///< arrived after a NACK
   std::uint64_t frames_delivered = 0;
-  std::uint64_t frames_dropped = 0;      ///< incomplete, or undecodable after a loss
-  std::uint64_t nacks_sent = 0;          ///< packets asked for, retries counted
+  std::uint64_t frames_dropped = 0;  ///< incomplete, or undecodable after a loss
+  std::uint64_t nacks_sent = 0;      ///< packets asked for, retries counted
   std::uint64_t key_frame_requests = 0;
 };
 
-/// Puts a video stream's packets back into frames. Emits complete frames only, in order, the first one a key frame;
-/// a frame leaves as soon as it is complete (marker bit, or the next frame's start directly behind it) and all before
-/// it have left. A gap is NACKed at once on detection of reordering's end (one later packet is enough) and again on a
-/// timer; when it cannot be filled within max_gap_wait or max tries, everything up to the next complete key frame is
-/// dropped and a key frame is requested. Sequence numbers wrap; a jump of more than max_packets restarts the stream
-/// behind a key frame. Amortised O(1) per packet, no allocation per packet after warm-up (frames own their bytes).
-/// Sans-IO: call insert/handle_timeout, then drain pop, take_nacks and take_key_frame_request. One thread.
+/// Puts a video stream's packets back into frames. Emits complete frames only, in order, the first
+/// one a key frame; a frame leaves as soon as it is complete (marker bit, or the next frame's start
+/// directly behind it) and all before it have left. A gap is NACKed at once on detection of
+/// reordering's end (one later packet is enough) and again on a timer; when it cannot be filled
+/// within max_gap_wait or max tries, everything up to the next complete key frame is dropped and a
+/// key frame is requested. Sequence numbers wrap; a jump of more than max_packets restarts the
+/// stream behind a key frame. Amortised O(1) per packet, no allocation per packet after warm-up
+/// (frames own their bytes). Sans-IO: call insert/handle_timeout, then drain pop, take_nacks and
+/// take_key_frame_request. One thread.
 class VideoJitterBuffer {
  public:
   static constexpr std::size_t kMaxPayload = 1500;
@@ -77,7 +82,8 @@ class VideoJitterBuffer {
   std::size_t take_nacks(TimePoint now, std::span<std::uint16_t> out);
   /// True at most once per key_frame_interval while a key frame is needed.
   bool take_key_frame_request(TimePoint now);
-  /// The application (decryption, decoder) cannot go on: drop frames until a key frame and ask for one.
+  /// The application (decryption, decoder) cannot go on: drop frames until a key frame and ask for
+  /// one.
   void require_key_frame();
 
   void set_round_trip_time(Duration round_trip_time);

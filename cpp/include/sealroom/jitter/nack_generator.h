@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "sealroom/base/types.h"
+#include "sealroom/jitter/ring_queue.h"
+
+namespace sealroom::jitter {
+
+struct NackConfig {
+  Duration retry = std::chrono::milliseconds(100);  ///< until set_round_trip_time is called
+  Duration max_age =
+      std::chrono::milliseconds(500);  ///< since the gap was seen; then it is given up
+  int max_tries = 10;
+  std::size_t max_packets = 256;  ///< missing packets kept; more of them push the oldest out
+};
+
+/// Which packets of one stream are missing, when to ask for each again, and when to give one up.
+/// Sequence numbers are unwrapped (SequenceUnwrapper). A packet counts as missing as soon as a
+/// later one is in. Every packet that is behind newest() and not there is either is_waiting_for()
+/// or given up, so whoever waits for one can always tell. In order O(1); out of order O(log
+/// max_packets); timers O(missing packets). No allocation after warm-up. One thread.
+class NackGenerator {
+ public:
+  enum class Arrival : std::uint8_t {
+    newest,      ///< the first packet, or one after all seen before
+    reordered,   ///< was missing and came by itself
+    recovered,   ///< was missing and had been asked for
+    unexpected,  ///< nobody waits for it: a duplicate, or given up
+  };
+
+  explicit NackGenerator(NackConfig config = {});
+
+  Arrival packet_received(std::int64_t sequence, TimePoint now);
+  /// Nothing before `sequence` is wanted any more; what was missing there counts as given up.
+  void give_up_before(std::int64_t sequence);
+  /// Forgets the stream; what was missing counts as given up. The next packet is a first one.
+  void restart();
+
+  /// Afterwards next_timeout() > now.
+  void handle_timeout(TimePoint now);
+  [[nodiscard]] TimePoint next_timeout() const;  ///< kNever if nothing is missing
+  /// Writes the sequence numbers to ask for now, ascending, and starts their retry timers. When
+  /// `out` is full there may be more: call again.
+  std::size_t take(TimePoint now, std::span<std::uint16_t> out);
+
+  [[nodiscard]] bool is_waiting_for(std::int64_t sequence) const;
+  /// Each packet is asked for again after this long (at least 10 ms).
+  void set_round_trip_time(Duration round_trip_time);
+
+  [[nodiscard]] std::int64_t newest() const { return newest_; }
+  [[nodiscard]] std::size_t missing() const { return missing_; }
+  [[nodiscard]] std::uint64_t given_up() const { return given_up_; }  ///< packets, ever
+  [[nodiscard]] std::uint64_t requested() const {
+    return requested_;
+  }  ///< packets, retries counted
+
+ private:
+  struct Entry {
+    std::int64_t sequence = 0;
+    TimePoint deadline{};
+    TimePoint due{};  ///< of the next try, or after the last one the end
+    int tries = 0;
+    bool is_missing = false;
+    bool is_pending = false;  ///< to be taken; its due time is over
+  };
+
+  [[nodiscard]] Entry* find(std::int64_t sequence);
+  void add(std::int64_t sequence, TimePoint now);
+  void settle(Entry& entry);
+  void give_up(Entry& entry);
+  void drop_settled_front();
+  void compact();
+
+  NackConfig config_;
+  RingQueue<Entry>
+      entries_;  ///< ascending; settled ones stay until they reach the front or compact()
+  std::int64_t newest_ = 0;
+  bool started_ = false;
+  std::size_t missing_ = 0;
+  std::size_t pending_ = 0;
+  std::uint64_t given_up_ = 0;
+  std::uint64_t requested_ = 0;
+  mutable TimePoint next_timeout_ = kNever;
+  mutable bool timeout_is_stale_ = false;
+};
+
+}  // namespace sealroom::jitter

@@ -1,0 +1,41 @@
+#include "frame_cursor.h"
+
+#include <algorithm>
+
+namespace sealroom::jitter {
+
+FrameCursor::Progress FrameCursor::advance(const PacketStore& store) {
+  while (const StoredPacket* packet = store.find(next)) {
+    const bool is_padding = packet->size == 0;
+    if (!is_open && is_padding) {
+      ++next;
+      continue;
+    }
+    if (!is_open) {
+      if (!packet->starts_frame) return Progress::broken;
+      is_open = true;
+      is_key_frame = packet->is_key_frame;
+      timestamp = packet->timestamp;
+      first = next;
+      earliest_arrival = latest_arrival = packet->arrival;
+    } else if (packet->timestamp != timestamp) {
+      if (is_padding) {  // of a later frame: it does not prove that this one is whole
+        ++next;
+        continue;
+      }
+      if (!packet->starts_frame) return Progress::broken;
+      latest_arrival = std::max(latest_arrival, packet->arrival);
+      return Progress::complete;
+    }
+    ++next;
+    if (is_padding && !packet->marker) continue;
+    last = packet->sequence;
+    bytes += packet->size;
+    earliest_arrival = std::min(earliest_arrival, packet->arrival);
+    latest_arrival = std::max(latest_arrival, packet->arrival);
+    if (packet->marker) return Progress::complete;
+  }
+  return Progress::incomplete;
+}
+
+}  // namespace sealroom::jitter

@@ -1,0 +1,178 @@
+#include "sealroom/jitter/nack_generator.h"
+
+#include <algorithm>
+
+namespace sealroom::jitter {
+namespace {
+
+// Below this a retry overtakes the answer: the other end batches and paces, whatever the path
+// takes.
+constexpr Duration kMinRetry = std::chrono::milliseconds(10);
+
+}  // namespace
+
+NackGenerator::NackGenerator(NackConfig config) : config_(config) {
+  config_.max_packets = std::max<std::size_t>(config_.max_packets, 1);
+  config_.retry = std::max(config_.retry, kMinRetry);
+}
+
+NackGenerator::Arrival NackGenerator::packet_received(std::int64_t sequence, TimePoint now) {
+  if (!started_ || sequence == newest_ + 1) {
+    started_ = true;
+    newest_ = sequence;
+    return Arrival::newest;
+  }
+  if (sequence > newest_) {
+    std::int64_t first = newest_ + 1;
+    const auto limit = static_cast<std::int64_t>(config_.max_packets);
+    if (sequence - first > limit) {  // a long gap: no loop over what the list cannot hold
+      given_up_ += static_cast<std::uint64_t>(sequence - first - limit);
+      first = sequence - limit;
+    }
+    for (; first < sequence; ++first) add(first, now);
+    newest_ = sequence;
+    return Arrival::newest;
+  }
+  Entry* entry = find(sequence);
+  if (entry == nullptr) return Arrival::unexpected;
+  const bool was_asked_for = entry->tries > 0;
+  settle(*entry);
+  drop_settled_front();
+  return was_asked_for ? Arrival::recovered : Arrival::reordered;
+}
+
+void NackGenerator::give_up_before(std::int64_t sequence) {
+  while (!entries_.empty() && entries_.front().sequence < sequence) {
+    if (entries_.front().is_missing) give_up(entries_.front());
+    entries_.pop_front();
+  }
+  drop_settled_front();
+}
+
+void NackGenerator::restart() {
+  given_up_ += missing_;
+  entries_.clear();
+  missing_ = 0;
+  pending_ = 0;
+  started_ = false;
+  timeout_is_stale_ = true;
+}
+
+void NackGenerator::handle_timeout(TimePoint now) {
+  if (now < next_timeout()) return;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    Entry& entry = entries_[i];
+    if (!entry.is_missing) continue;
+    const bool is_due = !entry.is_pending && now >= entry.due;
+    if (now >= entry.deadline || (is_due && entry.tries >= config_.max_tries)) {
+      give_up(entry);
+    } else if (is_due) {
+      entry.is_pending = true;
+      ++pending_;
+    }
+  }
+  timeout_is_stale_ = true;
+  drop_settled_front();
+}
+
+TimePoint NackGenerator::next_timeout() const {
+  if (!timeout_is_stale_) return next_timeout_;
+  next_timeout_ = kNever;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    const Entry& entry = entries_[i];
+    if (!entry.is_missing) continue;
+    next_timeout_ = std::min(next_timeout_, entry.deadline);
+    if (!entry.is_pending) next_timeout_ = std::min(next_timeout_, entry.due);
+  }
+  timeout_is_stale_ = false;
+  return next_timeout_;
+}
+
+std::size_t NackGenerator::take(TimePoint now, std::span<std::uint16_t> out) {
+  if (pending_ == 0 && now < next_timeout()) return 0;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < entries_.size() && count < out.size(); ++i) {
+    Entry& entry = entries_[i];
+    if (!entry.is_missing || entry.tries >= config_.max_tries) continue;
+    if (!entry.is_pending && now < entry.due) continue;
+    out[count++] = static_cast<std::uint16_t>(entry.sequence);
+    if (entry.is_pending) --pending_;
+    entry.is_pending = false;
+    entry.due = now + config_.retry;
+    ++entry.tries;
+  }
+  requested_ += count;
+  if (count > 0) timeout_is_stale_ = true;
+  return count;
+}
+
+bool NackGenerator::is_waiting_for(std::int64_t sequence) const {
+  return const_cast<NackGenerator*>(this)->find(sequence) != nullptr;
+}
+
+void NackGenerator::set_round_trip_time(Duration round_trip_time) {
+  config_.retry = std::max(round_trip_time, kMinRetry);
+}
+
+NackGenerator::Entry* NackGenerator::find(std::int64_t sequence) {
+  std::size_t low = 0;
+  std::size_t high = entries_.size();
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (entries_[middle].sequence < sequence) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low == entries_.size()) return nullptr;
+  Entry& entry = entries_[low];
+  return entry.sequence == sequence && entry.is_missing ? &entry : nullptr;
+}
+
+void NackGenerator::add(std::int64_t sequence, TimePoint now) {
+  if (missing_ >= config_.max_packets) {
+    give_up(entries_.front());  // the front is never a settled one
+    drop_settled_front();
+  }
+  if (entries_.size() >= 2 * config_.max_packets) compact();
+  Entry entry;
+  entry.sequence = sequence;
+  entry.deadline = now + config_.max_age;
+  entry.is_missing = true;
+  entry.is_pending = config_.max_tries > 0;
+  entry.due = entry.deadline;
+  entries_.push_back(entry);
+  ++missing_;
+  if (entry.is_pending) ++pending_;
+  if (!timeout_is_stale_) next_timeout_ = std::min(next_timeout_, entry.deadline);
+}
+
+void NackGenerator::settle(Entry& entry) {
+  if (entry.is_pending) --pending_;
+  entry.is_pending = false;
+  entry.is_missing = false;
+  --missing_;
+  timeout_is_stale_ = true;
+}
+
+void NackGenerator::give_up(Entry& entry) {
+  settle(entry);
+  ++given_up_;
+}
+
+void NackGenerator::drop_settled_front() {
+  while (!entries_.empty() && !entries_.front().is_missing) entries_.pop_front();
+}
+
+// At most max_packets are missing and it runs when there are twice as many entries: amortised O(1)
+// per entry.
+void NackGenerator::compact() {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].is_missing) entries_[kept++] = entries_[i];
+  }
+  entries_.truncate(kept);
+}
+
+}  // namespace sealroom::jitter

@@ -1,0 +1,63 @@
+#include "packet_store.h"
+
+#include <cstring>
+
+namespace sealroom::jitter {
+
+StoredPacket& PacketStore::put(std::int64_t sequence, ByteView payload) {
+  while (entries_[index(sequence)].is_held) grow_entries();
+  StoredPacket& entry = entries_[index(sequence)];
+  entry.sequence = sequence;
+  entry.size = static_cast<std::uint16_t>(payload.size());
+  entry.is_held = true;
+  entry.was_used = true;
+  if (!payload.empty()) {
+    if (free_cells_.empty()) grow_cells();
+    entry.cell = free_cells_.back();
+    free_cells_.pop_back();
+    std::memcpy(cell(entry.cell), payload.data(), payload.size());
+  }
+  ++packets_;
+  bytes_ += payload.size();
+  return entry;
+}
+
+void PacketStore::release(std::int64_t sequence) {
+  StoredPacket& entry = entries_[index(sequence)];
+  if (!entry.is_held || entry.sequence != sequence) return;
+  if (entry.size > 0) free_cells_.push_back(entry.cell);
+  entry.is_held = false;
+  --packets_;
+  bytes_ -= entry.size;
+}
+
+void PacketStore::clear() {
+  for (StoredPacket& entry : entries_) {
+    if (entry.is_held && entry.size > 0) free_cells_.push_back(entry.cell);
+    entry = StoredPacket();
+  }
+  packets_ = 0;
+  bytes_ = 0;
+}
+
+// Places that differ modulo the old size differ modulo twice that size, so nothing collides on the
+// way.
+void PacketStore::grow_entries() {
+  std::vector<StoredPacket> old(2 * entries_.size());
+  old.swap(entries_);
+  for (const StoredPacket& entry : old) {
+    if (entry.was_used) entries_[index(entry.sequence)] = entry;
+  }
+}
+
+void PacketStore::grow_cells() {
+  const std::size_t first = chunks_.size() * kCellsPerChunk;
+  chunks_.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(kCellsPerChunk * kMaxPayload));
+  free_cells_.reserve(first +
+                      kCellsPerChunk);  // every cell may be free at once: release never allocates
+  for (std::size_t i = kCellsPerChunk; i > 0; --i) {
+    free_cells_.push_back(static_cast<std::uint32_t>(first + i - 1));
+  }
+}
+
+}  // namespace sealroom::jitter

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "sealroom/base/bytes.h"
+#include "sealroom/base/types.h"
+
+namespace sealroom::jitter {
+
+struct StoredPacket {
+  std::int64_t sequence = 0;  ///< unwrapped
+  TimePoint arrival{};
+  RtpTimestamp timestamp{};
+  std::uint32_t cell = 0;
+  std::uint16_t size = 0;
+  bool is_held = false;  ///< false: released, kept only to know a duplicate
+  bool was_used = false;
+  bool marker = false;
+  bool starts_frame = false;
+  bool is_key_frame = false;
+};
+
+/// Packets of one stream by unwrapped sequence number. The ring of entries doubles when two held
+/// packets would share a place, the payloads lie in cells of kMaxPayload bytes taken in chunks;
+/// both are kept and reused, so memory follows the most packets ever held at once. The caller
+/// bounds the span of held sequence numbers. All operations O(1).
+class PacketStore {
+ public:
+  static constexpr std::size_t kMaxPayload = 1500;
+
+  /// The held packet, or null.
+  [[nodiscard]] const StoredPacket* find(std::int64_t sequence) const {
+    const StoredPacket& entry = entries_[index(sequence)];
+    return entry.is_held && entry.sequence == sequence ? &entry : nullptr;
+  }
+  /// True for a held packet and, as long as its place was not taken, for a released one.
+  [[nodiscard]] bool has_seen(std::int64_t sequence) const {
+    const StoredPacket& entry = entries_[index(sequence)];
+    return entry.was_used && entry.sequence == sequence;
+  }
+  [[nodiscard]] ByteView payload(const StoredPacket& packet) const {
+    return packet.size == 0 ? ByteView() : ByteView(cell(packet.cell), packet.size);
+  }
+
+  /// Takes the place of a packet that is not held. `payload` is copied, at most kMaxPayload bytes.
+  StoredPacket& put(std::int64_t sequence, ByteView payload);
+  void release(std::int64_t sequence);
+  void clear();
+
+  [[nodiscard]] std::size_t packets() const { return packets_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::size_t kFirstEntries = 64;
+  static constexpr std::size_t kCellsPerChunk = 16;
+
+  [[nodiscard]] std::size_t index(std::int64_t sequence) const {
+    return static_cast<std::size_t>(sequence) & (entries_.size() - 1);
+  }
+  [[nodiscard]] std::uint8_t* cell(std::uint32_t number) const {
+    return chunks_[number / kCellsPerChunk].get() + (number % kCellsPerChunk) * kMaxPayload;
+  }
+  void grow_entries();
+  void grow_cells();
+
+  std::vector<StoredPacket> entries_ = std::vector<StoredPacket>(kFirstEntries);
+  std::vector<std::unique_ptr<std::uint8_t[]>> chunks_;
+  std::vector<std::uint32_t> free_cells_;
+  std::size_t packets_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace sealroom::jitter

@@ -1,0 +1,207 @@
+#include "video_jitter_state.h"
+
+#include <algorithm>
+
+namespace sealroom::jitter {
+namespace {
+
+// A frame of high quality must fit; half the range of sequence numbers must not be reached.
+constexpr std::size_t kMinPackets = 16;
+constexpr std::size_t kMaxPackets = 16384;
+
+static_assert(VideoJitterBuffer::kMaxPayload == PacketStore::kMaxPayload);
+
+VideoJitterConfig clamp_config(VideoJitterConfig config) {
+  config.max_packets = std::clamp(config.max_packets, kMinPackets, kMaxPackets);
+  config.max_bytes = std::max(config.max_bytes, PacketStore::kMaxPayload);
+  return config;
+}
+
+NackConfig nack_config(const VideoJitterConfig& config) {
+  return {.retry = config.nack_retry,
+          .max_age = config.max_gap_wait,
+          .max_tries = config.nack_max_tries,
+          .max_packets = std::min(config.nack_max_packets, config.max_packets)};
+}
+
+}  // namespace
+
+VideoJitterBuffer::State::State(VideoJitterConfig given)
+    : config(clamp_config(given)),
+      nacks(nack_config(config)),
+      line_(static_cast<std::int64_t>(config.max_packets)) {}
+
+void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) {
+  ++statistics.packets_received;
+  std::int64_t sequence = 0;
+  const SequenceLine::Verdict verdict = packet.payload.size() > kMaxPayload
+                                            ? SequenceLine::Verdict::stray
+                                            : line_.place(packet.sequence_number, sequence);
+  if (verdict == SequenceLine::Verdict::stray) {
+    ++statistics.packets_discarded;
+    return;
+  }
+  if (verdict == SequenceLine::Verdict::restarted) restart(sequence);
+  if (sequence < floor_ || store_.find(sequence) != nullptr) {
+    ++(store_.has_seen(sequence) ? statistics.packets_duplicated : statistics.packets_discarded);
+    return;
+  }
+  if (!make_room(sequence, packet.payload.size())) {
+    ++statistics.packets_discarded;
+    return;
+  }
+  StoredPacket& stored = store_.put(sequence, packet.payload);
+  stored.arrival = now;
+  stored.timestamp = packet.timestamp;
+  stored.marker = packet.marker;
+  stored.starts_frame = packet.starts_frame;
+  stored.is_key_frame = packet.is_key_frame;
+
+  const std::uint64_t given_up_before = nacks.given_up();
+  if (nacks.packet_received(sequence, now) == NackGenerator::Arrival::recovered) {
+    ++statistics.packets_recovered;
+  }
+  const bool may_start_chain =
+      packet.starts_frame && packet.is_key_frame && !packet.payload.empty();
+  if (may_start_chain) add_candidate(sequence, packet.timestamp);
+  if (in_chain_) {
+    if (sequence == main_.next || nacks.given_up() != given_up_before) advance_main();
+  } else {
+    advance_candidates_at(sequence, now);
+    if (!in_chain_) forget_outdated(now);
+  }
+}
+
+void VideoJitterBuffer::State::handle_timeout(TimePoint now) {
+  const std::uint64_t given_up_before = nacks.given_up();
+  nacks.handle_timeout(now);
+  if (nacks.given_up() != given_up_before) {
+    if (in_chain_) {
+      advance_main();
+    } else {
+      advance_all_candidates();
+    }
+  }
+  if (now >= key_frame_request_due()) request_is_pending_ = true;
+}
+
+TimePoint VideoJitterBuffer::State::next_timeout() const {
+  if (in_chain_ || request_is_pending_) return nacks.next_timeout();
+  return std::min(nacks.next_timeout(), key_frame_request_due());
+}
+
+bool VideoJitterBuffer::State::pop(VideoFrame& frame) {
+  if (ready_.empty()) return false;
+  const FrameCursor& source = ready_.front();
+  frame.data.clear();
+  frame.data.reserve(source.bytes);
+  for (std::int64_t sequence = source.first; sequence <= source.last; ++sequence) {
+    const ByteView payload = store_.payload(*store_.find(sequence));
+    frame.data.insert(frame.data.end(), payload.begin(), payload.end());
+  }
+  frame.timestamp = source.timestamp;
+  frame.first_sequence_number = static_cast<std::uint16_t>(source.first);
+  frame.last_sequence_number = static_cast<std::uint16_t>(source.last);
+  frame.is_key_frame = source.is_key_frame;
+  frame.first_packet_arrival = source.earliest_arrival;
+  frame.completed_at = source.latest_arrival;
+  release(source.begin, source.next);
+  ready_.pop_front();
+  ++statistics.frames_delivered;
+  return true;
+}
+
+// Never from the first packet on: whoever joins hears the middle of a frame first. Not while a key
+// frame comes in.
+TimePoint VideoJitterBuffer::State::key_frame_request_due() const {
+  if (in_chain_ || !started_) return kNever;
+  TimePoint due = TimePoint::min();
+  if (last_request_ != TimePoint::min()) due = last_request_ + config.key_frame_interval;
+  if (candidate_count_ > 0) due = std::max(due, candidate_progress_ + config.key_frame_interval);
+  return due;
+}
+
+bool VideoJitterBuffer::State::take_key_frame_request(TimePoint now) {
+  request_is_pending_ = false;
+  if (now < key_frame_request_due()) return false;
+  last_request_ = now;
+  ++statistics.key_frame_requests;
+  return true;
+}
+
+void VideoJitterBuffer::State::require_key_frame() {
+  if (drop_ready_until_key_frame()) return;
+  const bool key_frame_is_next = main_.is_open && main_.is_key_frame;
+  if (in_chain_ && !key_frame_is_next) lose_chain();
+}
+
+void VideoJitterBuffer::State::update_statistics() {
+  statistics.packets_lost = nacks.given_up();
+  statistics.nacks_sent = nacks.requested();
+}
+
+// True for a place behind which packets wait, that is empty and that nobody will fill any more.
+bool VideoJitterBuffer::State::is_hopeless(std::int64_t sequence) const {
+  return sequence < nacks.newest() && store_.find(sequence) == nullptr &&
+         !nacks.is_waiting_for(sequence);
+}
+
+void VideoJitterBuffer::State::restart(std::int64_t sequence) {
+  if (started_) {
+    while (!ready_.empty()) {
+      release(ready_.front().begin, ready_.front().next);
+      ready_.pop_front();
+      ++statistics.frames_dropped;
+    }
+    drop_until(nacks.newest() + 1);
+  }
+  store_.clear();
+  nacks.restart();
+  candidate_count_ = 0;
+  in_chain_ = false;
+  started_ = true;
+  floor_ = sequence;
+}
+
+// Drop-oldest: a reader that does not read loses frames, never the newest packet, and goes on with
+// a key frame.
+bool VideoJitterBuffer::State::make_room(std::int64_t sequence, std::size_t size) {
+  while (sequence - begin() >= static_cast<std::int64_t>(config.max_packets) ||
+         store_.bytes() + size > config.max_bytes) {
+    if (!drop_oldest()) break;
+  }
+  return sequence >= floor_ && store_.bytes() + size <= config.max_bytes;
+}
+
+bool VideoJitterBuffer::State::drop_oldest() {
+  const std::size_t packets_before = store_.packets();
+  bool dropped = true;
+  if (!ready_.empty()) {
+    release(ready_.front().begin, ready_.front().next);
+    ready_.pop_front();
+    ++statistics.frames_dropped;
+    require_key_frame();
+  } else if (in_chain_) {
+    lose_chain();
+  } else if (candidate_count_ > 1) {
+    remove_candidates(0, 1);
+    drop_until(candidates_[0].begin);
+  } else {
+    candidate_count_ = 0;
+    dropped = floor_ <= nacks.newest();
+    if (dropped) drop_until(floor_ + 1);
+  }
+  statistics.packets_discarded += packets_before - store_.packets();
+  return dropped;
+}
+
+bool VideoJitterBuffer::State::drop_ready_until_key_frame() {
+  while (!ready_.empty() && !ready_.front().is_key_frame) {
+    release(ready_.front().begin, ready_.front().next);
+    ready_.pop_front();
+    ++statistics.frames_dropped;
+  }
+  return !ready_.empty();
+}
+
+}  // namespace sealroom::jitter

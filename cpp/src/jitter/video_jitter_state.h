@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+
+#include "frame_cursor.h"
+#include "packet_store.h"
+#include "sealroom/jitter/nack_generator.h"
+#include "sealroom/jitter/ring_queue.h"
+#include "sealroom/jitter/video_jitter_buffer.h"
+#include "sequence_line.h"
+
+namespace sealroom::jitter {
+
+/// Two states. In the chain, `main_` assembles the frame behind the last complete one and a hole in
+/// it is waited for. Without it (at the start, and once a hole is given up) the key frames seen so
+/// far are assembled side by side, the first one whole begins a new chain, and everything before it
+/// goes. What is complete stays in the store until pop():
+///
+///   begin() ... ready frames ... | floor_ ... packets not in a complete frame ... newest
+///
+/// The span from begin() to newest never exceeds max_packets.
+struct VideoJitterBuffer::State {
+  explicit State(VideoJitterConfig given);
+
+  void insert(const VideoPacket& packet, TimePoint now);
+  void handle_timeout(TimePoint now);
+  [[nodiscard]] TimePoint next_timeout() const;
+  bool pop(VideoFrame& frame);
+  bool take_key_frame_request(TimePoint now);
+  void require_key_frame();
+  void update_statistics();
+
+  VideoJitterConfig config;
+  VideoJitterStatistics statistics;
+  NackGenerator nacks;
+
+ private:
+  // More key frames than this are not underway at once; the oldest is forgotten, not what can still
+  // be shown.
+  static constexpr std::size_t kMaxCandidates = 8;
+
+  [[nodiscard]] std::int64_t begin() const {
+    return ready_.empty() ? floor_ : ready_.front().begin;
+  }
+  [[nodiscard]] bool is_hopeless(std::int64_t sequence) const;
+  [[nodiscard]] TimePoint key_frame_request_due() const;
+
+  void restart(std::int64_t sequence);
+  bool make_room(std::int64_t sequence, std::size_t size);
+  bool drop_oldest();
+  bool drop_ready_until_key_frame();
+
+  void advance_main();
+  void push_ready(const FrameCursor& frame);
+  void lose_chain();
+
+  void add_candidate(std::int64_t sequence, RtpTimestamp timestamp);
+  void remove_candidates(std::size_t first, std::size_t count);
+  void advance_candidates_at(std::int64_t sequence, TimePoint now);
+  void advance_all_candidates();
+  enum class Candidate : std::uint8_t { waits, removed, started_chain };
+  Candidate try_candidate(std::size_t index);
+  void forget_outdated(TimePoint now);
+
+  void release(std::int64_t first, std::int64_t end);
+  void drop_until(std::int64_t sequence);
+
+  PacketStore store_;
+  SequenceLine line_;
+  RingQueue<FrameCursor> ready_;
+  std::int64_t floor_ = 0;
+  FrameCursor main_;  ///< of the chain
+  bool in_chain_ = false;
+  bool started_ = false;
+
+  std::array<FrameCursor, kMaxCandidates> candidates_;  ///< key frames from floor_ on, ascending
+  std::size_t candidate_count_ = 0;
+  RtpTimestamp last_candidate_timestamp_{};
+  TimePoint candidate_progress_ = TimePoint::min();
+
+  TimePoint last_request_ = TimePoint::min();
+  bool request_is_pending_ = false;
+
+  RtpTimestamp last_dropped_timestamp_{};
+  bool has_dropped_ = false;
+};
+
+}  // namespace sealroom::jitter
