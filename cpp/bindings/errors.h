@@ -1,0 +1,29 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "sealroom/base/result.h"
+
+namespace sealroom::bindings {
+
+/// A new exception of the class of `sealroom.errors` for `error`. Needs the GIL.
+pybind11::object make_exception(Error error);
+pybind11::object make_exception(Error error, const std::string& message);
+
+/// Throws it as Python's current exception, with the core's sentence or a better one. Needs the
+/// GIL.
+[[noreturn]] void raise(Error error);
+[[noreturn]] void raise(Error error, const std::string& message);
+
+/// The value, or the exception. Needs the GIL.
+template <class T>
+T unwrap(Result<T> result) {
+  if (!result) raise(result.error());
+  if constexpr (!std::is_void_v<T>) return std::move(result).value();
+}
+
+}  // namespace sealroom::bindings
