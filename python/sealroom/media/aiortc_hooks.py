@@ -1,0 +1,60 @@
+"""Checks, once at import, that the private names of aiortc and aioice we rely on still exist.
+
+A release that moved its SRTP set-up would otherwise connect and carry no media, without any error.
+Instance attributes cannot be looked up on a class, so the code objects that use them are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from aioice.ice import CandidatePair, Connection, StunProtocol
+from aiortc import RTCDtlsTransport, RTCIceGatherer, RTCIceTransport, rtcdtlstransport, sdp
+
+
+def _uses(function: Callable[..., Any], *names: str) -> list[str]:
+    code = function.__code__
+    return [f"{function.__qualname__} using {n}" for n in names if n not in code.co_names]
+
+
+def missing_hooks() -> list[str]:
+    """Returns what the installed aiortc and aioice lack, in words; empty when all is well."""
+    missing = [
+        f"{owner.__name__}.{name}"
+        for owner, names in (
+            (RTCDtlsTransport, ("_setup_srtp", "_set_role", "_set_state", "_send_rtp")),
+            (Connection, ("get_component_candidates", "data_received", "check_complete")),
+            (StunProtocol, ("datagram_received",)),
+            (CandidatePair, ("remote_addr", "local_candidate")),
+            (rtcdtlstransport, ("State", "SRTP_AEAD_AES_256_GCM", "SRTP_AEAD_AES_128_GCM")),
+            (sdp, ("SessionDescription", "MediaDescription", "grouplines", "candidate_from_sdp")),
+        )
+        for name in names
+        if not hasattr(owner, name)
+    ]
+    if missing:
+        return missing
+    return (
+        _uses(RTCDtlsTransport._setup_srtp, "_ssl", "_role", "_srtp_profiles")
+        + _uses(RTCDtlsTransport.start, "_setup_srtp", "_role")
+        + _uses(RTCIceGatherer.__init__, "_connection")
+        + _uses(RTCIceTransport.__init__, "_connection")
+        + _uses(Connection.sendto, "_nominated")
+        + _uses(Connection.check_complete, "_nominated")
+        + _uses(Connection.data_received, "_queue")
+        + _uses(Connection.gather_candidates, "get_component_candidates")
+        + _uses(StunProtocol.datagram_received, "data_received", "request_received")
+    )
+
+
+def require_hooks() -> None:
+    """Raises ImportError, naming the versions, if a needed private name is gone."""
+    missing = missing_hooks()
+    if missing:
+        raise ImportError(
+            f"sealroom cannot carry media over aiortc {version('aiortc')} with aioice "
+            f"{version('aioice')}: {', '.join(missing)} not found; install aiortc>=1.16,<1.17 "
+            "and aioice>=0.13,<0.14"
+        )

@@ -1,0 +1,388 @@
+"""Offer and answer (RFC 8829, max-bundle and rtcp-mux only) over one `MediaTransport`."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from aiortc import RTCCertificate, RTCIceServer
+
+from sealroom.media.errors import NegotiationError
+from sealroom.media.packet_transport import PacketTransport
+from sealroom.media.sections import (
+    CodecName,
+    Direction,
+    MediaKind,
+    MediaSection,
+    intersect,
+    receives,
+    reverse,
+    sends,
+)
+from sealroom.media.session_description import (
+    CODEC_OF_KIND,
+    MAX_MSID_LENGTH,
+    MAX_SECTIONS,
+    OFFERED_EXTENSIONS,
+    LocalTransport,
+    RemoteDescription,
+    RemoteSection,
+    RemoteTransport,
+    build_description,
+    check_token,
+    default_payload_type,
+    is_usable,
+    parse_candidate,
+    parse_description,
+)
+from sealroom.media.transport import MediaTransport, TransportState
+
+SignalingState = Literal["stable", "have-local-offer", "have-remote-offer"]
+
+
+class MediaPeer:
+    """One end of a media connection: m-lines, and the transport under them. Event-loop thread only.
+
+    Works with any WebRTC peer that bundles. ICE restart is not supported. Candidates travel inside
+    the descriptions; `add_remote_candidate` takes trickled ones as well.
+    """
+
+    def __init__(
+        self,
+        packet_transport: PacketTransport,
+        *,
+        host_addresses: Sequence[str] | None = None,
+        ice_servers: Sequence[RTCIceServer | Mapping[str, Any]] = (),
+        takeover: bool | None = None,
+        certificate: RTCCertificate | None = None,
+        cname: str | None = None,
+    ) -> None:
+        """Makes a peer without m-lines; must run inside an event loop.
+
+        `host_addresses`: IP addresses to gather, None for all but loopback. `ice_servers`: STUN and
+        TURN servers, or mappings with `urls`, `username`, `credential`. `takeover`: see
+        `MediaTransport`. `cname`: RTCP name of this side, random by default.
+        """
+        self.transport = MediaTransport(
+            packet_transport,
+            host_addresses=host_addresses,
+            ice_servers=[
+                s if isinstance(s, RTCIceServer) else RTCIceServer(**s) for s in ice_servers
+            ],
+            takeover=takeover,
+            certificate=certificate,
+        )
+        self._packet_transport = packet_transport
+        self._cname = cname or secrets.token_hex(8)
+        self._session_id = secrets.randbits(62)
+        self._version = 0
+        self._signaling: SignalingState = "stable"
+        self._lines: list[MediaSection | RemoteSection] = []  # by m-line index
+        self._waiting: list[MediaSection] = []  # added, not yet in a description
+        self._used_mids: set[str] = set()
+        self._offered: list[str] = []
+        self._extensions: dict[str, int] | None = None
+        self._remote: RemoteTransport | None = None
+        self._remote_offer: RemoteDescription | None = None
+
+    @property
+    def sections(self) -> list[MediaSection]:
+        """The sections of this peer, stopped ones too; those not yet in a description come last."""
+        return [s for s in self._lines if isinstance(s, MediaSection)] + self._waiting
+
+    @property
+    def extensions(self) -> dict[str, int]:
+        """RTP header extension ids by name ("mid", "audio_level", "abs_send_time")."""
+        return dict(OFFERED_EXTENSIONS if self._extensions is None else self._extensions)
+
+    @property
+    def state(self) -> TransportState:
+        return self.transport.state
+
+    @property
+    def signaling_state(self) -> SignalingState:
+        return self._signaling
+
+    @property
+    def on_state_change(self) -> Callable[[TransportState], None] | None:
+        """Called with each new state of the transport."""
+        return self.transport.on_state_change
+
+    @on_state_change.setter
+    def on_state_change(self, callback: Callable[[TransportState], None] | None) -> None:
+        self.transport.on_state_change = callback
+
+    def section(self, mid: str) -> MediaSection:
+        """Returns the section with this mid; raises KeyError."""
+        for section in self.sections:
+            if section.mid == mid:
+                return section
+        raise KeyError(mid)
+
+    def add_section(
+        self,
+        *,
+        kind: MediaKind,
+        codec: CodecName,
+        direction: Direction = "sendonly",
+        ssrc: int | None = None,
+        stream_id: str = "-",
+        track_id: str = "-",
+    ) -> MediaSection:
+        """Adds an m-line to the next description.
+
+        When this side answers, an added section takes the first new m-line of its kind in the offer
+        (RFC 8829 section 5.10) and its mid changes to the offered one. A sending section needs an
+        `ssrc` and ids that are tokens of at most 64 characters. Raises NegotiationError.
+        """
+        if CODEC_OF_KIND.get(kind) != codec:
+            raise NegotiationError(f"{codec} is not a codec for {kind}")
+        if sends(direction) and ssrc is None:
+            raise NegotiationError("a sending section needs an ssrc")
+        if sum(not s.stopped for s in self.sections) >= MAX_SECTIONS:
+            raise NegotiationError(f"at most {MAX_SECTIONS} m-lines")
+        section = MediaSection(
+            mid=self._new_mid(),
+            kind=kind,
+            codec=codec,
+            payload_type=default_payload_type(codec),
+            direction=direction,
+            local_ssrc=ssrc,
+            stream_id=check_token(stream_id, "stream id", MAX_MSID_LENGTH),
+            track_id=check_token(track_id, "track id", MAX_MSID_LENGTH),
+        )
+        self._waiting.append(section)
+        return section
+
+    def stop_section(self, section: MediaSection) -> None:
+        """Ends a section: port 0 in the next description, after that its m-line may be reused."""
+        section.stopped = True
+        section.direction = section.current_direction = "inactive"
+        if section in self._waiting:
+            self._waiting.remove(section)
+
+    async def create_offer(self) -> str:
+        """Returns an offer of all sections; an offer that was not answered yet is superseded."""
+        if self._signaling == "have-remote-offer":
+            raise NegotiationError("an offer of the peer waits for its answer")
+        if not self._lines and not self._waiting:
+            raise NegotiationError("there is no section to offer")
+        await self.transport.gather()
+        for section in self._waiting:
+            self._place(section)
+        self._waiting.clear()
+        self._signaling = "have-local-offer"
+        self._offered = [line.mid for line in self._lines]
+        return self._describe(answering=False, setup="auto")
+
+    async def accept_answer(self, answer: str) -> None:
+        """Takes the answer to the newest offer and, the first time, begins to connect."""
+        if self._signaling != "have-local-offer":
+            raise NegotiationError("there is no offer to be answered")
+        remote = parse_description(answer)
+        if [s.mid for s in remote.sections] != self._offered:
+            raise NegotiationError("the m-lines of the answer are not those of the offer")
+        theirs_transport = self._check_transport(remote)
+        if theirs_transport.dtls.role not in ("client", "server"):
+            raise NegotiationError("an answer decides the DTLS role: setup active or passive")
+        for index, theirs in enumerate(remote.sections):
+            section = self._lines[index]
+            if not isinstance(section, MediaSection):
+                continue
+            if theirs.rejected or theirs.payload_type is None:
+                section.stopped = True
+            self._apply(section, theirs)
+        self._set_extensions(remote)
+        self._signaling = "stable"
+        await self._use_transport(
+            theirs_transport,
+            ice_controlling=True,
+            dtls_client=theirs_transport.dtls.role == "server",
+        )
+
+    async def accept_offer(self, offer: str) -> None:
+        """Takes an offer: sections of new m-lines appear, those of old ones are updated.
+
+        A new section wants to receive what is offered, or is one that `add_section` left waiting;
+        change `direction` before `create_answer` to want something else. M-lines of other kinds or
+        without a common codec are rejected in the answer.
+        """
+        if self._signaling != "stable":
+            raise NegotiationError("offers of both sides crossed")
+        remote = parse_description(offer)
+        self._check_transport(remote)
+        if len(remote.sections) < len(self._lines):
+            raise NegotiationError("the offer lacks m-lines of the description before")
+        for index, theirs in enumerate(remote.sections):
+            if index < len(self._lines) and theirs.mid != self._lines[index].mid:
+                mine = self._lines[index]
+                if isinstance(mine, MediaSection) and not mine.stopped:
+                    raise NegotiationError(f"m-line {index} changed its mid while in use")
+        for index, theirs in enumerate(remote.sections):
+            self._used_mids.add(theirs.mid)
+            self._accept_line(index, theirs)
+        self._set_extensions(remote)
+        self._remote_offer = remote
+        self._signaling = "have-remote-offer"
+
+    async def create_answer(self) -> str:
+        """Returns the answer to the accepted offer and, the first time, begins to connect."""
+        remote = self._remote_offer
+        if self._signaling != "have-remote-offer" or remote is None:
+            raise NegotiationError("there is no offer to answer")
+        theirs = self._check_transport(remote)
+        await self.transport.gather()
+        for line, offered in zip(self._lines, remote.sections, strict=True):
+            if isinstance(line, MediaSection) and not line.stopped:
+                line.current_direction = intersect(line.direction, reverse(offered.direction))
+        # RFC 8842 section 5.3: the answerer chooses, unless the offer did; a role once taken stays.
+        role = self.transport.dtls_role
+        if role == "auto":
+            role = "server" if theirs.dtls.role == "client" else "client"
+        self._remote_offer = None
+        self._signaling = "stable"
+        # A lite peer never controls (RFC 8445 section 6.1.1).
+        await self._use_transport(
+            theirs, ice_controlling=theirs.ice.iceLite, dtls_client=role == "client"
+        )
+        return self._describe(answering=True, setup=role)
+
+    async def add_remote_candidate(self, candidate: str) -> None:
+        """Adds a trickled candidate in SDP syntax; an empty text says that there are no more."""
+        if not candidate:
+            await self.transport.add_remote_candidate(None)
+            return
+        parsed = parse_candidate(candidate)
+        if is_usable(parsed):
+            await self.transport.add_remote_candidate(parsed)
+
+    async def connected(self) -> None:
+        """Returns once ICE and DTLS are done; raises TransportError if they fail."""
+        await self.transport.connected()
+
+    async def close(self) -> None:
+        """Ends the connection; idempotent. The packet transport stays its owner's to close."""
+        await self.transport.close()
+
+    def _new_mid(self) -> str:
+        number = len(self._used_mids)
+        while str(number) in self._used_mids:
+            number += 1
+        self._used_mids.add(str(number))
+        return str(number)
+
+    def _place(self, section: MediaSection) -> None:
+        # A stopped line may be recycled once the peer has seen it stopped (RFC 8829 section 5.2.2).
+        for index, line in enumerate(self._lines):
+            if isinstance(line, RemoteSection) or (line.stopped and line.is_negotiated):
+                self._lines[index] = section
+                return
+        self._lines.append(section)
+
+    def _accept_line(self, index: int, theirs: RemoteSection) -> None:
+        mine = self._lines[index] if index < len(self._lines) else None
+        line: MediaSection | RemoteSection
+        if theirs.rejected or theirs.payload_type is None:
+            if isinstance(mine, MediaSection):
+                mine.stopped = True
+                mine.direction = mine.current_direction = "inactive"
+            line = theirs
+        elif isinstance(mine, MediaSection) and mine.mid == theirs.mid and not mine.stopped:
+            line = mine
+            self._apply(mine, theirs)
+        else:
+            line = self._section_for(theirs)
+            self._apply(line, theirs)
+        if index < len(self._lines):
+            self._lines[index] = line
+        else:
+            self._lines.append(line)
+
+    def _section_for(self, theirs: RemoteSection) -> MediaSection:
+        for section in self._waiting:
+            if section.kind == theirs.kind and receives(theirs.direction):
+                self._waiting.remove(section)
+                section.mid = theirs.mid
+                return section
+        return MediaSection(
+            mid=theirs.mid,
+            kind=cast(MediaKind, theirs.kind),
+            codec=CODEC_OF_KIND[theirs.kind],
+            payload_type=theirs.payload_type or 0,
+            direction="recvonly",
+        )
+
+    def _apply(self, section: MediaSection, theirs: RemoteSection) -> None:
+        section.is_negotiated = True
+        if section.stopped:
+            section.direction = section.current_direction = "inactive"
+            return
+        section.payload_type = theirs.payload_type or section.payload_type
+        section.current_direction = intersect(section.direction, reverse(theirs.direction))
+        section.remote_ssrc = theirs.ssrc if sends(theirs.direction) else None
+        section.remote_stream_id = theirs.stream_id
+        section.remote_track_id = theirs.track_id
+        if not sends(section.direction):
+            section.stream_id, section.track_id = theirs.stream_id, theirs.track_id
+
+    def _set_extensions(self, remote: RemoteDescription) -> None:
+        ids: dict[str, int] = dict(self._extensions or {})
+        for theirs in remote.sections:
+            if theirs.rejected:
+                continue
+            for name, number in theirs.extensions.items():
+                if number not in ids.values():
+                    ids.setdefault(name, number)
+        if ids != self._extensions:
+            self._extensions = ids
+            self._packet_transport.set_extensions(ids)
+
+    def _check_transport(self, remote: RemoteDescription) -> RemoteTransport:
+        new, old = remote.transport, self._remote
+        if old is None:
+            if new is None:
+                raise NegotiationError("the peer rejects every m-line")
+            return new
+        if new is None:
+            return old
+        if (new.ice.usernameFragment, new.ice.password) != (
+            old.ice.usernameFragment,
+            old.ice.password,
+        ):
+            raise NegotiationError("ICE restart is not supported")
+        if new.dtls.fingerprints != old.dtls.fingerprints:
+            raise NegotiationError("the DTLS fingerprint changed")
+        return new
+
+    async def _use_transport(
+        self, remote: RemoteTransport, *, ice_controlling: bool, dtls_client: bool
+    ) -> None:
+        is_first = self._remote is None
+        self._remote = remote
+        if is_first:
+            self.transport.set_roles(ice_controlling=ice_controlling, dtls_client=dtls_client)
+        # At once, because an mDNS candidate takes seconds to resolve.
+        await asyncio.gather(*map(self.transport.add_remote_candidate, remote.candidates))
+        if remote.candidates_complete:
+            await self.transport.add_remote_candidate(None)
+        if is_first:
+            self.transport.start(remote.ice, remote.dtls)
+
+    def _describe(self, *, answering: bool, setup: str) -> str:
+        self._version += 1
+        return build_description(
+            self._lines,
+            answering=answering,
+            version=self._version,
+            session_id=self._session_id,
+            cname=self._cname,
+            transport=LocalTransport(
+                ice=self.transport.local_ice,
+                candidates=self.transport.local_candidates,
+                fingerprints=self.transport.local_fingerprints,
+                setup=setup,
+            ),
+            extensions=self.extensions,
+        )

@@ -1,0 +1,299 @@
+"""Session descriptions (RFC 8866, RFC 8829) between `MediaSection` and text, through aiortc.sdp.
+
+aiortc.sdp parses with assertions and drops attributes it does not know; `parse_description` bounds
+its input, turns whatever it raises into NegotiationError and reads `a=bundle-only` itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from aiortc import (
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCIceCandidate,
+    RTCIceParameters,
+    RTCRtpCodecParameters,
+    RTCRtpHeaderExtensionParameters,
+    sdp,
+)
+from aiortc.rtcrtpparameters import RTCRtcpFeedback
+
+from sealroom.media.errors import NegotiationError
+from sealroom.media.sections import CodecName, Direction, MediaSection, sends
+
+MAX_DESCRIPTION_LENGTH = 1 << 20
+MAX_SECTIONS = 1024
+MAX_SECTION_LINES = 512
+MAX_CANDIDATES = 64
+MAX_MID_LENGTH = 16
+MAX_MSID_LENGTH = 64  # RFC 8830 section 2
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 4566 section 9
+
+EXTENSION_URIS = {
+    "mid": "urn:ietf:params:rtp-hdrext:sdes:mid",
+    "audio_level": "urn:ietf:params:rtp-hdrext:ssrc-audio-level",
+    "abs_send_time": "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+}
+OFFERED_EXTENSIONS = {"mid": 1, "audio_level": 2, "abs_send_time": 3}
+_EXTENSIONS_OF_KIND = {"audio": ("mid", "audio_level"), "video": ("mid", "abs_send_time")}
+MAX_EXTENSION_ID = 14  # one-byte headers, RFC 8285 section 4.2
+
+CODEC_OF_KIND: dict[str, CodecName] = {"audio": "opus", "video": "vp8"}
+_PAYLOAD_TYPES = {"opus": 111, "vp8": 96}
+_CODECS = {
+    "opus": RTCRtpCodecParameters(
+        mimeType="audio/opus",
+        clockRate=48000,
+        channels=2,
+        payloadType=_PAYLOAD_TYPES["opus"],
+        parameters={"minptime": 10, "stereo": 1},
+    ),
+    "vp8": RTCRtpCodecParameters(
+        mimeType="video/VP8",
+        clockRate=90000,
+        payloadType=_PAYLOAD_TYPES["vp8"],
+        rtcpFeedback=[RTCRtcpFeedback(type="nack"), RTCRtcpFeedback(type="nack", parameter="pli")],
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RemoteSection:
+    """What the peer says about one m-line; `payload_type` is None if we share no codec with it."""
+
+    mid: str
+    kind: str
+    profile: str
+    formats: tuple[str, ...]
+    codecs: tuple[RTCRtpCodecParameters, ...]
+    rejected: bool
+    direction: Direction
+    payload_type: int | None
+    ssrc: int | None
+    stream_id: str
+    track_id: str
+    extensions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RemoteTransport:
+    """The peer's transport parameters: those of its first accepted m-line."""
+
+    ice: RTCIceParameters
+    dtls: RTCDtlsParameters
+    candidates: tuple[RTCIceCandidate, ...]
+    candidates_complete: bool
+
+
+@dataclass(frozen=True)
+class RemoteDescription:
+    """A parsed description; `transport` is None if every m-line is rejected."""
+
+    sections: tuple[RemoteSection, ...]
+    transport: RemoteTransport | None
+
+
+@dataclass(frozen=True)
+class LocalTransport:
+    """This side's transport parameters, the same on every m-line (max-bundle)."""
+
+    ice: RTCIceParameters
+    candidates: Sequence[RTCIceCandidate]
+    fingerprints: Sequence[RTCDtlsFingerprint]
+    setup: str  # "auto" (actpass), "client" (active) or "server" (passive)
+
+
+def default_payload_type(codec: CodecName) -> int:
+    """Returns the payload type this side offers for a codec."""
+    return _PAYLOAD_TYPES[codec]
+
+
+def check_token(value: str, what: str, limit: int) -> str:
+    """Returns `value` if it is a token of 1 to `limit` characters, else raises NegotiationError."""
+    if len(value) > limit or not _TOKEN.fullmatch(value):
+        raise NegotiationError(f"{what} must be a token of 1 to {limit} characters: {value[:80]!r}")
+    return value
+
+
+def parse_candidate(text: str) -> RTCIceCandidate:
+    """Parses a trickled candidate, with or without the leading "candidate:" or "a="."""
+    if len(text) > 1024:
+        raise NegotiationError("the ICE candidate is too long")
+    try:
+        return sdp.candidate_from_sdp(text.removeprefix("a=").removeprefix("candidate:"))
+    except (AssertionError, ValueError) as error:
+        raise NegotiationError("malformed ICE candidate") from error
+
+
+def parse_description(text: str) -> RemoteDescription:
+    """Parses the peer's offer or answer. Raises NegotiationError; no size in it is trusted."""
+    if len(text) > MAX_DESCRIPTION_LENGTH:
+        raise NegotiationError("the session description is too long")
+    _, groups = sdp.grouplines(text)
+    if not 1 <= len(groups) <= MAX_SECTIONS:
+        raise NegotiationError(f"a session description has 1 to {MAX_SECTIONS} m-lines")
+    if any(len(lines) > MAX_SECTION_LINES for lines in groups):
+        raise NegotiationError(f"an m-line has at most {MAX_SECTION_LINES} attributes")
+    try:
+        description = sdp.SessionDescription.parse(text)
+    except Exception as error:
+        # aiortc's parser raises whatever its assertions, splits and look-ups happen to.
+        raise NegotiationError("malformed session description") from error
+    sections = tuple(
+        _remote_section(media, lines)
+        for media, lines in zip(description.media, groups, strict=True)
+    )
+    if len({section.mid for section in sections}) != len(sections):
+        raise NegotiationError("two m-lines have the same mid")
+    accepted = [
+        media
+        for media, section in zip(description.media, sections, strict=True)
+        if not section.rejected
+    ]
+    return RemoteDescription(sections, _remote_transport(accepted[0]) if accepted else None)
+
+
+def _remote_transport(media: sdp.MediaDescription) -> RemoteTransport:
+    if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
+        raise NegotiationError("ICE user name or password is missing")
+    if media.dtls is None or not media.dtls.fingerprints:
+        raise NegotiationError("DTLS fingerprint or setup attribute is missing")
+    candidates = tuple(c for c in media.ice_candidates if is_usable(c))
+    if len(candidates) > MAX_CANDIDATES:
+        raise NegotiationError(f"more than {MAX_CANDIDATES} ICE candidates")
+    return RemoteTransport(media.ice, media.dtls, candidates, media.ice_candidates_complete)
+
+
+def is_usable(candidate: RTCIceCandidate) -> bool:
+    """True for a UDP candidate of the one component that rtcp-mux leaves."""
+    return candidate.component == 1 and candidate.protocol.lower() == "udp"
+
+
+def _remote_section(media: sdp.MediaDescription, lines: Sequence[str]) -> RemoteSection:
+    mid = check_token(media.rtp.muxId or "", "a=mid", MAX_MID_LENGTH)
+    is_media = media.kind in CODEC_OF_KIND
+    rejected = media.port == 0 and "a=bundle-only" not in lines
+    if is_media and not rejected and not media.rtcp_mux:
+        raise NegotiationError("RTCP multiplexing is required")
+    wanted = _CODECS[CODEC_OF_KIND[media.kind]] if is_media else None
+    codec = next((c for c in media.rtp.codecs if wanted and _same_codec(c, wanted)), None)
+    direction = cast(Direction, media.direction or "sendrecv")
+    stream_id, _, track_id = (media.msid or "").partition(" ") if sends(direction) else ("", "", "")
+    supported = {EXTENSION_URIS[name]: name for name in _EXTENSIONS_OF_KIND.get(media.kind, ())}
+    return RemoteSection(
+        mid=mid,
+        kind=media.kind,
+        profile=media.profile,
+        formats=tuple(map(str, media.fmt)),
+        codecs=tuple(media.rtp.codecs),
+        rejected=rejected,
+        direction=direction,
+        payload_type=codec.payloadType if codec else None,
+        ssrc=media.ssrc[0].ssrc if media.ssrc and sends(direction) else None,
+        stream_id=stream_id,
+        track_id=track_id,
+        extensions={
+            supported[e.uri]: e.id
+            for e in media.rtp.headerExtensions
+            if e.uri in supported and 1 <= e.id <= MAX_EXTENSION_ID
+        },
+    )
+
+
+def _same_codec(one: RTCRtpCodecParameters, other: RTCRtpCodecParameters) -> bool:
+    return (
+        one.mimeType.lower() == other.mimeType.lower()
+        and one.clockRate == other.clockRate
+        and one.payloadType is not None
+        and 0 <= one.payloadType <= 127
+    )
+
+
+def build_description(
+    sections: Sequence[MediaSection | RemoteSection],
+    *,
+    answering: bool,
+    version: int,
+    session_id: int,
+    cname: str,
+    transport: LocalTransport,
+    extensions: Mapping[str, int],
+) -> str:
+    """Writes an offer or answer. A RemoteSection stands for an m-line that is rejected."""
+    description = sdp.SessionDescription()
+    description.origin = f"- {session_id} {version} IN IP4 127.0.0.1"
+    description.msid_semantic.append(sdp.GroupDescription(semantic="WMS", items=["*"]))
+    bundle = sdp.GroupDescription(semantic="BUNDLE", items=[])
+    for section in sections:
+        if isinstance(section, RemoteSection):
+            media = _rejected_media(section)
+        else:
+            media = _media(section, answering=answering, cname=cname, extensions=extensions)
+        if media.port:
+            bundle.items.append(media.rtp.muxId)
+        media.ice = transport.ice
+        media.dtls = RTCDtlsParameters(
+            fingerprints=list(transport.fingerprints), role=transport.setup
+        )
+        description.media.append(media)
+    description.group.append(bundle)
+    # Browsers read the candidates of the first line of the bundle, aiortc those of the last line.
+    carriers = [m for m in description.media if m.port][:1] + description.media[-1:]
+    for media in carriers:
+        media.ice_candidates = list(transport.candidates)
+        media.ice_candidates_complete = True
+    return str(description)
+
+
+def _media(
+    section: MediaSection, *, answering: bool, cname: str, extensions: Mapping[str, int]
+) -> sdp.MediaDescription:
+    codec = _CODECS[section.codec]
+    media = sdp.MediaDescription(
+        kind=section.kind,
+        port=0 if section.stopped else 9,
+        profile="UDP/TLS/RTP/SAVPF",
+        fmt=[section.payload_type],
+    )
+    media.host = "0.0.0.0"  # RFC 8829 section 5.2.1: no default candidate
+    media.rtcp_host, media.rtcp_port, media.rtcp_mux = "0.0.0.0", 9, True
+    direction = section.current_direction if answering else section.direction
+    media.direction = "inactive" if section.stopped else direction
+    media.rtp.muxId = section.mid
+    media.rtp.codecs = [
+        RTCRtpCodecParameters(
+            mimeType=codec.mimeType,
+            clockRate=codec.clockRate,
+            channels=codec.channels,
+            payloadType=section.payload_type,
+            rtcpFeedback=codec.rtcpFeedback,
+            parameters=codec.parameters,
+        )
+    ]
+    media.rtp.headerExtensions = [
+        RTCRtpHeaderExtensionParameters(id=extensions[name], uri=EXTENSION_URIS[name])
+        for name in _EXTENSIONS_OF_KIND[section.kind]
+        if name in extensions
+    ]
+    if sends(direction) and not section.stopped:
+        media.msid = f"{section.stream_id} {section.track_id}"
+        if section.local_ssrc is not None:
+            media.ssrc = [sdp.SsrcDescription(ssrc=section.local_ssrc, cname=cname)]
+    return media
+
+
+def _rejected_media(section: RemoteSection) -> sdp.MediaDescription:
+    # The formats are echoed: an m-line needs one, and aiortc refuses an answer without a codec.
+    media = sdp.MediaDescription(
+        kind=section.kind, port=0, profile=section.profile, fmt=list(section.formats)
+    )
+    media.rtp.muxId = section.mid
+    media.rtp.codecs = list(section.codecs)
+    media.direction = "inactive"
+    media.rtcp_host, media.rtcp_port, media.rtcp_mux = "0.0.0.0", 9, True
+    return media

@@ -1,0 +1,39 @@
+"""A second UDP socket on the port of an asyncio transport, connected to one peer (Linux).
+
+The kernel prefers a connected socket, so the peer's datagrams go to the second socket and those of
+everybody else stay with asyncio. Linux allows it late: SO_REUSEPORT may be set on the first socket
+after it was bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+SUPPORTED = sys.platform == "linux"
+
+
+def connect_beside(transport: asyncio.BaseTransport, remote: tuple[str, int]) -> socket.socket:
+    """Returns a socket bound to the local address of `transport` and connected to `remote`.
+
+    Raises OSError if the transport has no socket of its own (a TURN allocation), if it is closed,
+    or if the kernel refuses.
+    """
+    original = transport.get_extra_info("socket")
+    if original is None or transport.is_closing():
+        raise OSError("the transport has no socket to share")
+    # A duplicate, because event loops hand out wrappers that differ in what they let through.
+    with socket.socket(fileno=os.dup(original.fileno())) as shared:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        beside = socket.socket(shared.family, socket.SOCK_DGRAM)
+        try:
+            beside.setblocking(False)
+            beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            beside.bind(shared.getsockname())
+            beside.connect(remote)
+        except BaseException:
+            beside.close()
+            raise
+    return beside
