@@ -1,0 +1,61 @@
+"""Checks of a stream announcement: signature, the room it names, its tracks."""
+
+from typing import Final
+
+import msgspec
+
+from sealroom.identity import PublicIdentity
+from sealroom.protocol import (
+    MAX_ANNOUNCEMENT_BYTES,
+    STREAM_ANNOUNCEMENT_TYPE,
+    Codec,
+    ErrorCode,
+    Kind,
+    SignedObject,
+    StreamAnnouncement,
+)
+
+from .errors import RequestError, limit_exceeded, malformed
+from .records import RoomAccess, verify_signed
+
+_KIND_OF: Final[dict[Codec, Kind]] = {"vp8": "video", "opus": "audio"}
+
+
+def check_announcement(
+    signed: SignedObject, user_id: str, identity: PublicIdentity, access: RoomAccess
+) -> StreamAnnouncement:
+    """Return the checked announcement.
+
+    Raises:
+        RequestError: SIGNATURE_INVALID, ANNOUNCEMENT_INVALID or LIMIT_EXCEEDED with the field.
+    """
+    if len(signed.payload) > MAX_ANNOUNCEMENT_BYTES:
+        raise limit_exceeded(
+            "bytes of announcement", MAX_ANNOUNCEMENT_BYTES, field="announcement.payload"
+        )
+    verify_signed(signed, STREAM_ANNOUNCEMENT_TYPE, user_id, identity, "announcement")
+    try:
+        announcement = msgspec.json.decode(signed.payload, type=StreamAnnouncement)
+    except msgspec.DecodeError as error:
+        code = ErrorCode.ANNOUNCEMENT_INVALID
+        raise malformed(code, error, prefix="announcement.payload") from None
+    _expect(announcement.context_id == access.context_id, "context_id", "name the room's context")
+    _expect(announcement.room_id == access.room_id, "room_id", "name the room of the request")
+    _expect(announcement.epoch == access.epoch, "epoch", "use the newest epoch of the room")
+    seen: set[str] = set()
+    for index, track in enumerate(announcement.tracks):
+        _expect(track.track_id not in seen, f"tracks[{index}].track_id", "name each track once")
+        _expect(
+            _KIND_OF[track.codec] == track.kind,
+            f"tracks[{index}].codec",
+            f"{track.codec} is {_KIND_OF[track.codec]}",
+        )
+        seen.add(track.track_id)
+    return announcement
+
+
+def _expect(condition: bool, field: str, remedy: str) -> None:
+    if not condition:
+        raise RequestError(
+            ErrorCode.ANNOUNCEMENT_INVALID, field=f"announcement.payload.{field}", remedy=remedy
+        )

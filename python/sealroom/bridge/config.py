@@ -1,0 +1,33 @@
+"""Settings of a Bridge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sealroom.protocol import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, IceServer
+
+MEMORY_DATABASE = "sqlite+aiosqlite://"
+
+
+def sqlite_url(path: str) -> str:
+    """Return the database URL of an SQLite file."""
+    return f"sqlite+aiosqlite:///{path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeConfig:
+    """How a Bridge runs. All durations in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 8700  # 0: any free port
+    database: str = MEMORY_DATABASE  # SQLAlchemy URL, see `sqlite_url`
+    ice_servers: Sequence[IceServer] = ()
+    host_addresses: Sequence[str] | None = None  # media addresses; None: those of the machine
+    empty_room_ttl: float = 3600.0  # for rooms created without one of their own
+    max_connections: int = 10_000
+    challenge_lifetime: float = 60.0
+    login_timeout: float = 30.0  # from connecting to the first successful log-in
+    media_timeout: float = 10.0  # for one call of the media server
+    close_timeout: float = 5.0  # for a client to take a close frame
+    # Outgoing queue of one connection; tests make it small.
+    max_queued_messages: int = MAX_QUEUED_MESSAGES
+    max_queued_bytes: int = MAX_QUEUED_BYTES

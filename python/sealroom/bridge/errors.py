@@ -1,0 +1,75 @@
+"""Refusals: raised anywhere in the Bridge, turned into JSON-RPC errors in one place."""
+
+from typing import ClassVar
+
+import msgspec
+
+from sealroom.errors import SealroomError
+from sealroom.protocol import ERROR_SENTENCES, ErrorCode, ErrorDetail, ErrorObject
+
+
+class BridgeError(SealroomError):
+    """The Bridge cannot start or run as told."""
+
+    code: ClassVar[str] = "bridge"
+
+
+class RequestError(SealroomError):
+    """A request that is refused and has changed nothing.
+
+    Args:
+        error: its row in the table of errors.
+        detail: more about this case; shown to the client, so never secret and never about what
+            the client may not see.
+        field: path of the parameter at fault.
+        remedy: what the client can do.
+    """
+
+    code: ClassVar[str] = "request"
+
+    def __init__(
+        self,
+        error: ErrorCode,
+        detail: str = "",
+        *,
+        field: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        sentence = ERROR_SENTENCES[error]
+        super().__init__(f"{sentence} {detail}" if detail else sentence)
+        self.error = error
+        self.field = field
+        self.remedy = remedy
+
+    def to_object(self) -> ErrorObject:
+        """Return the error as it travels."""
+        detail = ErrorDetail(name=self.error.name, field=self.field, remedy=self.remedy)
+        return ErrorObject(code=int(self.error), message=str(self), data=detail)
+
+
+def access_denied() -> RequestError:
+    """The one answer for what does not exist and for what the caller may not see or do."""
+    return RequestError(ErrorCode.ACCESS_DENIED, remedy="ask a manager of the room")
+
+
+def limit_exceeded(what: str, limit: int, *, field: str | None = None) -> RequestError:
+    """A number of things reached its limit."""
+    return RequestError(
+        ErrorCode.LIMIT_EXCEEDED,
+        f"At most {limit} {what}.",
+        field=field,
+        remedy=f"stay within {limit} {what}",
+    )
+
+
+def malformed(
+    code: ErrorCode, error: msgspec.DecodeError, *, prefix: str = "", remedy: str = ""
+) -> RequestError:
+    """Name the field at fault; a decoding error says what was expected, never what came."""
+    text = str(error)
+    what, _, path = text.partition(" - at `$")
+    path = path.rstrip("`").lstrip(".")
+    if "unknown field `" in what or "required field `" in what:
+        path = ".".join(filter(None, [path, what.rsplit("`", 2)[-2]]))
+    field = ".".join(filter(None, [prefix, path])) or None
+    return RequestError(code, f"{what}.", field=field, remedy=remedy or what)

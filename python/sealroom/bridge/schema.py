@@ -1,0 +1,95 @@
+"""Tables of the Bridge. A change here needs a migration in `migrations/versions`."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+from sealroom.protocol import MAX_ID_LENGTH, MAX_TITLE_LENGTH, MAX_USER_ID_LENGTH
+
+metadata = MetaData()
+
+_id = String(MAX_ID_LENGTH)
+_user_id = String(MAX_USER_ID_LENGTH)
+
+bridge_info = Table(
+    "bridge_info",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# Keys are random and long: their plain SHA-256 gives nothing away.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_hash", LargeBinary(32), primary_key=True),
+    Column("title", String(MAX_TITLE_LENGTH), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+contexts = Table(
+    "contexts",
+    metadata,
+    Column("context_id", _id, primary_key=True),
+    Column("title", String(MAX_TITLE_LENGTH), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("context_id", _id, ForeignKey("contexts.context_id"), primary_key=True),
+    Column("user_id", _user_id, primary_key=True),
+    Column("identity", Text, nullable=False),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("room_id", _id, primary_key=True),
+    Column("context_id", _id, ForeignKey("contexts.context_id"), nullable=False),
+    Column("author", _user_id, nullable=False),
+    Column("record_payload", LargeBinary, nullable=False),
+    Column("record_signature", LargeBinary, nullable=False),
+    Column("state", String(8), nullable=False),
+    Column("empty_room_ttl", Float, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    Index("rooms_by_context", "context_id", "created_at", "room_id"),
+)
+
+# What the record says, for lists. The fingerprint keeps a room closed to whoever gets a member's
+# user id later; `visible` is the right `get`.
+room_members = Table(
+    "room_members",
+    metadata,
+    Column("room_id", _id, primary_key=True),
+    Column("user_id", _user_id, primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("visible", Boolean, nullable=False),
+    ForeignKeyConstraint(["room_id"], ["rooms.room_id"], ondelete="CASCADE"),
+    Index("room_members_by_user", "user_id", "room_id"),
+)
+
+sealed_secrets = Table(
+    "sealed_secrets",
+    metadata,
+    Column("room_id", _id, primary_key=True),
+    Column("user_id", _user_id, primary_key=True),
+    Column("epoch", BigInteger, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["room_id"], ["rooms.room_id"], ondelete="CASCADE"),
+)

@@ -1,0 +1,201 @@
+"""Stored contexts, users and API keys."""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Final
+from uuid import uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from sealroom.protocol import MAX_CONTEXT_USERS, Context, ErrorCode, User
+
+from .database import Database
+from .errors import RequestError, limit_exceeded
+from .schema import api_keys, bridge_info, contexts, users
+
+API_KEY_PREFIX: Final = "sealroom-key-"
+
+
+def now_ms() -> int:
+    """Return the time in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _hash_key(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+class Store:
+    """Queries over contexts, users and keys. For one event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ping(self) -> None:
+        """Return if the database answers."""
+        async with self._database.read() as connection:
+            await connection.execute(sa.text("SELECT 1"))
+
+    async def bridge_id(self) -> str:
+        """Return the id of this Bridge, chosen at its first start."""
+        async with self._database.write() as connection:
+            query = sa.select(bridge_info.c.value).where(bridge_info.c.name == "bridge_id")
+            found: str | None = (await connection.execute(query)).scalar()
+            if found is None:
+                found = uuid4().hex
+                await connection.execute(
+                    sa.insert(bridge_info).values(name="bridge_id", value=found)
+                )
+            return found
+
+    # --- API keys ---
+
+    async def create_api_key(self, title: str) -> str:
+        """Make a new key and return it; only its hash is stored."""
+        key = API_KEY_PREFIX + secrets.token_urlsafe(32)
+        async with self._database.write() as connection:
+            await connection.execute(
+                sa.insert(api_keys).values(
+                    key_hash=_hash_key(key), title=title, created_at=now_ms()
+                )
+            )
+        return key
+
+    async def has_api_key(self) -> bool:
+        """Tell whether any key exists."""
+        async with self._database.read() as connection:
+            count = await connection.scalar(sa.select(sa.func.count()).select_from(api_keys))
+        return bool(count)
+
+    async def check_api_key(self, key: str) -> bool:
+        """Tell whether a key is valid; every stored hash is compared, each in constant time."""
+        wanted = _hash_key(key)
+        async with self._database.read() as connection:
+            hashes = (await connection.scalars(sa.select(api_keys.c.key_hash))).all()
+        matches = [hmac.compare_digest(wanted, stored) for stored in hashes]
+        return any(matches)
+
+    # --- Contexts ---
+
+    async def create_context(self, title: str) -> Context:
+        """Make a new context."""
+        context = Context(context_id=uuid4().hex, title=title, created_at=now_ms())
+        async with self._database.write() as connection:
+            await connection.execute(
+                sa.insert(contexts).values(
+                    context_id=context.context_id, title=title, created_at=context.created_at
+                )
+            )
+        return context
+
+    async def list_contexts(self, skip: int, limit: int) -> tuple[int, list[Context]]:
+        """Return the number of contexts and one page, oldest first."""
+        query = sa.select(contexts).order_by(contexts.c.created_at, contexts.c.context_id)
+        async with self._database.read() as connection:
+            total = await connection.scalar(sa.select(sa.func.count()).select_from(contexts))
+            rows = (await connection.execute(query.offset(skip).limit(limit))).all()
+        return total or 0, [
+            Context(context_id=row.context_id, title=row.title, created_at=row.created_at)
+            for row in rows
+        ]
+
+    async def require_context(self, context_id: str) -> None:
+        """Return if the context exists.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        query = sa.select(contexts.c.context_id).where(contexts.c.context_id == context_id)
+        async with self._database.read() as connection:
+            if await connection.scalar(query) is None:
+                raise _context_not_found()
+
+    # --- Users ---
+
+    async def add_user(
+        self, context_id: str, user_id: str, identity: str, fingerprint: bytes
+    ) -> None:
+        """Register a user.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND, USER_EXISTS, LIMIT_EXCEEDED.
+        """
+        await self.require_context(context_id)
+        count = sa.select(sa.func.count()).where(users.c.context_id == context_id)
+        try:
+            async with self._database.write() as connection:
+                if (await connection.scalar(count) or 0) >= MAX_CONTEXT_USERS:
+                    raise limit_exceeded("users in a context", MAX_CONTEXT_USERS)
+                await connection.execute(
+                    sa.insert(users).values(
+                        context_id=context_id,
+                        user_id=user_id,
+                        identity=identity,
+                        fingerprint=fingerprint,
+                        created_at=now_ms(),
+                    )
+                )
+        except IntegrityError:
+            raise RequestError(
+                ErrorCode.USER_EXISTS, field="user_id", remedy="remove the user first"
+            ) from None
+
+    async def remove_user(self, context_id: str, user_id: str) -> None:
+        """Remove a user.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        statement = sa.delete(users).where(
+            users.c.context_id == context_id, users.c.user_id == user_id
+        )
+        async with self._database.write() as connection:
+            if (await connection.execute(statement)).rowcount == 0:
+                raise RequestError(
+                    ErrorCode.USER_NOT_FOUND, field="user_id", remedy="see admin.user_list"
+                )
+
+    async def find_user(self, context_id: str, user_id: str) -> User | None:
+        """Return one user, if there is one."""
+        query = sa.select(users.c.identity).where(
+            users.c.context_id == context_id, users.c.user_id == user_id
+        )
+        async with self._database.read() as connection:
+            identity: str | None = await connection.scalar(query)
+        return None if identity is None else User(user_id=user_id, identity=identity)
+
+    async def list_users(
+        self, context_id: str, skip: int, limit: int, user_ids: Sequence[str] | None = None
+    ) -> tuple[int, list[User]]:
+        """Return the number of users that match and one page, by user id."""
+        conditions = [users.c.context_id == context_id]
+        if user_ids is not None:
+            conditions.append(users.c.user_id.in_(user_ids))
+        query = sa.select(users.c.user_id, users.c.identity).where(*conditions)
+        query = query.order_by(users.c.user_id).offset(skip).limit(limit)
+        async with self._database.read() as connection:
+            total = await connection.scalar(sa.select(sa.func.count()).where(*conditions))
+            rows = (await connection.execute(query)).all()
+        return total or 0, [User(user_id=row.user_id, identity=row.identity) for row in rows]
+
+    async def fingerprints(self, context_id: str, user_ids: Sequence[str]) -> dict[str, bytes]:
+        """Return the fingerprints of those of the users who exist."""
+        found: dict[str, bytes] = {}
+        async with self._database.read() as connection:
+            for start in range(0, len(user_ids), 500):  # SQLite binds at most 999 values
+                query = sa.select(users.c.user_id, users.c.fingerprint).where(
+                    users.c.context_id == context_id,
+                    users.c.user_id.in_(user_ids[start : start + 500]),
+                )
+                found |= {row.user_id: row.fingerprint for row in await connection.execute(query)}
+        return found
+
+
+def _context_not_found() -> RequestError:
+    return RequestError(
+        ErrorCode.CONTEXT_NOT_FOUND, field="context_id", remedy="see admin.context_list"
+    )
