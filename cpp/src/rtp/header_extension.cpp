@@ -195,7 +195,7 @@ Result<std::size_t> write_header(const RtpHeader& header, const HeaderExtensions
       writer.u8(id);
       writer.u8(static_cast<std::uint8_t>(plan.sizes[i]));
     } else {
-      writer.u8(static_cast<std::uint8_t>(id << 4 | (plan.sizes[i] - 1)));
+      writer.u8(static_cast<std::uint8_t>(id * 16U + plan.sizes[i] - 1));
     }
     write_value(type, extensions, writer);
   }

@@ -49,11 +49,14 @@ Bytes packet_with(const char* profile_and_length, const char* data) {
   return from_hex(std::string("906012340102030400000001") + profile_and_length + data);
 }
 
+// The views inside point into `packet`, so no temporary is taken.
 HeaderExtensions read(const Bytes& packet, const ExtensionMap& map) {
   const auto parsed = RtpPacketView::parse(packet);
   EXPECT_TRUE(parsed.ok());
   return read_extensions(parsed.value(), map);
 }
+
+HeaderExtensions read(Bytes&&, const ExtensionMap&) = delete;
 
 TEST(ExtensionMap, AnIdNamesOneType) {
   ExtensionMap map;
@@ -144,7 +147,8 @@ TEST(ReadExtensions, FollowsTheExampleOfRfc8285) {
   ASSERT_TRUE(map.set(ExtensionType::audio_level, 1).ok());
   ASSERT_TRUE(map.set(ExtensionType::transport_sequence_number, 2).ok());
   ASSERT_TRUE(map.set(ExtensionType::mid, 3).ok());
-  const auto extensions = read(packet_with("bede0003", "10ff21123400003361626364"), map);
+  const Bytes packet = packet_with("bede0003", "10ff21123400003361626364");
+  const auto extensions = read(packet, map);
   EXPECT_EQ(extensions.audio_level->level, 127);
   EXPECT_EQ(extensions.transport_sequence_number, 0x1234);
   EXPECT_EQ(extensions.mid, "abcd");
@@ -157,10 +161,8 @@ TEST(ReadExtensions, FollowsTheTwoByteExampleOfRfc8285) {
   ASSERT_TRUE(map.set(ExtensionType::rid, 1).ok());
   ASSERT_TRUE(map.set(ExtensionType::audio_level, 2).ok());
   ASSERT_TRUE(map.set(ExtensionType::mid, 200).ok());
-  const auto extensions = read(packet_with("100f0003",
-                                           "0100020185"
-                                           "00c80461626364"),
-                               map);
+  const Bytes packet = packet_with("100f0003", "010002018500c80461626364");
+  const auto extensions = read(packet, map);
   EXPECT_EQ(extensions.rid, "");
   EXPECT_TRUE(extensions.audio_level->voice_activity);
   EXPECT_EQ(extensions.audio_level->level, 5);
@@ -172,10 +174,8 @@ TEST(ReadExtensions, SkipsIdsItDoesNotKnowAndSizesThatAreWrong) {
   ASSERT_TRUE(map.set(ExtensionType::abs_send_time, 2).ok());
   ASSERT_TRUE(map.set(ExtensionType::mid, 3).ok());
   // Unknown id 9, then abs-send-time of two bytes, then the mid.
-  const auto extensions = read(packet_with("bede0002",
-                                           "90ff2112343030"
-                                           "00"),
-                               map);
+  const Bytes packet = packet_with("bede0002", "90ff211234303000");
+  const auto extensions = read(packet, map);
   EXPECT_EQ(extensions.abs_send_time, std::nullopt);
   EXPECT_EQ(extensions.mid, "0");
 }
@@ -184,12 +184,9 @@ TEST(ReadExtensions, EndsAtIdFifteenAndAtAPaddingWithLength) {
   ExtensionMap map;
   ASSERT_TRUE(map.set(ExtensionType::mid, 1).ok());
   ASSERT_TRUE(map.set(ExtensionType::rid, 2).ok());
-  for (const char* stop : {"f0", "01"}) {
-    const auto extensions = read(packet_with("bede0002", (std::string("1061") + stop +
-                                                          "612062"
-                                                          "0000")
-                                                             .c_str()),
-                                 map);
+  for (const std::string stop : {"f06100", "016161"}) {
+    const Bytes packet = packet_with("bede0002", ("1061" + stop + "206200").c_str());
+    const auto extensions = read(packet, map);
     EXPECT_EQ(extensions.mid, "a") << stop;
     EXPECT_EQ(extensions.rid, "") << stop;
   }
@@ -199,16 +196,17 @@ TEST(ReadExtensions, ElementPastTheEndEndsTheReading) {
   ExtensionMap map;
   ASSERT_TRUE(map.set(ExtensionType::mid, 1).ok());
   ASSERT_TRUE(map.set(ExtensionType::rid, 2).ok());
-  const auto one = read(packet_with("bede0001", "10612f62"), map);
-  EXPECT_EQ(one.mid, "a");
-  EXPECT_EQ(one.rid, "");
-  const auto two = read(packet_with("10000001", "01016102"), map);
-  EXPECT_EQ(two.mid, "a");
-  EXPECT_EQ(two.rid, "");
+  const Bytes one_byte = packet_with("bede0001", "10612f62");
+  EXPECT_EQ(read(one_byte, map).mid, "a");
+  EXPECT_EQ(read(one_byte, map).rid, "");
+  const Bytes two_byte = packet_with("10000001", "01016102");
+  EXPECT_EQ(read(two_byte, map).mid, "a");
+  EXPECT_EQ(read(two_byte, map).rid, "");
 }
 
 TEST(ReadExtensions, IgnoresOtherProfiles) {
-  EXPECT_EQ(read(packet_with("abac0001", "10610000"), make_map()).mid, "");
+  const Bytes packet = packet_with("abac0001", "10610000");
+  EXPECT_EQ(read(packet, make_map()).mid, "");
 }
 
 TEST(ReadExtensions, StaysInsideForEveryTwoByteStart) {
