@@ -20,7 +20,9 @@ enum class FrameFormat : std::uint8_t {
 /// sender spends another counter in the rare case that the ciphertext of a short frame imitates the start code.
 [[nodiscard]] std::size_t clear_prefix_size(FrameFormat format, ByteView frame);
 
-/// `out` needs `frame.size() + kMaxOverhead` bytes; returns the size written. An empty frame is invalid_argument.
+/// `out` needs `frame.size() + kMaxOverhead` bytes; returns the size written. An empty frame is invalid_argument. With a
+/// KID (or a counter beyond 2^32) whose own bytes in the header imitate the start code another counter does not help:
+/// unsupported, for what is not a valid VP8 frame anyway.
 Result<std::size_t> protect_frame(Sender& sender, FrameFormat format, ByteView frame, MutableByteView out);
 
 /// `out` needs `protected_frame.size()` bytes; returns the frame's size. Errors as of Receiver::unprotect.

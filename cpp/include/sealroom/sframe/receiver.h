@@ -16,7 +16,7 @@ inline constexpr std::size_t kMaxReceiverKeys = 64;
 /// Decrypts frames of one sender under its keys (RFC 9605 section 4.4.4). One-way; not safe for concurrent use.
 /// Order of checks: header, key, replay window, tag; the window moves only after the tag verified, and an
 /// unknown KID creates no state. Errors: malformed/truncated, unknown_key_id, replayed, too_old,
-/// authentication_failed.
+/// authentication_failed. No allocation per frame.
 class Receiver {
  public:
   Receiver(crypto::Backend backend, CipherSuite suite);
@@ -31,7 +31,7 @@ class Receiver {
   [[nodiscard]] bool has_key(KeyId key_id) const;
 
   /// Opens header, ciphertext and tag into `out` (at least `frame.size()` bytes is always enough) and returns the
-  /// plaintext's size. `out` must not overlap `frame`.
+  /// plaintext's size. `out` must not overlap `frame`. `metadata` as in Sender::protect.
   Result<std::size_t> unprotect(ByteView metadata, ByteView frame, MutableByteView out);
 
  private:

@@ -13,6 +13,8 @@
 namespace sealroom::sframe {
 
 inline constexpr std::size_t kMaxOverhead = kMaxHeaderSize + 16;
+/// Metadata is joined with the header on the stack; more is invalid_argument.
+inline constexpr std::size_t kMaxMetadataSize = 1024;
 
 struct SenderOptions {
   std::uint64_t first_counter = 0;
@@ -21,9 +23,10 @@ struct SenderOptions {
 };
 
 /// Encrypts frames under one key (RFC 9605 section 4.4.3). One-way; not safe for concurrent use.
-/// The counter is spent only when a frame is really produced and never wraps.
+/// The counter is spent only when a frame is really produced and never wraps. No allocation per frame.
 class Sender {
  public:
+  /// Any base key that is not empty (RFC 9605 section 4.4.2 stretches it to the suite's size).
   static Result<Sender> create(crypto::Backend backend, CipherSuite suite, KeyId key_id,
                                ByteView base_key, SenderOptions options = {});
   Sender(Sender&&) noexcept;
