@@ -1,0 +1,115 @@
+// A 50 kB frame to packets and back in memory: SFrame, RTP, SRTP-GCM, jitter buffer (items are packets, each way apart).
+
+#include "sealroom/session/media_session.h"
+#include "support.h"
+
+namespace sealroom::bench {
+namespace {
+
+constexpr std::size_t kFrameSize = 50'000;
+constexpr auto kSuite = sframe::CipherSuite::aes_128_gcm_sha256_128;
+constexpr auto kProfile = srtp::Profile::aead_aes_128_gcm;
+
+struct Ends {
+  explicit Ends(crypto::Backend backend) : sender(config(backend)), receiver(config(backend)) {
+    const Bytes a = pattern(28);
+    must(sender.set_keys(kProfile, a, a));
+    must(receiver.set_keys(kProfile, a, a));
+    session::SenderConfig out;
+    out.codec = rtp::Codec::vp8;
+    out.payload_type = PayloadType{96};
+    out.ssrc = Ssrc{1};
+    sender_id = must(sender.add_sender(out));
+    session::ReceiverConfig in;
+    in.codec = rtp::Codec::vp8;
+    in.payload_type = PayloadType{96};
+    in.ssrc = Ssrc{1};
+    receiver_id = must(receiver.add_receiver(in));
+    must(sender.set_sender_key(sender_id, kSuite, KeyId{1}, pattern(16)));
+    must(receiver.add_receiver_key(receiver_id, kSuite, KeyId{1}, pattern(16)));
+    frame = pattern(kFrameSize);
+    frame[0] = 0;
+    frame[3] = 0x9d;
+    frame[4] = 0x01;
+    frame[5] = 0x2a;
+  }
+
+  static session::SessionConfig config(crypto::Backend backend) {
+    session::SessionConfig result;
+    result.backend = backend;
+    result.cname = "bench";
+    return result;
+  }
+
+  void send() {
+    timestamp += 3000;
+    must(sender.send_frame(sender_id, {frame, RtpTimestamp{timestamp}, {}}, now, NtpTime{1}));
+  }
+
+  /// Copies what was sent; the receiver opens datagrams in place.
+  std::size_t take(Bytes& datagrams, std::size_t& segment_size) {
+    DatagramBatch::Run run;
+    std::size_t packets = 0;
+    datagrams.clear();
+    while (sender.poll_transmit(run)) {
+      datagrams.insert(datagrams.end(), run.data.begin(), run.data.end());
+      segment_size = run.segment_size;
+      packets += (run.data.size() + run.segment_size - 1) / run.segment_size;
+    }
+    return packets;
+  }
+
+  session::MediaSession sender;
+  session::MediaSession receiver;
+  session::SenderId sender_id{};
+  session::ReceiverId receiver_id{};
+  Bytes frame;
+  std::uint32_t timestamp = 0;
+  TimePoint now{std::chrono::seconds(1)};
+};
+
+void BM_FrameToPackets(benchmark::State& state) {
+  crypto::Backend backend;
+  if (!choose_backend(state, backend)) return;
+  Ends ends(backend);
+  std::size_t packets = 0;
+  DatagramBatch::Run run;
+  for (auto _ : state) {
+    ends.send();
+    while (ends.sender.poll_transmit(run)) {
+      packets += (run.data.size() + run.segment_size - 1) / run.segment_size;
+    }
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(packets));
+}
+
+void BM_PacketsToFrame(benchmark::State& state) {
+  crypto::Backend backend;
+  if (!choose_backend(state, backend)) return;
+  Ends ends(backend);
+  Bytes datagrams;
+  std::size_t segment_size = 0;
+  std::size_t packets = 0;
+  std::size_t frames = 0;
+  session::Event event;
+  for (auto _ : state) {
+    state.PauseTiming();
+    ends.send();
+    packets += ends.take(datagrams, segment_size);
+    state.ResumeTiming();
+    for (std::size_t at = 0; at < datagrams.size(); at += segment_size) {
+      const std::size_t size = std::min(segment_size, datagrams.size() - at);
+      ends.receiver.handle_datagram(MutableByteView(datagrams).subspan(at, size), ends.now, NtpTime{1});
+    }
+    ends.receiver.flush_feedback(ends.now);
+    while (ends.receiver.poll_event(event, ends.now)) ++frames;
+  }
+  if (frames != static_cast<std::size_t>(state.iterations())) state.SkipWithError("frames were lost");
+  state.SetItemsProcessed(static_cast<std::int64_t>(packets));
+}
+
+BENCHMARK(BM_FrameToPackets)->Arg(0)->Arg(1)->ArgName("backend");
+BENCHMARK(BM_PacketsToFrame)->Arg(0)->Arg(1)->ArgName("backend");
+
+}  // namespace
+}  // namespace sealroom::bench
