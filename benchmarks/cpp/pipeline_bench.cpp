@@ -1,4 +1,5 @@
-// A 50 kB frame to packets and back in memory: SFrame, RTP, SRTP-GCM, jitter buffer (items are packets, each way apart).
+// A 50 kB frame to packets and back in memory: SFrame, RTP, SRTP-GCM, jitter buffer (items are
+// packets, each way apart).
 
 #include "sealroom/session/media_session.h"
 #include "support.h"
@@ -99,12 +100,14 @@ void BM_PacketsToFrame(benchmark::State& state) {
     state.ResumeTiming();
     for (std::size_t at = 0; at < datagrams.size(); at += segment_size) {
       const std::size_t size = std::min(segment_size, datagrams.size() - at);
-      ends.receiver.handle_datagram(MutableByteView(datagrams).subspan(at, size), ends.now, NtpTime{1});
+      ends.receiver.handle_datagram(MutableByteView(datagrams).subspan(at, size), ends.now,
+                                    NtpTime{1});
     }
     ends.receiver.flush_feedback(ends.now);
     while (ends.receiver.poll_event(event, ends.now)) ++frames;
   }
-  if (frames != static_cast<std::size_t>(state.iterations())) state.SkipWithError("frames were lost");
+  if (frames != static_cast<std::size_t>(state.iterations()))
+    state.SkipWithError("frames were lost");
   state.SetItemsProcessed(static_cast<std::int64_t>(packets));
 }
 

@@ -1,5 +1,5 @@
-// The SFU in memory: 1200-byte packets of one publisher to 50 subscribers, opened once, sealed 50 times (items are
-// forwarded packets).
+// The SFU in memory: 1200-byte packets of one publisher to 50 subscribers, opened once, sealed 50
+// times (items are forwarded packets).
 
 #include "sealroom/rtp/header_extension.h"
 #include "sealroom/sfu/router.h"

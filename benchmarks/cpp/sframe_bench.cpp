@@ -13,7 +13,8 @@ constexpr auto kSuite = sframe::CipherSuite::aes_128_gcm_sha256_128;
 void BM_AeadSeal(benchmark::State& state) {
   crypto::Backend backend;
   if (!choose_backend(state, backend)) return;
-  const auto aead = must(crypto::Aead::create(backend, crypto::AeadAlgorithm::aes_128_gcm, pattern(16)));
+  const auto aead =
+      must(crypto::Aead::create(backend, crypto::AeadAlgorithm::aes_128_gcm, pattern(16)));
   const Bytes plaintext = pattern(static_cast<std::size_t>(state.range(1)));
   Bytes out(plaintext.size() + crypto::kAeadTagSize);
   Bytes nonce(crypto::kAeadNonceSize);
@@ -50,7 +51,8 @@ void BM_SFrameUnprotect(benchmark::State& state) {
   for (auto _ : state) {
     if (next == kBatch) {  // every frame opens once only: sealing the next ones is not timed
       state.PauseTiming();
-      for (std::size_t i = 0; i < kBatch; ++i) sizes[i] = must(sender.protect({}, plaintext, frames[i]));
+      for (std::size_t i = 0; i < kBatch; ++i)
+        sizes[i] = must(sender.protect({}, plaintext, frames[i]));
       next = 0;
       state.ResumeTiming();
     }

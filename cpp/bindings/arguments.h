@@ -11,9 +11,11 @@
 
 namespace sealroom::bindings {
 
-/// Python's words for native values. Each throws InvalidArgumentError (or UnsupportedError) that names what was wrong.
+/// Python's words for native values. Each throws InvalidArgumentError (or UnsupportedError) that
+/// names what was wrong.
 rtp::Codec codec_from_name(const std::string& name);  ///< "vp8", "opus"
-rtp::ExtensionMap extension_map(const std::map<std::string, int>& ids);  ///< {"mid": 1, "abs_send_time": 2}
+rtp::ExtensionMap extension_map(
+    const std::map<std::string, int>& ids);  ///< {"mid": 1, "abs_send_time": 2}
 /// The named back end; without a name $SEALROOM_CRYPTO, else the fastest one.
 crypto::Backend backend_from_option(const std::optional<std::string>& name);
 std::uint8_t payload_type(int value);  ///< 0..127

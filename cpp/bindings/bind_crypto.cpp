@@ -39,15 +39,17 @@ crypto::Backend backend_from_option(const std::optional<std::string>& name) {
     for (const std::string& choice : available_backends()) {
       choices += (choices.empty() ? "" : ", ") + choice;
     }
-    raise(Error::unsupported, (from_environment ? "SEALROOM_CRYPTO" : "backend") + std::string(": '") +
-                                  wanted + "' is not available here; choose one of: " + choices);
+    raise(Error::unsupported, (from_environment ? "SEALROOM_CRYPTO" : "backend") +
+                                  std::string(": '") + wanted +
+                                  "' is not available here; choose one of: " + choices);
   }
   return backend.value();
 }
 
 void bind_crypto(py::module_& parent) {
   py::module_ m = parent.def_submodule("crypto", "Which library does the arithmetic.");
-  m.def("available_backends", &available_backends, "Names of the crypto back ends of this build and CPU.");
+  m.def("available_backends", &available_backends,
+        "Names of the crypto back ends of this build and CPU.");
   m.def(
       "default_backend",
       [] { return std::string(crypto::backend_name(backend_from_option(std::nullopt))); },

@@ -1,7 +1,6 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <random>
@@ -13,6 +12,7 @@
 #include "errors.h"
 #include "frames.h"
 #include "sealroom/host/session_host.h"
+#include "session_objects.h"
 
 namespace sealroom::bindings {
 namespace {
@@ -29,67 +29,15 @@ std::uint32_t random_u32() {
   return source();
 }
 
-const char* reason_name(session::RejectReason reason) {
-  switch (reason) {
-    case session::RejectReason::not_encrypted:
-      return "not_encrypted";
-    case session::RejectReason::unknown_key_id:
-      return "unknown_key_id";
-    case session::RejectReason::replayed:
-      return "replayed";
-    case session::RejectReason::authentication_failed:
-      return "authentication_failed";
-    case session::RejectReason::queue_overflow:
-      return "queue_overflow";
-  }
-  return "unknown";
-}
-
-struct PyFrameReceived {
-  std::uint64_t receiver;
-  py::array_t<std::uint8_t> data;
-  std::uint32_t rtp_timestamp;
-  bool is_key_frame;
-  bool is_missing;
-  py::object rejected;
-  double arrival;
-};
-
-struct PyFrameRejected {
-  std::uint64_t receiver;
-  const char* reason;
-  std::uint64_t count;
-};
-
-struct PyKeyFrameRequested {
-  std::uint64_t sender;
-};
-
-struct PyRemoteBye {
-  std::uint64_t receiver;
-};
-
-struct ToPython {
-  py::object operator()(session::FrameReceived& event) const {
-    return py::cast(PyFrameReceived{
-        event.receiver.value, to_array(std::move(event.data)), event.timestamp.value,
-        event.is_key_frame, event.is_missing,
-        event.rejected ? py::object(py::str(reason_name(*event.rejected))) : py::object(py::none()),
-        std::chrono::duration<double>(event.arrival.time_since_epoch()).count()});
-  }
-  py::object operator()(session::FrameRejected& event) const {
-    return py::cast(PyFrameRejected{event.receiver.value, reason_name(event.reason), event.count});
-  }
-  py::object operator()(session::KeyFrameRequested& event) const {
-    return py::cast(PyKeyFrameRequested{event.sender.value});
-  }
-  py::object operator()(session::RemoteBye& event) const {
-    return py::cast(PyRemoteBye{event.receiver.value});
-  }
-};
-
 /// The bound object. Native calls that may wait for the I/O thread run without the GIL.
 class PyMediaSession {
+ private:
+  template <class Function>
+  auto run(Function&& function) {
+    const py::gil_scoped_release release;
+    return host_->with_session(std::forward<Function>(function));
+  }
+
  public:
   PyMediaSession(net::IoThread* io_thread, const std::optional<std::string>& backend,
                  const std::string& cname, const std::map<std::string, int>& extensions) {
@@ -117,7 +65,8 @@ class PyMediaSession {
   void start(int profile, const py::buffer& send_key, const py::buffer& receive_key) {
     const ReadBuffer send(send_key);
     const ReadBuffer receive(receive_key);
-    if (profile < 0 || profile > 0xffff) raise(Error::invalid_argument, "profile: a DTLS-SRTP number");
+    if (profile < 0 || profile > 0xffff)
+      raise(Error::invalid_argument, "profile: a DTLS-SRTP number");
     unwrap(run([&](session::MediaSession& media, TimePoint) {
       return media.set_keys(static_cast<srtp::Profile>(profile), send.view(), receive.view());
     }));
@@ -139,7 +88,8 @@ class PyMediaSession {
     config.ssrc = Ssrc{ssrc};
     config.mid = mid;
     config.protection = protection;
-    // RFC 3550 section 5.1: random, and in the lower half so that a lost first packet cannot hide a wrap.
+    // RFC 3550 section 5.1: random, and in the lower half so that a lost first packet cannot hide a
+    // wrap.
     config.first_sequence_number = static_cast<std::uint16_t>(random_u32() & 0x7fff);
     config.first_picture_id = static_cast<std::uint16_t>(random_u32() & 0x7fff);
     return unwrap(run([&](session::MediaSession& media, TimePoint) {
@@ -148,7 +98,8 @@ class PyMediaSession {
         .value;
   }
 
-  void set_sender_key(std::uint64_t sender, int suite, std::uint64_t key_id, const py::buffer& key) {
+  void set_sender_key(std::uint64_t sender, int suite, std::uint64_t key_id,
+                      const py::buffer& key) {
     const ReadBuffer base_key(key);
     unwrap(run([&](session::MediaSession& media, TimePoint) {
       return media.set_sender_key(SenderId{sender}, static_cast<sframe::CipherSuite>(suite),
@@ -257,7 +208,7 @@ class PyMediaSession {
       events = host_->take_events(kMaxEventsAtOnce);
     }
     py::list result(events.size());
-    for (std::size_t i = 0; i < events.size(); ++i) result[i] = std::visit(ToPython{}, events[i]);
+    for (std::size_t i = 0; i < events.size(); ++i) result[i] = to_python(events[i]);
     return result;
   }
 
@@ -286,12 +237,6 @@ class PyMediaSession {
   }
 
  private:
-  template <class Function>
-  auto run(Function&& function) {
-    const py::gil_scoped_release release;
-    return host_->with_session(std::forward<Function>(function));
-  }
-
   py::list to_list(std::vector<Bytes> (host::SessionHost::*take)()) {
     std::vector<Bytes> datagrams;
     {
@@ -307,78 +252,13 @@ class PyMediaSession {
   std::unique_ptr<host::SessionHost> host_;
 };
 
-void bind_events(py::module_& m) {
-  py::class_<PyFrameReceived>(m, "FrameReceived",
-                              "A whole encoded frame, authentic unless `rejected` names why it is not.")
-      .def_readonly("receiver", &PyFrameReceived::receiver)
-      .def_readonly("data", &PyFrameReceived::data)
-      .def_readonly("rtp_timestamp", &PyFrameReceived::rtp_timestamp)
-      .def_readonly("is_key_frame", &PyFrameReceived::is_key_frame)
-      .def_readonly("is_missing", &PyFrameReceived::is_missing)
-      .def_readonly("rejected", &PyFrameReceived::rejected)
-      .def_readonly("arrival", &PyFrameReceived::arrival,
-                    "CLOCK_MONOTONIC seconds of its first packet.");
-  py::class_<PyFrameRejected>(m, "FrameRejected",
-                              "Frames refused since the last such event of this receiver and reason.")
-      .def_readonly("receiver", &PyFrameRejected::receiver)
-      .def_readonly("reason", &PyFrameRejected::reason)
-      .def_readonly("count", &PyFrameRejected::count);
-  py::class_<PyKeyFrameRequested>(m, "KeyFrameRequested", "The other end needs a key frame.")
-      .def_readonly("sender", &PyKeyFrameRequested::sender);
-  py::class_<PyRemoteBye>(m, "RemoteBye", "The other end stopped this stream (RTCP BYE).")
-      .def_readonly("receiver", &PyRemoteBye::receiver);
-}
-
-void bind_statistics(py::module_& m) {
-  using session::ReceiverStatistics;
-  using session::SenderStatistics;
-  using session::SessionStatistics;
-  py::class_<SessionStatistics>(m, "SessionStatistics")
-      .def_readonly("datagrams_received", &SessionStatistics::datagrams_received)
-      .def_readonly("datagrams_rejected", &SessionStatistics::datagrams_rejected)
-      .def_readonly("datagrams_replayed", &SessionStatistics::datagrams_replayed)
-      .def_readonly("datagrams_unrouted", &SessionStatistics::datagrams_unrouted);
-  py::class_<SenderStatistics>(m, "SenderStatistics")
-      .def_readonly("frames_sent", &SenderStatistics::frames_sent)
-      .def_readonly("packets_sent", &SenderStatistics::packets_sent)
-      .def_readonly("bytes_sent", &SenderStatistics::bytes_sent)
-      .def_readonly("packets_retransmitted", &SenderStatistics::packets_retransmitted)
-      .def_readonly("nacks_received", &SenderStatistics::nacks_received)
-      .def_readonly("key_frame_requests_received", &SenderStatistics::key_frame_requests_received)
-      .def_property_readonly("fraction_lost",
-                             [](const SenderStatistics& s) { return s.fraction_lost / 256.0; })
-      .def_property_readonly("round_trip_time", [](const SenderStatistics& s) {
-        return std::chrono::duration<double>(s.round_trip_time).count();
-      });
-  py::class_<ReceiverStatistics>(m, "ReceiverStatistics")
-      .def_readonly("packets_received", &ReceiverStatistics::packets_received)
-      .def_readonly("bytes_received", &ReceiverStatistics::bytes_received)
-      .def_readonly("packets_lost", &ReceiverStatistics::packets_lost)
-      .def_readonly("packets_duplicated", &ReceiverStatistics::packets_duplicated)
-      .def_readonly("packets_discarded", &ReceiverStatistics::packets_discarded)
-      .def_readonly("packets_recovered", &ReceiverStatistics::packets_recovered)
-      .def_readonly("frames_received", &ReceiverStatistics::frames_received)
-      .def_readonly("frames_missing", &ReceiverStatistics::frames_missing)
-      .def_readonly("frames_dropped", &ReceiverStatistics::frames_dropped)
-      .def_readonly("nacks_sent", &ReceiverStatistics::nacks_sent)
-      .def_readonly("key_frame_requests_sent", &ReceiverStatistics::key_frame_requests_sent)
-      .def_readonly("jitter", &ReceiverStatistics::jitter)
-      .def_property_readonly("rejected", [](const ReceiverStatistics& s) {
-        py::dict reasons;
-        for (std::size_t i = 0; i < session::kRejectReasons; ++i) {
-          reasons[reason_name(static_cast<session::RejectReason>(i))] = s.rejected[i];
-        }
-        return reasons;
-      });
-}
-
 }  // namespace
 
 void bind_session(py::module_& parent) {
   py::module_ m = parent.def_submodule(
       "session", "One DTLS-SRTP association: encoded frames in, datagrams out, and back.");
-  bind_events(m);
-  bind_statistics(m);
+  bind_session_events(m);
+  bind_session_statistics(m);
   py::class_<PyMediaSession>(m, "MediaSession")
       .def(py::init<net::IoThread*, const std::optional<std::string>&, const std::string&,
                     const std::map<std::string, int>&>(),
@@ -401,7 +281,8 @@ void bind_session(py::module_& parent) {
       .def("add_receiver_key", &PyMediaSession::add_receiver_key, "receiver"_a, py::kw_only(),
            "suite"_a, "key_id"_a, "base_key"_a)
       .def("remove_receiver_key", &PyMediaSession::remove_receiver_key, "receiver"_a, "key_id"_a)
-      .def("set_drop_broken_frames", &PyMediaSession::set_drop_broken_frames, "receiver"_a, "drop"_a)
+      .def("set_drop_broken_frames", &PyMediaSession::set_drop_broken_frames, "receiver"_a,
+           "drop"_a)
       .def("request_key_frame", &PyMediaSession::request_key_frame, "receiver"_a)
       .def("remove_receiver", &PyMediaSession::remove_receiver, "receiver"_a)
       .def("attach_socket", &PyMediaSession::attach_socket, "fd"_a)

@@ -10,7 +10,7 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
-#include "frames.h"
+#include "native_call.h"
 #include "sealroom/sframe/receiver.h"
 #include "sealroom/sframe/sender.h"
 
@@ -19,24 +19,6 @@ namespace {
 
 namespace py = pybind11;
 using namespace py::literals;
-
-// Below this size releasing the GIL costs more than the work (docs/architecture.md, "The GIL").
-constexpr std::size_t kReleaseGilAbove = 16 * 1024;
-
-/// Runs `work` without the GIL if it is long enough, so that other Python threads go on.
-template <class Work>
-auto run(std::size_t bytes, Work&& work) {
-  if (bytes < kReleaseGilAbove) return work();
-  const py::gil_scoped_release release;
-  return work();
-}
-
-py::bytes new_bytes(std::size_t size, MutableByteView& view) {
-  PyObject* object = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
-  if (object == nullptr) throw py::error_already_set();
-  view = {reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(object)), size};
-  return py::reinterpret_steal<py::bytes>(object);
-}
 
 py::bytes shrink(py::bytes bytes, std::size_t size) {
   PyObject* object = bytes.release().ptr();
@@ -54,8 +36,8 @@ class PySender {
     const ReadBuffer in(plaintext);
     const ReadBuffer aad(metadata);
     MutableByteView out;
-    py::bytes result = new_bytes(in.view().size() + sframe::kMaxOverhead, out);
-    const std::size_t size = unwrap(run(in.view().size(), [&] {
+    py::bytes result = make_bytes(in.view().size() + sframe::kMaxOverhead, out);
+    const std::size_t size = unwrap(run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return sender_.protect(aad.view(), in.view(), out);
     }));
@@ -67,7 +49,7 @@ class PySender {
     const ReadBuffer in(plaintext);
     const ReadBuffer aad(metadata);
     const WriteBuffer out(output);
-    return unwrap(run(in.view().size(), [&] {
+    return unwrap(run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return sender_.protect(aad.view(), in.view(), out.view());
     }));
@@ -116,8 +98,8 @@ class PyReceiver {
     const ReadBuffer in(frame);
     const ReadBuffer aad(metadata);
     MutableByteView out;
-    py::bytes result = new_bytes(in.view().size(), out);
-    const std::size_t size = unwrap(run(in.view().size(), [&] {
+    py::bytes result = make_bytes(in.view().size(), out);
+    const std::size_t size = unwrap(run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out);
     }));
@@ -129,7 +111,7 @@ class PyReceiver {
     const ReadBuffer in(frame);
     const ReadBuffer aad(metadata);
     const WriteBuffer out(output);
-    return unwrap(run(in.view().size(), [&] {
+    return unwrap(run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out.view());
     }));
@@ -156,7 +138,8 @@ void bind_sframe(py::module_& parent) {
   m.attr("AES_128_CTR_HMAC_SHA256_32") = 3;
   m.attr("AES_128_GCM_SHA256_128") = 4;
   m.attr("AES_256_GCM_SHA512_128") = 5;
-  py::class_<PySender>(m, "Sender", "Encrypts frames under one key (RFC 9605 section 4.4.3). Thread-safe.")
+  py::class_<PySender>(m, "Sender",
+                       "Encrypts frames under one key (RFC 9605 section 4.4.3). Thread-safe.")
       .def(py::init<int, std::uint64_t, const py::buffer&, std::uint64_t,
                     std::optional<std::uint64_t>, const std::optional<std::string>&>(),
            py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a, "first_counter"_a = 0,
@@ -166,7 +149,8 @@ void bind_sframe(py::module_& parent) {
            "metadata"_a = py::bytes())
       .def_property_readonly("next_counter", &PySender::next_counter)
       .def_property_readonly("key_id", &PySender::key_id);
-  py::class_<PyReceiver>(m, "Receiver", "Decrypts frames of one sender (RFC 9605 section 4.4.4). Thread-safe.")
+  py::class_<PyReceiver>(m, "Receiver",
+                         "Decrypts frames of one sender (RFC 9605 section 4.4.4). Thread-safe.")
       .def(py::init<int, const std::optional<std::string>&>(), py::kw_only(), "suite"_a,
            "backend"_a = py::none())
       .def("add_key", &PyReceiver::add_key, "key_id"_a, "base_key"_a)

@@ -14,9 +14,10 @@ inline pybind11::array_t<std::uint8_t> to_array(Bytes bytes) {
   auto owner = std::make_unique<Bytes>(std::move(bytes));
   const auto size = static_cast<pybind11::ssize_t>(owner->size());
   const std::uint8_t* data = owner->data();
-  pybind11::capsule capsule(owner.get(), [](void* pointer) { delete static_cast<Bytes*>(pointer); });
+  pybind11::capsule capsule(owner.get(),
+                            [](void* pointer) { delete static_cast<Bytes*>(pointer); });
   (void)owner.release();
-  return {size, data, capsule};
+  return pybind11::array_t<std::uint8_t>(size, data, capsule);
 }
 
 inline pybind11::bytes to_bytes(ByteView bytes) {

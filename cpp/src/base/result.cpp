@@ -12,7 +12,8 @@ struct Description {
 };
 
 constexpr std::array kDescriptions{
-    Description{Error::invalid_argument, "invalid_argument", "an argument is outside its documented range"},
+    Description{Error::invalid_argument, "invalid_argument",
+                "an argument is outside its documented range"},
     Description{Error::buffer_too_small, "buffer_too_small", "the output buffer is too small"},
     Description{Error::truncated, "truncated", "the input ends inside a field"},
     Description{Error::malformed, "malformed", "the input breaks its wire format"},
@@ -23,16 +24,20 @@ constexpr std::array kDescriptions{
     Description{Error::unknown_key_id, "unknown_key_id", "no key is installed for this key id"},
     Description{Error::unknown_ssrc, "unknown_ssrc", "no stream is registered for this SSRC"},
     Description{Error::not_encrypted, "not_encrypted", "the frame is not encrypted"},
-    Description{Error::key_exhausted, "key_exhausted", "the key has reached its limit: install a new key"},
+    Description{Error::key_exhausted, "key_exhausted",
+                "the key has reached its limit: install a new key"},
     Description{Error::not_ready, "not_ready", "keys or route are not installed yet"},
     Description{Error::limit_exceeded, "limit_exceeded", "a stated limit is reached"},
-    Description{Error::crypto_failure, "crypto_failure", "the crypto library refused the operation"},
+    Description{Error::crypto_failure, "crypto_failure",
+                "the crypto library refused the operation"},
     Description{Error::system_error, "system_error", "a system call failed"},
 };
 
 }  // namespace
 
-std::string_view error_name(Error error) { return kDescriptions[static_cast<std::size_t>(error)].name; }
+std::string_view error_name(Error error) {
+  return kDescriptions[static_cast<std::size_t>(error)].name;
+}
 std::string_view error_message(Error error) {
   return kDescriptions[static_cast<std::size_t>(error)].message;
 }

@@ -180,7 +180,8 @@ void MediaSession::handle_rtp(MutableByteView datagram, TimePoint now) {
     return;
   }
   RtpReceiver* receiver = route(packet.value());
-  if (receiver == nullptr || receiver->config().payload_type != packet.value().header().payload_type) {
+  if (receiver == nullptr ||
+      receiver->config().payload_type != packet.value().header().payload_type) {
     statistics_.datagrams_unrouted += 1;
     return;
   }
@@ -313,7 +314,8 @@ void MediaSession::send_reports(TimePoint now, NtpTime wall_clock) {
   auto next_receiver = receivers_.begin();
   const auto take_blocks = [&] {
     rtp::ReportBlocks blocks;
-    for (; next_receiver != receivers_.end() && blocks.count < rtp::kMaxReportBlocks; ++next_receiver) {
+    for (; next_receiver != receivers_.end() && blocks.count < rtp::kMaxReportBlocks;
+         ++next_receiver) {
       const auto block = next_receiver->second.take_report_block(now);
       if (block) blocks.blocks[blocks.count++] = *block;
     }

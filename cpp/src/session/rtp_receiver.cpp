@@ -176,7 +176,8 @@ void RtpReceiver::enqueue(FrameReceived frame) {
   if (queue_.size() >= limits_.max_queued_frames ||
       queued_bytes_ + size > limits_.max_queued_bytes) {
     if (is_video()) {
-      // What follows cannot be decoded without what is dropped, so all of it goes, and a key frame comes.
+      // What follows cannot be decoded without what is dropped, so all of it goes, and a key frame
+      // comes.
       drop_queued(queue_.size());
       if (!frame.is_key_frame) {
         reject(RejectReason::queue_overflow);
@@ -215,7 +216,8 @@ bool RtpReceiver::has_event(TimePoint now) const {
 bool RtpReceiver::poll_event(Event& event, TimePoint now) {
   for (std::size_t i = 0; i < kRejectReasons; ++i) {
     Rejections& rejections = rejections_[i];
-    if (rejections.unreported == 0 || now < rejections.last_event + kRejectionEventInterval) continue;
+    if (rejections.unreported == 0 || now < rejections.last_event + kRejectionEventInterval)
+      continue;
     event = FrameRejected{id_, static_cast<RejectReason>(i), rejections.unreported};
     rejections.unreported = 0;
     rejections.last_event = now;
@@ -262,7 +264,8 @@ std::optional<rtp::ReportBlock> RtpReceiver::take_report_block(TimePoint now) {
   block.extended_highest_sequence = reception_.extended_highest_sequence();
   block.jitter = reception_.jitter();
   if (last_sender_report_) {
-    block.last_sender_report = static_cast<std::uint32_t>(last_sender_report_->ntp_time.value >> 16);
+    block.last_sender_report =
+        static_cast<std::uint32_t>(last_sender_report_->ntp_time.value >> 16);
     block.delay_since_last_sender_report =
         static_cast<std::uint32_t>((now - last_sender_report_at_).count() * 65536 / 1'000'000);
   }

@@ -80,8 +80,8 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
     if (!written) return written.error();
     const auto payload_size = packetizer_->write_next(buffer.subspan(header_size, max_payload));
     if (!payload_size) return payload_size.error();
-    const auto size = srtp.protect_rtp(buffer, header_size,
-                                       buffer.subspan(header_size, payload_size.value()));
+    const auto size =
+        srtp.protect_rtp(buffer, header_size, buffer.subspan(header_size, payload_size.value()));
     if (!size) return size.error();
     history_.store(header.sequence_number, buffer.first(size.value()), now);
     batch.commit(size.value());
@@ -127,8 +127,8 @@ std::optional<rtp::SenderReport> RtpSender::sender_report(TimePoint now, NtpTime
   report.ntp_time = wall_clock;
   const auto elapsed = (now - last_sent_at_).count() *
                        static_cast<std::int64_t>(rtp::clock_rate(config_.codec)) / 1'000'000;
-  report.rtp_timestamp =
-      RtpTimestamp{static_cast<std::uint32_t>(last_timestamp_.value + static_cast<std::uint64_t>(elapsed))};
+  report.rtp_timestamp = RtpTimestamp{
+      static_cast<std::uint32_t>(last_timestamp_.value + static_cast<std::uint64_t>(elapsed))};
   report.packet_count = static_cast<std::uint32_t>(statistics_.packets_sent);
   report.octet_count = static_cast<std::uint32_t>(statistics_.bytes_sent);
   return report;

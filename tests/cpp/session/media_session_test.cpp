@@ -66,7 +66,8 @@ TEST_P(MediaSessionTest, WireCarriesNoRunOfThePlaintext) {
   ASSERT_TRUE(pair.send_video(key_frame, 1));
   pair.alice_to_bob([](Bytes& datagram) {
     const Bytes run(8, 0x41);
-    EXPECT_EQ(std::search(datagram.begin(), datagram.end(), run.begin(), run.end()), datagram.end());
+    EXPECT_EQ(std::search(datagram.begin(), datagram.end(), run.begin(), run.end()),
+              datagram.end());
     return true;
   });
 }
@@ -74,7 +75,8 @@ TEST_P(MediaSessionTest, WireCarriesNoRunOfThePlaintext) {
 TEST_P(MediaSessionTest, FrameUnderAWrongKeyIsNeverDeliveredAndCountedAndAsksForAKeyFrame) {
   pair.add_video();
   (void)pair.alice.set_sender_key(pair.video_sender, test::kSuite, KeyId{2}, test::pattern(32, 66));
-  (void)pair.bob.add_receiver_key(pair.video_receiver, test::kSuite, KeyId{2}, test::pattern(32, 67));
+  (void)pair.bob.add_receiver_key(pair.video_receiver, test::kSuite, KeyId{2},
+                                  test::pattern(32, 67));
   ASSERT_TRUE(pair.send_video(vp8_frame(2000, true, 1), 1000));
   pair.alice_to_bob();
   EXPECT_TRUE(pair.take<FrameReceived>(pair.bob).empty());
@@ -261,9 +263,11 @@ TEST_P(MediaSessionTest, NewSsrcOfTheSameMidRestartsTheStream) {
   config.first_sequence_number = 4;
   const SenderId again = pair.alice.add_sender(config).value();
   (void)pair.alice.set_sender_key(again, test::kSuite, KeyId{2}, test::pattern(32, 8));
-  (void)pair.bob.add_receiver_key(pair.video_receiver, test::kSuite, KeyId{2}, test::pattern(32, 8));
+  (void)pair.bob.add_receiver_key(pair.video_receiver, test::kSuite, KeyId{2},
+                                  test::pattern(32, 8));
   const Bytes frame = vp8_frame(1500, true, 4);
-  ASSERT_TRUE(pair.alice.send_frame(again, {frame, RtpTimestamp{77}, {}}, pair.now, test::kWallClock));
+  ASSERT_TRUE(
+      pair.alice.send_frame(again, {frame, RtpTimestamp{77}, {}}, pair.now, test::kWallClock));
   pair.alice_to_bob();
   const auto frames = pair.take<FrameReceived>(pair.bob);
   ASSERT_EQ(frames.size(), 1U);
@@ -272,9 +276,12 @@ TEST_P(MediaSessionTest, NewSsrcOfTheSameMidRestartsTheStream) {
 
 TEST_P(MediaSessionTest, KeyIdOfASenderNeverComesBack) {
   pair.add_video();
-  EXPECT_EQ(pair.alice.set_sender_key(pair.video_sender, test::kSuite, KeyId{1}, test::pattern(32, 5)).error(),
-            Error::invalid_argument);
-  EXPECT_TRUE(pair.alice.set_sender_key(pair.video_sender, test::kSuite, KeyId{2}, test::pattern(32, 5)));
+  EXPECT_EQ(
+      pair.alice.set_sender_key(pair.video_sender, test::kSuite, KeyId{1}, test::pattern(32, 5))
+          .error(),
+      Error::invalid_argument);
+  EXPECT_TRUE(
+      pair.alice.set_sender_key(pair.video_sender, test::kSuite, KeyId{2}, test::pattern(32, 5)));
 }
 
 }  // namespace

@@ -114,7 +114,8 @@ class Pair {
     std::vector<Bytes> datagrams;
     while (from.poll_transmit(run)) {
       for (std::size_t at = 0; at < run.data.size(); at += run.segment_size) {
-        const ByteView view = run.data.subspan(at, std::min(run.segment_size, run.data.size() - at));
+        const ByteView view =
+            run.data.subspan(at, std::min(run.segment_size, run.data.size() - at));
         datagrams.emplace_back(view.begin(), view.end());
       }
     }

@@ -4,8 +4,8 @@
 
 namespace sealroom {
 
-/// Bounds-checked big-endian cursor. A read past the end returns zero or an empty view and makes `ok()`
-/// false for good, so a parser reads all its fields and asks once.
+/// Bounds-checked big-endian cursor. A read past the end returns zero or an empty view and makes
+/// `ok()` false for good, so a parser reads all its fields and asks once.
 class ByteReader {
  public:
   explicit ByteReader(ByteView data) : data_(data) {}

@@ -6,8 +6,8 @@
 
 namespace sealroom {
 
-/// Bounds-checked big-endian cursor over a caller's buffer. A write past the end writes nothing and makes
-/// `ok()` false for good.
+/// Bounds-checked big-endian cursor over a caller's buffer. A write past the end writes nothing and
+/// makes `ok()` false for good.
 class ByteWriter {
  public:
   explicit ByteWriter(MutableByteView data) : data_(data) {}

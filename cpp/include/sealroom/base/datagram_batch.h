@@ -7,8 +7,9 @@
 
 namespace sealroom {
 
-/// Outgoing datagrams for one destination, laid end to end and grouped into runs of equal size (the last of a run may be
-/// shorter), which is what one UDP_SEGMENT call sends. Keeps its memory: no allocation after warm-up.
+/// Outgoing datagrams for one destination, laid end to end and grouped into runs of equal size (the
+/// last of a run may be shorter), which is what one UDP_SEGMENT call sends. Keeps its memory: no
+/// allocation after warm-up.
 class DatagramBatch {
  public:
   struct Run {
@@ -34,7 +35,8 @@ class DatagramBatch {
     used_ += size;
   }
 
-  /// Hands out the next run, false after the last, which also empties the batch. Views live until the next prepare().
+  /// Hands out the next run, false after the last, which also empties the batch. Views live until
+  /// the next prepare().
   bool next(Run& run) {
     if (next_run_ == runs_.size()) {
       clear();

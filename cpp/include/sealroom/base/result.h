@@ -7,24 +7,25 @@
 
 namespace sealroom {
 
-/// Everything the native core can refuse. `error_message` holds the sentence; the bindings hold the Python class.
+/// Everything the native core can refuse. `error_message` holds the sentence; the bindings hold the
+/// Python class.
 enum class Error : std::uint8_t {
-  invalid_argument,        ///< a caller's value is outside what the function documents
-  buffer_too_small,        ///< the output view is shorter than the result
-  truncated,               ///< the input ends inside a field
-  malformed,               ///< the input breaks its wire format
-  unsupported,             ///< valid, but not a feature of this build or class
-  authentication_failed,   ///< tag mismatch; says nothing about why
-  replayed,                ///< this counter or packet index was accepted before
-  too_old,                 ///< older than the replay window reaches
-  unknown_key_id,          ///< SFrame KID without a key
-  unknown_ssrc,            ///< no stream is registered for this SSRC
-  not_encrypted,           ///< a frame without SFrame protection where protection is required
-  key_exhausted,           ///< the counter or packet limit of a key is reached: install a new key
-  not_ready,               ///< keys or route are not installed yet
-  limit_exceeded,          ///< a stated bound (streams, bytes, packets) is reached
-  crypto_failure,          ///< the crypto library refused an operation it should accept
-  system_error,            ///< a system call failed
+  invalid_argument,       ///< a caller's value is outside what the function documents
+  buffer_too_small,       ///< the output view is shorter than the result
+  truncated,              ///< the input ends inside a field
+  malformed,              ///< the input breaks its wire format
+  unsupported,            ///< valid, but not a feature of this build or class
+  authentication_failed,  ///< tag mismatch; says nothing about why
+  replayed,               ///< this counter or packet index was accepted before
+  too_old,                ///< older than the replay window reaches
+  unknown_key_id,         ///< SFrame KID without a key
+  unknown_ssrc,           ///< no stream is registered for this SSRC
+  not_encrypted,          ///< a frame without SFrame protection where protection is required
+  key_exhausted,          ///< the counter or packet limit of a key is reached: install a new key
+  not_ready,              ///< keys or route are not installed yet
+  limit_exceeded,         ///< a stated bound (streams, bytes, packets) is reached
+  crypto_failure,         ///< the crypto library refused an operation it should accept
+  system_error,           ///< a system call failed
 };
 
 [[nodiscard]] std::string_view error_name(Error error);

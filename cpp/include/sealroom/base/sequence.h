@@ -30,14 +30,16 @@ class Unwrapper {
   /// The same without taking note of it, for numbers that are not authenticated yet.
   [[nodiscard]] std::int64_t peek(Unsigned number) const {
     if (!started_) return number;
-    const auto step = static_cast<Signed>(static_cast<Unsigned>(number - static_cast<Unsigned>(newest_)));
+    const auto step =
+        static_cast<Signed>(static_cast<Unsigned>(number - static_cast<Unsigned>(newest_)));
     return newest_ + (step == kHalfBack ? -static_cast<std::int64_t>(step) : step);
   }
 
   void reset() { *this = Unwrapper(); }
 
  private:
-  static constexpr Signed kHalfBack = static_cast<Signed>(Unsigned{1} << (8 * sizeof(Unsigned) - 1));
+  static constexpr Signed kHalfBack =
+      static_cast<Signed>(Unsigned{1} << (8 * sizeof(Unsigned) - 1));
   std::int64_t newest_ = 0;
   bool started_ = false;
 };

@@ -9,9 +9,10 @@
 
 namespace sealroom::host {
 
-/// A MediaSession with a socket, a clock and a lock: datagrams are read and answered on the I/O thread, frames are sent
-/// from the caller's thread, events wait to be fetched and are announced by a descriptor. Thread-safe.
-/// Lock order: this class's mutex, then the port's; the I/O thread holds neither while it calls in.
+/// A MediaSession with a socket, a clock and a lock: datagrams are read and answered on the I/O
+/// thread, frames are sent from the caller's thread, events wait to be fetched and are announced by
+/// a descriptor. Thread-safe. Lock order: this class's mutex, then the port's; the I/O thread holds
+/// neither while it calls in.
 class SessionHost final : private net::MediaSink, private net::TimerHandler {
  public:
   SessionHost(net::IoThread& io_thread, session::SessionConfig config);
@@ -27,7 +28,8 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   std::vector<Bytes> take_control() { return port_.take_control(); }
   std::vector<Bytes> take_outgoing() { return port_.take_outgoing(); }
   [[nodiscard]] int event_descriptor() const { return notifier_.file_descriptor(); }
-  /// Clears the descriptor, then fetches at most `max_events`; if more wait, the descriptor is set again.
+  /// Clears the descriptor, then fetches at most `max_events`; if more wait, the descriptor is set
+  /// again.
   std::vector<session::Event> take_events(std::size_t max_events);
   /// Stops timers and socket; later frames are refused with not_ready. Idempotent.
   void close();

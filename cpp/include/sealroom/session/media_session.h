@@ -16,36 +16,42 @@ namespace sealroom::session {
 
 struct SessionConfig {
   crypto::Backend backend = crypto::Backend::openssl;
-  std::string cname;   ///< at most 255 bytes
-  Ssrc rtcp_ssrc{};    ///< sender of RTCP while the session has no sender of its own
+  std::string cname;  ///< at most 255 bytes
+  Ssrc rtcp_ssrc{};   ///< sender of RTCP while the session has no sender of its own
   rtp::ExtensionMap extensions;
   ReceiverLimits receiver_limits;
 };
 
 inline constexpr std::size_t kMaxSenders = 256;
 inline constexpr std::size_t kMaxReceivers = 1024;
-inline constexpr std::size_t kMaxPendingEvents = 256;  ///< besides frames, which each receiver bounds
+inline constexpr std::size_t kMaxPendingEvents =
+    256;  ///< besides frames, which each receiver bounds
 
-/// One DTLS-SRTP association: encoded frames in, datagrams out, and back. Routes what it receives by SSRC, else by mid,
-/// else by a payload type that only one receiver has; a route is learned only from authenticated packets.
-/// Sans-IO, one thread: give it one input (frame, datagram, time-out), then drain poll_transmit and poll_event.
+/// One DTLS-SRTP association: encoded frames in, datagrams out, and back. Routes what it receives
+/// by SSRC, else by mid, else by a payload type that only one receiver has; a route is learned only
+/// from authenticated packets. Sans-IO, one thread: give it one input (frame, datagram, time-out),
+/// then drain poll_transmit and poll_event.
 class MediaSession {
  public:
   explicit MediaSession(SessionConfig config);
 
-  /// `send` and `receive` are master key and salt of each direction. May be called once (invalid_argument).
+  /// `send` and `receive` are master key and salt of each direction. May be called once
+  /// (invalid_argument).
   Result<void> set_keys(srtp::Profile profile, ByteView send, ByteView receive);
   [[nodiscard]] bool has_keys() const { return srtp_sender_.has_value(); }
   void set_extensions(const rtp::ExtensionMap& extensions) { config_.extensions = extensions; }
 
   Result<SenderId> add_sender(SenderConfig config);
-  Result<void> set_sender_key(SenderId id, sframe::CipherSuite suite, KeyId key_id, ByteView base_key);
-  Result<void> send_frame(SenderId id, const OutgoingFrame& frame, TimePoint now, NtpTime wall_clock);
+  Result<void> set_sender_key(SenderId id, sframe::CipherSuite suite, KeyId key_id,
+                              ByteView base_key);
+  Result<void> send_frame(SenderId id, const OutgoingFrame& frame, TimePoint now,
+                          NtpTime wall_clock);
   /// Sends a BYE for it.
   Result<void> remove_sender(SenderId id);
 
   Result<ReceiverId> add_receiver(ReceiverConfig config);
-  Result<void> add_receiver_key(ReceiverId id, sframe::CipherSuite suite, KeyId key_id, ByteView base_key);
+  Result<void> add_receiver_key(ReceiverId id, sframe::CipherSuite suite, KeyId key_id,
+                                ByteView base_key);
   Result<void> remove_receiver_key(ReceiverId id, KeyId key_id);
   Result<void> set_drop_broken_frames(ReceiverId id, bool drop);
   Result<void> request_key_frame(ReceiverId id, TimePoint now);
@@ -55,7 +61,8 @@ class MediaSession {
   void handle_datagram(MutableByteView datagram, TimePoint now, NtpTime wall_clock);
   void handle_timeout(TimePoint now, NtpTime wall_clock);
   [[nodiscard]] TimePoint next_timeout() const;
-  /// Once after a batch of datagrams or a time-out: emits the NACKs and key-frame requests that are due.
+  /// Once after a batch of datagrams or a time-out: emits the NACKs and key-frame requests that are
+  /// due.
   void flush_feedback(TimePoint now);
 
   /// False when nothing is left. Views live until the next call of another method.

@@ -25,7 +25,8 @@ struct ReceiverConfig {
   PayloadType payload_type{};
   std::optional<Ssrc> ssrc;  ///< absent: latched from mid or payload type
   std::string mid;
-  bool protection = true;  ///< false: frames are taken as they come, from peers without end-to-end encryption
+  bool protection =
+      true;  ///< false: frames are taken as they come, from peers without end-to-end encryption
 };
 
 struct ReceiverLimits {
@@ -33,8 +34,9 @@ struct ReceiverLimits {
   std::size_t max_queued_bytes = 16u << 20;
 };
 
-/// One track on its way in: jitter buffer, SFrame, queue of frames for the application. The queue is bounded: video that
-/// is not fetched is dropped up to the next key frame, audio oldest first. One thread.
+/// One track on its way in: jitter buffer, SFrame, queue of frames for the application. The queue
+/// is bounded: video that is not fetched is dropped up to the next key frame, audio oldest first.
+/// One thread.
 class RtpReceiver {
  public:
   RtpReceiver(crypto::Backend backend, ReceiverId id, ReceiverConfig config, ReceiverLimits limits);

@@ -25,7 +25,8 @@ struct SenderConfig {
   std::string mid;  ///< at most 16 bytes
   std::uint16_t first_sequence_number = 0;
   std::uint16_t first_picture_id = 0;  ///< VP8
-  bool protection = true;  ///< false: frames leave without end-to-end encryption, for peers that have none
+  bool protection =
+      true;  ///< false: frames leave without end-to-end encryption, for peers that have none
 };
 
 struct OutgoingFrame {
@@ -39,19 +40,22 @@ class RtpSender {
  public:
   RtpSender(crypto::Backend backend, SenderConfig config);
 
-  /// Later frames use this key. Key ids must not come back (invalid_argument): the counter would start again.
+  /// Later frames use this key. Key ids must not come back (invalid_argument): the counter would
+  /// start again.
   Result<void> set_key(sframe::CipherSuite suite, KeyId key_id, ByteView base_key);
 
-  /// Appends the frame's protected packets to `batch`. Errors: invalid_argument, limit_exceeded, not_ready (no key),
-  /// key_exhausted; on an error nothing is sent and no counter of the stream has moved.
-  Result<void> send(const OutgoingFrame& frame, const rtp::ExtensionMap& extensions, srtp::Sender& srtp,
-                    DatagramBatch& batch, TimePoint now, NtpTime wall_clock);
+  /// Appends the frame's protected packets to `batch`. Errors: invalid_argument, limit_exceeded,
+  /// not_ready (no key), key_exhausted; on an error nothing is sent and no counter of the stream
+  /// has moved.
+  Result<void> send(const OutgoingFrame& frame, const rtp::ExtensionMap& extensions,
+                    srtp::Sender& srtp, DatagramBatch& batch, TimePoint now, NtpTime wall_clock);
 
   void handle_nack(const rtp::NackList& nack, DatagramBatch& batch, TimePoint now);
   void handle_report_block(const rtp::ReportBlock& block, NtpTime wall_clock);
   void count_key_frame_request() { ++statistics_.key_frame_requests_received; }
   /// Nothing before the first frame.
-  [[nodiscard]] std::optional<rtp::SenderReport> sender_report(TimePoint now, NtpTime wall_clock) const;
+  [[nodiscard]] std::optional<rtp::SenderReport> sender_report(TimePoint now,
+                                                               NtpTime wall_clock) const;
 
   [[nodiscard]] const SenderConfig& config() const { return config_; }
   [[nodiscard]] const SenderStatistics& statistics() const { return statistics_; }

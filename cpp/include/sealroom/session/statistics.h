@@ -6,8 +6,9 @@
 
 namespace sealroom::session {
 
-/// Why a frame was not handed on, each counted apart. `not_encrypted` is a frame without a well-formed SFrame header or too
-/// short for one; plaintext that happens to look like a header counts as unknown_key_id or authentication_failed.
+/// Why a frame was not handed on, each counted apart. `not_encrypted` is a frame without a
+/// well-formed SFrame header or too short for one; plaintext that happens to look like a header
+/// counts as unknown_key_id or authentication_failed.
 enum class RejectReason : std::uint8_t {
   not_encrypted,
   unknown_key_id,
@@ -46,9 +47,9 @@ struct ReceiverStatistics {
 
 struct SessionStatistics {
   std::uint64_t datagrams_received = 0;
-  std::uint64_t datagrams_rejected = 0;   ///< before keys, not authentic, replayed, malformed
-  std::uint64_t datagrams_replayed = 0;   ///< of these: SRTP replay or too old
-  std::uint64_t datagrams_unrouted = 0;   ///< authentic, but of no receiver
+  std::uint64_t datagrams_rejected = 0;  ///< before keys, not authentic, replayed, malformed
+  std::uint64_t datagrams_replayed = 0;  ///< of these: SRTP replay or too old
+  std::uint64_t datagrams_unrouted = 0;  ///< authentic, but of no receiver
 };
 
 }  // namespace sealroom::session
