@@ -1,0 +1,135 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "errors.h"
+#include "sealroom/rtp/rtcp.h"
+
+namespace sealroom::bindings {
+
+/// RTCP packets as Python sees them: each owns its values, numbers are plain.
+struct PySenderReport {
+  std::uint32_t sender = 0;
+  std::uint64_t ntp_time = 0;
+  std::uint32_t rtp_timestamp = 0;
+  std::uint32_t packet_count = 0;
+  std::uint32_t octet_count = 0;
+  std::vector<rtp::ReportBlock> reports;
+};
+
+struct PyReceiverReport {
+  std::uint32_t sender = 0;
+  std::vector<rtp::ReportBlock> reports;
+};
+
+struct PySourceDescription {
+  std::uint32_t ssrc = 0;
+  std::string cname;
+};
+
+struct PyBye {
+  std::vector<std::uint32_t> sources;
+};
+
+struct PyNack {
+  std::uint32_t sender = 0;
+  std::uint32_t media = 0;
+  std::vector<std::uint16_t> sequence_numbers;
+};
+
+struct PyPictureLossIndication {
+  std::uint32_t sender = 0;
+  std::uint32_t media = 0;
+};
+
+struct PyFullIntraRequest {
+  std::uint32_t sender = 0;
+  std::vector<std::uint32_t> targets;
+};
+
+/// A packet without a class of its own.
+struct PyRtcpPacket {
+  int type = 0;
+  int format = 0;
+  Bytes body;
+};
+
+inline std::vector<rtp::ReportBlock> to_vector(const rtp::ReportBlocks& reports) {
+  const auto* first = reports.blocks.data();
+  return {first, first + reports.count};
+}
+
+/// A count above kMaxReportBlocks is kept, so that the writer refuses it.
+inline rtp::ReportBlocks to_blocks(const std::vector<rtp::ReportBlock>& reports) {
+  rtp::ReportBlocks blocks;
+  blocks.count = reports.size();
+  for (std::size_t i = 0; i < reports.size() && i < rtp::kMaxReportBlocks; ++i) {
+    blocks.blocks[i] = reports[i];
+  }
+  return blocks;
+}
+
+inline std::vector<std::uint32_t> to_numbers(const rtp::Bye& list) {
+  std::vector<std::uint32_t> numbers;
+  for (std::size_t i = 0; i < list.count; ++i) numbers.push_back(list.sources[i].value);
+  return numbers;
+}
+
+/// None for a feedback without a class.
+inline pybind11::object feedback_object(const rtp::RtcpPacketView& packet) {
+  const rtp::Feedback feedback = unwrap(rtp::Feedback::parse(packet));
+  const bool is_transport = packet.type == rtp::RtcpType::transport_feedback;
+  if (is_transport && packet.count_or_format == rtp::kNackFormat) {
+    const rtp::NackList list = unwrap(rtp::parse_nack(feedback));
+    const std::uint16_t* first = list.sequence_numbers.data();
+    return pybind11::cast(
+        PyNack{feedback.sender.value, feedback.media.value, {first, first + list.count}});
+  }
+  if (!is_transport && packet.count_or_format == rtp::kPliFormat) {
+    return pybind11::cast(PyPictureLossIndication{feedback.sender.value, feedback.media.value});
+  }
+  if (!is_transport && packet.count_or_format == rtp::kFirFormat) {
+    return pybind11::cast(
+        PyFullIntraRequest{feedback.sender.value, to_numbers(unwrap(rtp::parse_fir(feedback)))});
+  }
+  return pybind11::none();
+}
+
+/// Raises what the packet breaks.
+inline pybind11::object rtcp_object(const rtp::RtcpPacketView& packet) {
+  pybind11::object known = pybind11::none();
+  switch (packet.type) {
+    case rtp::RtcpType::sender_report: {
+      const auto report = unwrap(rtp::SenderReport::parse(packet));
+      return pybind11::cast(PySenderReport{report.sender.value, report.ntp_time.value,
+                                           report.rtp_timestamp.value, report.packet_count,
+                                           report.octet_count, to_vector(report.reports)});
+    }
+    case rtp::RtcpType::receiver_report: {
+      const auto report = unwrap(rtp::ReceiverReport::parse(packet));
+      return pybind11::cast(PyReceiverReport{report.sender.value, to_vector(report.reports)});
+    }
+    case rtp::RtcpType::source_description: {
+      const auto description = unwrap(rtp::SourceDescription::parse(packet));
+      return pybind11::cast(
+          PySourceDescription{description.ssrc.value, std::string(description.cname)});
+    }
+    case rtp::RtcpType::bye:
+      return pybind11::cast(PyBye{to_numbers(unwrap(rtp::Bye::parse(packet)))});
+    case rtp::RtcpType::transport_feedback:
+    case rtp::RtcpType::payload_feedback:
+      known = feedback_object(packet);
+      break;
+    default:
+      break;
+  }
+  if (!known.is_none()) return known;
+  return pybind11::cast(PyRtcpPacket{static_cast<int>(packet.type), packet.count_or_format,
+                                     Bytes(packet.body.begin(), packet.body.end())});
+}
+
+}  // namespace sealroom::bindings

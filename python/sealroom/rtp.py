@@ -1,0 +1,71 @@
+"""RTP and RTCP packets and payload formats (RFC 3550, 8285, 4585, 5104, 7741, 7587).
+
+For tools, tests and pipelines that handle packets themselves; media of a running call stays native.
+
+>>> from sealroom import rtp
+>>> payload = rtp.Packetizer("opus").packetize(b"frame", 1200)[0]
+>>> packet = rtp.serialize_rtp(
+...     payload, payload_type=111, sequence_number=1, timestamp=960, ssrc=7,
+...     extensions=rtp.HeaderExtensions(mid="0"), extension_ids={"mid": 1},
+... )
+>>> parsed = rtp.parse_rtp(packet, {"mid": 1})
+>>> parsed.extensions.mid, rtp.depacketize("opus", parsed.payload).data
+('0', b'frame')
+
+A compound RTCP packet is the bytes of its packets one after the other. Parsers raise
+`sealroom.errors.MalformedError`, writers `sealroom.errors.InvalidArgumentError`.
+"""
+
+from sealroom._core.rtp import (
+    Bye,
+    FullIntraRequest,
+    HeaderExtensions,
+    Nack,
+    Packetizer,
+    PayloadPart,
+    PictureLossIndication,
+    ReceiverReport,
+    ReportBlock,
+    RtcpPacket,
+    RtpPacket,
+    SenderReport,
+    SourceDescription,
+    depacketize,
+    is_rtcp,
+    parse_rtcp,
+    parse_rtp,
+    serialize_rtp,
+    write_bye,
+    write_nack,
+    write_picture_loss_indication,
+    write_receiver_report,
+    write_sender_report,
+    write_source_description,
+)
+
+__all__ = [
+    "Bye",
+    "FullIntraRequest",
+    "HeaderExtensions",
+    "Nack",
+    "Packetizer",
+    "PayloadPart",
+    "PictureLossIndication",
+    "ReceiverReport",
+    "ReportBlock",
+    "RtcpPacket",
+    "RtpPacket",
+    "SenderReport",
+    "SourceDescription",
+    "depacketize",
+    "is_rtcp",
+    "parse_rtcp",
+    "parse_rtp",
+    "serialize_rtp",
+    "write_bye",
+    "write_nack",
+    "write_picture_loss_indication",
+    "write_receiver_report",
+    "write_sender_report",
+    "write_source_description",
+]
