@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import version
+from types import CodeType
 from typing import Any
 
 from aioice.ice import CandidatePair, Connection, StunProtocol
 from aiortc import RTCDtlsTransport, RTCIceGatherer, RTCIceTransport, rtcdtlstransport, sdp
 
 
+def _names(code: CodeType) -> set[str]:
+    names = set(code.co_names)
+    for constant in code.co_consts:  # comprehensions have code objects of their own before 3.12
+        if isinstance(constant, CodeType):
+            names |= _names(constant)
+    return names
+
+
 def _uses(function: Callable[..., Any], *names: str) -> list[str]:
-    code = function.__code__
-    return [f"{function.__qualname__} using {n}" for n in names if n not in code.co_names]
+    used = _names(function.__code__)
+    return [f"{function.__qualname__} using {name}" for name in names if name not in used]
 
 
 def missing_hooks() -> list[str]:

@@ -35,6 +35,7 @@ class MediaConnection(Connection):
     ) -> None:
         super().__init__(ice_controlling=False, **connection_kwargs(list(ice_servers)))
         self._host_addresses = None if host_addresses is None else list(host_addresses)
+        self.is_closing = False
         self.on_media: Callable[[bytes], None] | None = None
         self.on_route_changed: Callable[[], None] | None = None
 
@@ -50,6 +51,10 @@ class MediaConnection(Connection):
         if self._host_addresses is not None:
             addresses = self._host_addresses
         return await super().get_component_candidates(component, addresses, timeout)
+
+    async def close(self) -> None:
+        self.is_closing = True
+        await super().close()
 
     def data_received(self, data: bytes, component: int) -> None:
         if not data:  # some aioice releases announce a lost connection with None

@@ -290,7 +290,7 @@ class MediaTransport:
     def _lower_state_changed(self) -> None:
         if self._state != "connected" or self._close_task is not None:
             return
-        if self._ice.state in ("failed", "closed"):
+        if self._connection.is_closing:  # by aioice itself (RFC 7675)
             self._fail("the peer stopped answering consent checks")
         elif self._dtls.state in ("failed", "closed"):
             self._close_task = asyncio.create_task(self._close())
