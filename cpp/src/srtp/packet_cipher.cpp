@@ -1,6 +1,8 @@
 #include "srtp/packet_cipher.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "sealroom/srtp/packet_header.h"
@@ -9,10 +11,14 @@ namespace sealroom::srtp {
 
 namespace {
 
-void xor_number(MutableByteView bytes, std::uint64_t number) {
-  for (std::size_t i = bytes.size(); i-- > 0; number >>= 8) {
-    bytes[i] ^= static_cast<std::uint8_t>(number);
-  }
+// XORs the big-endian form of `number` into the eight bytes at `at`: this runs per packet, and a
+// byte loop shows.
+void xor_number(std::uint8_t* at, std::uint64_t number) {
+  if constexpr (std::endian::native == std::endian::little) number = __builtin_bswap64(number);
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof(word));
+  word ^= number;
+  std::memcpy(at, &word, sizeof(word));
 }
 
 std::array<std::uint8_t, 4> big_endian(std::uint32_t number) {
@@ -34,18 +40,19 @@ std::array<std::uint8_t, kRtcpHeaderSize + kRtcpIndexSize> rtcp_associated_data(
 
 std::array<std::uint8_t, 16> counter_block(ByteView salt, Ssrc ssrc, std::uint64_t index) {
   std::array<std::uint8_t, 16> block{};
-  std::copy(salt.begin(), salt.end(), block.begin());
-  xor_number(MutableByteView(block).subspan(4, 4), ssrc.value);
-  xor_number(MutableByteView(block).subspan(8, 6), index);
+  std::copy_n(salt.begin(), kCounterModeSaltSize, block.begin());
+  xor_number(block.data(), ssrc.value);
+  xor_number(block.data() + 8, index << 16);
   return block;
 }
 
 std::array<std::uint8_t, crypto::kAeadNonceSize> aead_nonce(ByteView salt, Ssrc ssrc,
                                                             std::uint64_t index) {
   std::array<std::uint8_t, crypto::kAeadNonceSize> nonce{};
-  std::copy(salt.begin(), salt.end(), nonce.begin());
-  xor_number(MutableByteView(nonce).subspan(2, 4), ssrc.value);
-  xor_number(MutableByteView(nonce).subspan(6, 6), index);
+  std::copy_n(salt.begin(), crypto::kAeadNonceSize, nonce.begin());
+  nonce[2] ^= static_cast<std::uint8_t>(ssrc.value >> 24);
+  nonce[3] ^= static_cast<std::uint8_t>(ssrc.value >> 16);
+  xor_number(nonce.data() + 4, static_cast<std::uint64_t>(ssrc.value) << 48 | index);
   return nonce;
 }
 

@@ -15,11 +15,13 @@
 
 namespace sealroom::srtp {
 
+inline constexpr std::size_t kCounterModeSaltSize = 14;
+
 /// Initial counter block of AES-CM: salt * 2^16 XOR SSRC * 2^64 XOR index * 2^16 (RFC 3711
-/// section 4.1.1).
+/// section 4.1.1). `salt` has kCounterModeSaltSize bytes.
 std::array<std::uint8_t, 16> counter_block(ByteView salt, Ssrc ssrc, std::uint64_t index);
 /// AES-GCM nonce of SRTP (RFC 7714 section 8.1) and, as a 31-bit index leaves the same bytes zero,
-/// of SRTCP (9.1).
+/// of SRTCP (9.1). `salt` has kAeadNonceSize bytes.
 std::array<std::uint8_t, crypto::kAeadNonceSize> aead_nonce(ByteView salt, Ssrc ssrc,
                                                             std::uint64_t index);
 
