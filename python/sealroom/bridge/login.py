@@ -68,7 +68,7 @@ class ChallengeTable:
         return nonce
 
     def redeem(self, connection_id: str, payload: LoginPayload) -> bool:
-        """Tell whether the payload answers the connection's challenge, which is void from now on."""
+        """Tell whether the payload answers the connection's challenge; it is void from now on."""
         challenge = self._open.pop(connection_id, None)
         return (
             challenge is not None

@@ -157,12 +157,12 @@ class RoomStore:
             chosen.append(row.room_id)
         return total or 0, await self._views(chosen, user_id)
 
-    async def state(self, room_id: str) -> RoomState | None:
-        """Return the state of a room, None if it does not exist."""
-        query = sa.select(rooms.c.state).where(rooms.c.room_id == room_id)
+    async def lifecycle(self, room_id: str) -> tuple[RoomState, float] | None:
+        """Return state and empty-room time to live of a room, None if it does not exist."""
+        query = sa.select(rooms.c.state, rooms.c.empty_room_ttl).where(rooms.c.room_id == room_id)
         async with self._database.read() as connection:
-            found: RoomState | None = await connection.scalar(query)
-        return found
+            row = (await connection.execute(query)).first()
+        return None if row is None else (row.state, row.empty_room_ttl)
 
     async def set_state(self, room_id: str, state: RoomState) -> None:
         """Change the state of a room; nothing happens if it is gone."""
@@ -173,11 +173,18 @@ class RoomStore:
                 .values(state=state, modified_at=now_ms())
             )
 
-    async def open_rooms(self) -> list[str]:
-        """Return the rooms in state `open`."""
-        query = sa.select(rooms.c.room_id).where(rooms.c.state == "open")
+    async def open_rooms(self) -> dict[str, float]:
+        """Return the rooms in state `open` with their empty-room time to live."""
+        query = sa.select(rooms.c.room_id, rooms.c.empty_room_ttl).where(rooms.c.state == "open")
         async with self._database.read() as connection:
-            return list((await connection.scalars(query)).all())
+            return {row.room_id: row.empty_room_ttl for row in await connection.execute(query)}
+
+    async def record_payload(self, room_id: str) -> bytes | None:
+        """Return the bytes of a room's signed record, None if the room does not exist."""
+        query = sa.select(rooms.c.record_payload).where(rooms.c.room_id == room_id)
+        async with self._database.read() as connection:
+            payload: bytes | None = await connection.scalar(query)
+        return payload
 
     async def delete(self, room_id: str) -> None:
         """Delete a room with its members and secrets; nothing happens if it is gone."""

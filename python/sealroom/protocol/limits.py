@@ -5,14 +5,12 @@ from typing import Final
 RPC_PATH: Final = "/v1/rpc"
 
 KIB: Final = 1024
-MAX_MESSAGE_BYTES: Final = (
-    4096 * KIB
-)  # one WebSocket message either way; 1000 sealed secrets need about 2 MiB
+# One WebSocket message either way; 1000 sealed secrets need about 2 MiB
+MAX_MESSAGE_BYTES: Final = 4096 * KIB
 MAX_UNAUTHENTICATED_MESSAGE_BYTES: Final = 64 * KIB  # to the Bridge before log-in
 MAX_PAGE_ITEMS: Final = 100
-MAX_PAGE_BYTES: Final = (
-    2048 * KIB
-)  # a page ends early rather than outgrow this; go on with skip += len(page)
+# A page ends early rather than outgrow this; go on with skip += len(page)
+MAX_PAGE_BYTES: Final = 2048 * KIB
 MAX_ID_LENGTH: Final = 64  # room, stream and track ids (an SDP msid holds 64, RFC 8830)
 MAX_USER_ID_LENGTH: Final = 128
 MAX_TITLE_LENGTH: Final = 256
@@ -22,9 +20,8 @@ MAX_METADATA_BYTES: Final = 64 * KIB  # public, and private before encryption
 MAX_ENCRYPTED_METADATA_BYTES: Final = MAX_METADATA_BYTES + 256
 MAX_RECORD_BYTES: Final = 512 * KIB
 MAX_ANNOUNCEMENT_BYTES: Final = 16 * KIB
-MAX_ROOM_ANNOUNCEMENT_BYTES: Final = (
-    1024 * KIB
-)  # all live streams of a room: `room.join` carries them in one message
+# All live streams of a room: `room.join` carries them in one message
+MAX_ROOM_ANNOUNCEMENT_BYTES: Final = 1024 * KIB
 MAX_SEALED_SECRET_BYTES: Final = 4 * KIB
 MAX_SIGNATURE_BYTES: Final = 256
 MAX_POLICY_EXPRESSION_LENGTH: Final = 64
@@ -41,17 +38,18 @@ MAX_STREAM_TRACKS: Final = 16
 MAX_SUBSCRIBED_TRACKS: Final = 256  # per participant
 MAX_EVENT_SUBSCRIPTIONS: Final = 64  # per session
 MAX_EMPTY_ROOM_TTL: Final = 7 * 86400.0
-MAX_QUEUED_MESSAGES: Final = (
-    1024  # Bridge to one client; beyond it the socket is closed with CLOSE_SLOW_CONSUMER
-)
+# Bridge to one client; beyond it the socket is closed with CLOSE_SLOW_CONSUMER
+MAX_QUEUED_MESSAGES: Final = 1024
 MAX_QUEUED_BYTES: Final = 8192 * KIB
 MAX_FAILED_LOGINS: Final = 5  # per socket; beyond it the socket is closed with CLOSE_FAILED_LOGINS
 NONCE_BYTES: Final = 32
 FINGERPRINT_BYTES: Final = 32
 
-# WebSocket close codes, besides 1000, 1001 (shutting down), 1009 (beyond MAX_MESSAGE_BYTES).
+# WebSocket close codes, besides 1000 and 1012 (the Bridge shuts down).
 CLOSE_SLOW_CONSUMER: Final = 4001  # the client does not read what it is sent
 CLOSE_FAILED_LOGINS: Final = 4002
 CLOSE_LOGIN_TIMEOUT: Final = 4003  # no log-in within the time the Bridge allows
 CLOSE_BINARY_MESSAGE: Final = 4004  # the protocol has text messages only
 CLOSE_BUSY: Final = 4005  # the Bridge has as many connections as it allows
+CLOSE_USER_REMOVED: Final = 4006  # an administrator removed the user
+CLOSE_MESSAGE_TOO_BIG: Final = 1009

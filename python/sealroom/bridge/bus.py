@@ -1,0 +1,193 @@
+"""Sessions and the events they get.
+
+An event goes to the sessions that joined its room or subscribed to its type for the room or the
+context, and only if their user may `get` the room. The session that caused an event does not get
+it: its reply says as much. Sequence numbers count per session, in the order of sending.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from uuid import uuid4
+
+import msgspec
+
+from sealroom.identity import PublicIdentity
+from sealroom.protocol import (
+    EVENT_METHOD,
+    MAX_EVENT_SUBSCRIPTIONS,
+    ErrorCode,
+    EventEnvelope,
+    EventType,
+    Message,
+    Notification,
+)
+
+from .access import Right
+from .errors import RequestError, limit_exceeded
+from .metrics import Metrics
+from .records import RoomAccess
+
+if TYPE_CHECKING:
+    from .live import LiveParticipant
+
+_Key = TypeVar("_Key")
+Scope: TypeAlias = tuple[Literal["context", "room"], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Interest:
+    """What an event subscription asks for."""
+
+    types: frozenset[EventType]
+    scope: Scope
+
+
+@dataclass(eq=False, slots=True)
+class Session:
+    """One logged-in connection. `send` queues a message for it; `close` ends the connection."""
+
+    context_id: str
+    user_id: str
+    identity: PublicIdentity
+    send: Callable[[bytes], None]
+    close: Callable[[int], None]
+    session_id: str = field(default_factory=lambda: uuid4().hex)
+    joined: dict[str, "LiveParticipant"] = field(default_factory=dict)  # by room id
+    interests: dict[str, Interest] = field(default_factory=dict)  # by subscription id
+    sequence: int = 0
+    ended: bool = False
+
+    def wants(self, event: EventType, access: RoomAccess) -> bool:
+        """Tell whether the session asked for this event, by joining or by subscribing."""
+        if access.room_id in self.joined:
+            return True
+        scopes = {("room", access.room_id), ("context", access.context_id)}
+        return any(event in one.types and one.scope in scopes for one in self.interests.values())
+
+    def may(self, right: Right, access: RoomAccess) -> bool:
+        """Tell whether the session's user has a right in a room."""
+        return access.allows(right, self.user_id, self.identity.fingerprint)
+
+
+class EventBus:
+    """Delivers events in this process. For one event loop; nothing here waits."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._sessions: dict[tuple[str, str], set[Session]] = {}  # by context and user
+        self._followers: dict[Scope, set[Session]] = {}
+
+    def add(self, session: Session) -> None:
+        """Take a new session."""
+        self._sessions.setdefault((session.context_id, session.user_id), set()).add(session)
+
+    def remove(self, session: Session) -> None:
+        """Forget a session, its subscriptions and joined rooms."""
+        key = (session.context_id, session.user_id)
+        _discard(self._sessions, key, session)
+        for interest in session.interests.values():
+            _discard(self._followers, interest.scope, session)
+        for room_id in session.joined:
+            _discard(self._followers, ("room", room_id), session)
+        session.interests.clear()
+
+    def sessions_of(self, context_id: str, user_id: str) -> list[Session]:
+        """Return the live sessions of a user."""
+        return list(self._sessions.get((context_id, user_id), ()))
+
+    def session_count(self) -> int:
+        """Return the number of live sessions."""
+        return sum(map(len, self._sessions.values()))
+
+    def subscribe(self, session: Session, interest: Interest) -> str:
+        """Add a subscription and return its id. Whether the user may is not asked.
+
+        Raises:
+            RequestError: LIMIT_EXCEEDED, or NOT_LOGGED_IN when the session ended meanwhile.
+        """
+        if session.ended:
+            raise RequestError(ErrorCode.NOT_LOGGED_IN)
+        if len(session.interests) >= MAX_EVENT_SUBSCRIPTIONS:
+            raise limit_exceeded("event subscriptions", MAX_EVENT_SUBSCRIPTIONS)
+        subscription_id = uuid4().hex
+        session.interests[subscription_id] = interest
+        self._followers.setdefault(interest.scope, set()).add(session)
+        return subscription_id
+
+    def unsubscribe(self, session: Session, subscription_id: str) -> None:
+        """Remove a subscription.
+
+        Raises:
+            RequestError: SUBSCRIPTION_NOT_FOUND.
+        """
+        interest = session.interests.pop(subscription_id, None)
+        if interest is None:
+            raise RequestError(
+                ErrorCode.SUBSCRIPTION_NOT_FOUND,
+                field="subscription_id",
+                remedy="use an id from events.subscribe of this connection",
+            )
+        self._release(session, interest.scope)
+
+    def follow_room(self, session: Session, room_id: str) -> None:
+        """Give the session the events of a room it joined."""
+        self._followers.setdefault(("room", room_id), set()).add(session)
+
+    def unfollow_room(self, session: Session, room_id: str) -> None:
+        """The session left a room; call after it is out of `session.joined`."""
+        self._release(session, ("room", room_id))
+
+    def drop_room(self, room_id: str) -> None:
+        """Forget all subscriptions to a room that is gone."""
+        scope: Scope = ("room", room_id)
+        for session in self._followers.pop(scope, set()):
+            for key in [key for key, one in session.interests.items() if one.scope == scope]:
+                del session.interests[key]
+
+    def publish(
+        self, event: EventType, access: RoomAccess, data: Message, *, cause: Session | None = None
+    ) -> None:
+        """Send an event to all who want and may see it, except the session that caused it."""
+        followers = self._followers.get(("room", access.room_id), set()) | self._followers.get(
+            ("context", access.context_id), set()
+        )
+        audience = [
+            session
+            for session in followers
+            if session is not cause
+            and session.wants(event, access)
+            and session.may(Right.GET, access)
+        ]
+        self.send(audience, event, access, data)
+
+    def send(
+        self, audience: Iterable[Session], event: EventType, access: RoomAccess, data: Message
+    ) -> None:
+        """Send an event to these sessions."""
+        raw = msgspec.Raw(msgspec.json.encode(data))
+        for session in audience:
+            session.sequence += 1
+            envelope = EventEnvelope(
+                sequence=session.sequence,
+                type=event,
+                context_id=access.context_id,
+                room_id=access.room_id,
+                data=raw,
+            )
+            params = msgspec.Raw(msgspec.json.encode(envelope))
+            session.send(msgspec.json.encode(Notification(method=EVENT_METHOD, params=params)))
+            self._metrics.events.labels(event).inc()
+
+    def _release(self, session: Session, scope: Scope) -> None:
+        kind, scope_id = scope
+        still = any(one.scope == scope for one in session.interests.values())
+        if not still and not (kind == "room" and scope_id in session.joined):
+            _discard(self._followers, scope, session)
+
+
+def _discard(table: dict[_Key, set[Session]], key: _Key, session: Session) -> None:
+    if (members := table.get(key)) is not None:
+        members.discard(session)
+        if not members:
+            del table[key]

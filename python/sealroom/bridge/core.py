@@ -1,0 +1,108 @@
+"""The parts of a Bridge, opened in order and joined together."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from .admin import Admin
+from .background import Background
+from .bus import EventBus
+from .config import BridgeConfig
+from .database import open_database
+from .dispatch import Dispatcher
+from .live import RoomRegistry
+from .login import Authenticator, ChallengeTable
+from .media_calls import MediaCalls
+from .media_server import MediaServer, MediaServerStatistics
+from .methods import Methods
+from .metrics import Metrics
+from .room_store import RoomStore
+from .rooms import RoomService
+from .store import Store
+from .streams import StreamService
+from .subscriptions import SubscriptionService
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What the ASGI application needs of a running Bridge."""
+
+    bridge_id: str
+    store: Store
+    admin: Admin
+    dispatcher: Dispatcher
+
+
+@asynccontextmanager
+async def open_core(
+    config: BridgeConfig, media_server: MediaServer, metrics: Metrics
+) -> AsyncIterator[Core]:
+    """Open the database, migrate it, take up open rooms; close it all at the end, media as well.
+
+    Raises:
+        BridgeError: the database URL is malformed.
+    """
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(media_server.close)
+        database = await stack.enter_async_context(open_database(config.database))
+        background = Background()
+        stack.push_async_callback(background.close)
+        store, rooms = Store(database), RoomStore(database)
+        bridge_id = await store.bridge_id()
+        bus, registry = EventBus(metrics), RoomRegistry(rooms)
+        media = MediaCalls(media_server, config.media_timeout)
+        subscriptions = SubscriptionService(registry, bus, media, background)
+        streams = StreamService(registry, bus, media, subscriptions)
+        room_service = RoomService(
+            store=store,
+            rooms=rooms,
+            registry=registry,
+            bus=bus,
+            streams=streams,
+            subscriptions=subscriptions,
+            media=media,
+            background=background,
+            default_ttl=config.empty_room_ttl,
+            ice_servers=config.ice_servers,
+        )
+        await room_service.start()
+        stack.callback(room_service.stop)
+        admin = Admin(store, rooms, registry, bus, room_service.end_session)
+        lifetime = config.challenge_lifetime
+        challenges = ChallengeTable(config.max_connections, lifetime)
+        methods = Methods(
+            authenticator=Authenticator(bridge_id, store, challenges, lifetime),
+            store=store,
+            registry=registry,
+            bus=bus,
+            rooms=room_service,
+            streams=streams,
+            subscriptions=subscriptions,
+            admin=admin,
+        )
+        _watch(metrics, bus, registry, media_server)
+        yield Core(bridge_id, store, admin, Dispatcher(methods, metrics))
+
+
+def _watch(
+    metrics: Metrics, bus: EventBus, registry: RoomRegistry, media_server: MediaServer
+) -> None:
+    rooms = registry.live
+    metrics.watch("sessions", "Logged-in sessions", bus.session_count)
+    metrics.watch("live_rooms", "Rooms with participants", lambda: len(rooms))
+    metrics.watch(
+        "participants",
+        "Participants of all rooms",
+        lambda: sum(len(room.participants) for room in rooms.values()),
+    )
+    metrics.watch(
+        "streams",
+        "Published streams",
+        lambda: sum(len(room.streams) for room in rooms.values()),
+    )
+    for name in MediaServerStatistics.__dataclass_fields__:
+
+        def read(name: str = name) -> float:
+            return float(getattr(media_server.statistics(), name))
+
+        metrics.watch(f"media_{name}", f"Media server: {name.replace('_', ' ')}", read)

@@ -1,0 +1,141 @@
+"""What lives in memory: who is in a room now and what is published there."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from sealroom.protocol import (
+    Participant,
+    RoomRecord,
+    SignedObject,
+    StreamAnnouncement,
+    StreamView,
+    TrackAssignment,
+)
+
+from .access import Right
+from .bus import Session
+from .errors import access_denied
+from .media_server import TrackRef
+from .records import RoomAccess
+from .room_store import RoomStore
+
+_MAX_CACHED_ACCESS: Final = 1024
+
+
+@dataclass(eq=False, slots=True)
+class LiveStream:
+    """A published stream."""
+
+    publisher: "LiveParticipant"
+    signed: SignedObject
+    announcement: StreamAnnouncement
+
+    @property
+    def stream_id(self) -> str:
+        """Id of the stream, unique in its room."""
+        return self.announcement.stream_id
+
+    def view(self) -> StreamView:
+        """Return the stream as members see it."""
+        return StreamView(
+            stream_id=self.stream_id,
+            participant_id=self.publisher.participant_id,
+            user_id=self.publisher.session.user_id,
+            announcement=self.signed,
+        )
+
+    def tracks(self) -> list[TrackRef]:
+        """Return all tracks."""
+        return [TrackRef(self.stream_id, track.track_id) for track in self.announcement.tracks]
+
+
+@dataclass(eq=False, slots=True)
+class LiveParticipant:
+    """One session in one room."""
+
+    session: Session
+    room: "LiveRoom"
+    participant_id: str = field(default_factory=lambda: uuid4().hex)
+    # Held around calls of the media server: one at a time for one participant.
+    media_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    wanted: dict[TrackRef, None] = field(default_factory=dict)  # in order of subscribing
+    stale: bool = False  # the media server still has tracks that are not wanted any more
+    tracks: list[TrackAssignment] = field(default_factory=list)
+    offer_id: int = 0
+    answered: bool = True
+    gone: bool = False
+
+    def view(self) -> Participant:
+        """Return the participant as members see it."""
+        return Participant(participant_id=self.participant_id, user_id=self.session.user_id)
+
+
+@dataclass(eq=False, slots=True)
+class LiveRoom:
+    """A room with at least one participant."""
+
+    access: RoomAccess
+    empty_room_ttl: float
+    participants: dict[str, LiveParticipant] = field(default_factory=dict)
+    streams: dict[str, LiveStream] = field(default_factory=dict)
+    # Streams the media server is being asked for, with the size of their announcements.
+    pending: dict[str, tuple[LiveParticipant, int]] = field(default_factory=dict)
+
+
+class RoomRegistry:
+    """Live rooms, and the access rules of rooms in use."""
+
+    def __init__(self, store: RoomStore) -> None:
+        self._store = store
+        self._access: OrderedDict[str, RoomAccess] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.live: dict[str, LiveRoom] = {}
+
+    def lock(self, room_id: str) -> asyncio.Lock:
+        """Return the lock held around changes of the room's state: join, close, delete."""
+        return self._locks.setdefault(room_id, asyncio.Lock())
+
+    def remember(self, access: RoomAccess) -> None:
+        """Keep the access rules of a room at hand."""
+        self._access[access.room_id] = access
+        self._access.move_to_end(access.room_id)
+        if len(self._access) > _MAX_CACHED_ACCESS:
+            self._access.popitem(last=False)
+
+    def forget(self, room_id: str) -> None:
+        """The room is gone."""
+        self._access.pop(room_id, None)
+        self.live.pop(room_id, None)
+
+    async def access(self, room_id: str) -> RoomAccess | None:
+        """Return the access rules of a room, None if it does not exist."""
+        if (known := self._access.get(room_id)) is not None:
+            self._access.move_to_end(room_id)
+            return known
+        payload = await self._store.record_payload(room_id)
+        if payload is None:
+            return None
+        access = RoomAccess.from_record(msgspec.json.decode(payload, type=RoomRecord))
+        self.remember(access)
+        return access
+
+    async def require(self, session: Session, room_id: str, right: Right) -> RoomAccess:
+        """Return the access rules of a room in which the session's user has this right.
+
+        Raises:
+            RequestError: ACCESS_DENIED: no right, not a member, or no such room.
+        """
+        access = await self.access(room_id)
+        if (
+            access is None
+            or access.context_id != session.context_id
+            or not session.may(right, access)
+        ):
+            raise access_denied()
+        return access

@@ -1,0 +1,69 @@
+"""Calls of the media server: one at a time for one participant, each with a time limit."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from sealroom.protocol import ErrorCode
+
+from .errors import RequestError
+from .live import LiveParticipant
+from .logs import get_logger, where
+from .media_server import MediaError, MediaServer
+
+_Result = TypeVar("_Result")
+
+
+class MediaCalls:
+    """Guards the media server against overlapping calls, and the Bridge against its failures.
+
+    Args:
+        timeout: of one call, seconds.
+    """
+
+    def __init__(self, server: MediaServer, timeout: float) -> None:
+        self.server = server
+        self._timeout = timeout
+
+    async def run(self, call: Awaitable[_Result]) -> _Result:
+        """Wait for a call; the caller holds the participant's media lock.
+
+        Raises:
+            RequestError: MEDIA_FAILED, with the text of a `MediaError`.
+        """
+        try:
+            return await asyncio.wait_for(call, self._timeout)
+        except MediaError as error:
+            raise RequestError(
+                ErrorCode.MEDIA_FAILED, str(error), remedy="check the SDP and try again"
+            ) from None
+        except TimeoutError:
+            get_logger().error("media server timed out", seconds=self._timeout)
+            raise RequestError(ErrorCode.MEDIA_FAILED, remedy="try again later") from None
+
+    async def remove(self, participant: LiveParticipant) -> None:
+        """Remove a participant that is out of its room; a failure is only logged."""
+        participant_id = participant.participant_id
+        await self._try(participant, lambda: self.server.remove_participant(participant_id))
+
+    async def unpublish(self, participant: LiveParticipant, stream_id: str) -> None:
+        """Stop a stream that is out of its room; a failure is only logged."""
+        participant_id = participant.participant_id
+        await self._try(participant, lambda: self.server.unpublish(participant_id, stream_id))
+
+    async def _try(self, participant: LiveParticipant, call: Callable[[], Awaitable[None]]) -> None:
+        async with participant.media_lock:
+            try:
+                await self.run(call())
+            except Exception as error:
+                get_logger().error("media server failed", error=where(error))
+
+
+def require_present(participant: LiveParticipant) -> None:
+    """Return if the participant is in its room still; ask again after each wait.
+
+    Raises:
+        RequestError: NOT_JOINED.
+    """
+    if participant.gone:
+        raise RequestError(ErrorCode.NOT_JOINED, field="room_id", remedy="join the room first")

@@ -1,0 +1,165 @@
+"""Which method calls what, and who may call it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from sealroom.protocol import (
+    AdminParams,
+    ChallengeParams,
+    ChallengeResult,
+    ContextUsersParams,
+    ContextUsersResult,
+    Empty,
+    ErrorCode,
+    EventSubscribeParams,
+    EventSubscription,
+    EventType,
+    LoginParams,
+    LoginResult,
+    Message,
+)
+
+from .access import Right
+from .admin import Admin
+from .bus import EventBus, Interest, Session
+from .connection import Connection
+from .errors import RequestError, access_denied
+from .live import RoomRegistry
+from .login import Authenticator
+from .rooms import RoomService
+from .store import Store
+from .streams import StreamService
+from .subscriptions import SubscriptionService
+
+# Parameters are of the type METHODS names for the method; the dispatcher decodes them so.
+OpenMethod: TypeAlias = Callable[[Connection, Any], Awaitable[Message]]
+UserMethod: TypeAlias = Callable[[Session, Any], Awaitable[Message]]
+AdminMethod: TypeAlias = Callable[[Any], Awaitable[Message]]
+
+
+class Methods:
+    """The methods of a Bridge, by who may call them: anyone, users, administrators."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        store: Store,
+        registry: RoomRegistry,
+        bus: EventBus,
+        rooms: RoomService,
+        streams: StreamService,
+        subscriptions: SubscriptionService,
+        admin: Admin,
+    ) -> None:
+        self._authenticator = authenticator
+        self._store = store
+        self._registry = registry
+        self._bus = bus
+        self._rooms = rooms
+        self.open: dict[str, OpenMethod] = {
+            "auth.challenge": self._challenge,
+            "auth.login": self._login,
+            "auth.admin": self._admin_login,
+        }
+        self.user: dict[str, UserMethod] = {
+            "context.users": self._context_users,
+            "room.create": rooms.create,
+            "room.get": rooms.get,
+            "room.list": rooms.list_rooms,
+            "room.delete": rooms.delete,
+            "room.join": rooms.join,
+            "room.leave": rooms.leave,
+            "room.participants": rooms.participants,
+            "stream.publish": streams.publish,
+            "stream.unpublish": streams.unpublish,
+            "stream.list": streams.list_streams,
+            "subscription.update": subscriptions.update,
+            "media.answer": subscriptions.answer,
+            "media.trickle": subscriptions.trickle,
+            "events.subscribe": self._subscribe,
+            "events.unsubscribe": self._unsubscribe,
+        }
+        self.admin: dict[str, AdminMethod] = {
+            "admin.context_create": lambda params: admin.context_create(params.title),
+            "admin.context_list": lambda params: admin.context_list(params.skip, params.limit),
+            "admin.user_add": lambda params: admin.user_add(
+                params.context_id, params.user_id, params.identity
+            ),
+            "admin.user_remove": lambda params: admin.user_remove(
+                params.context_id, params.user_id
+            ),
+            "admin.user_list": lambda params: admin.user_list(
+                params.context_id, params.skip, params.limit
+            ),
+            "admin.room_list": lambda params: admin.room_list(
+                params.context_id, params.skip, params.limit
+            ),
+        }
+
+    async def disconnected(self, connection: Connection) -> None:
+        """End what a connection that is gone had begun."""
+        self._authenticator.forget(connection.connection_id)
+        if connection.session is not None and not connection.session.ended:
+            await self._rooms.end_session(connection.session)
+
+    async def _challenge(self, connection: Connection, params: ChallengeParams) -> ChallengeResult:
+        return self._authenticator.challenge(connection.connection_id, params)
+
+    async def _login(self, connection: Connection, params: LoginParams) -> LoginResult:
+        if connection.session is not None:
+            raise RequestError(
+                ErrorCode.ALREADY_LOGGED_IN, remedy="open a connection for each session"
+            )
+        try:
+            payload, user, identity = await self._authenticator.login(
+                connection.connection_id, params
+            )
+        except RequestError:
+            connection.failed_logins += 1
+            raise
+        session = Session(
+            context_id=payload.context_id,
+            user_id=user.user_id,
+            identity=identity,
+            send=connection.send,
+            close=connection.close,
+        )
+        connection.session = session
+        self._bus.add(session)
+        return LoginResult(session_id=session.session_id, user=user)
+
+    async def _admin_login(self, connection: Connection, params: AdminParams) -> Empty:
+        if not await self._store.check_api_key(params.api_key):
+            connection.failed_logins += 1
+            raise RequestError(
+                ErrorCode.LOGIN_FAILED, field="api_key", remedy="use a key of this Bridge"
+            )
+        connection.is_admin = True
+        return Empty()
+
+    async def _context_users(
+        self, session: Session, params: ContextUsersParams
+    ) -> ContextUsersResult:
+        if params.context_id != session.context_id:
+            raise access_denied()
+        total, users = await self._store.list_users(
+            params.context_id, params.skip, params.limit, params.user_ids
+        )
+        return ContextUsersResult(total=total, users=users)
+
+    async def _subscribe(self, session: Session, params: EventSubscribeParams) -> EventSubscription:
+        if EventType.MEDIA_OFFER in params.types:
+            raise RequestError(
+                ErrorCode.INVALID_PARAMS, field="types", remedy="media.offer comes without asking"
+            )
+        if params.scope == "room":
+            await self._registry.require(session, params.scope_id, Right.GET)
+        elif params.scope_id != session.context_id:
+            raise access_denied()
+        interest = Interest(frozenset(params.types), (params.scope, params.scope_id))
+        return EventSubscription(subscription_id=self._bus.subscribe(session, interest))
+
+    async def _unsubscribe(self, session: Session, params: EventSubscription) -> Empty:
+        self._bus.unsubscribe(session, params.subscription_id)
+        return Empty()

@@ -1,0 +1,176 @@
+"""Runs a Bridge: as a server of its own (`run`), or inside a program (`embedded`)."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+
+import uvicorn
+
+from sealroom.protocol import MAX_MESSAGE_BYTES, RPC_PATH
+
+from .admin import Admin
+from .app import Bridge
+from .config import BridgeConfig
+from .errors import BridgeError
+from .media_server import MediaServer
+
+_PEER_TIMEOUT_MS = 30_000  # for data a peer does not acknowledge, zero windows included
+_SHUTDOWN_SECONDS = 5
+
+
+class RunningBridge:
+    """A Bridge that is served.
+
+    Attributes:
+        url: WebSocket URL of the Bridge for clients, without the path.
+        bridge: the Bridge.
+    """
+
+    def __init__(self, bridge: Bridge, host: str, port: int) -> None:
+        self.bridge = bridge
+        authority = f"[{host}]" if ":" in host else host
+        self.url = f"ws://{authority}:{port}"
+
+    @property
+    def rpc_url(self) -> str:
+        """WebSocket URL of the RPC endpoint."""
+        return self.url + RPC_PATH
+
+    @property
+    def http_url(self) -> str:
+        """URL of `/healthz`, `/readyz` and `/metrics`, without the path."""
+        return "http" + self.url.removeprefix("ws")
+
+    @property
+    def admin(self) -> Admin:
+        """Administration in process, without an API key."""
+        return self.bridge.admin
+
+    @property
+    def media(self) -> MediaServer:
+        """The media server."""
+        return self.bridge.media
+
+
+class _Server(uvicorn.Server):
+    """Server that leaves signals alone: its own handlers end the process before the Bridge stops."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listen(config: BridgeConfig) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
+    except OSError as error:
+        raise BridgeError(
+            f"Cannot listen on {config.host} port {config.port}: {error.strerror or error}."
+        ) from None
+    # A peer that stops reading would otherwise keep its last buffer for ever.
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _PEER_TIMEOUT_MS)
+    return listener
+
+
+def _uvicorn_config(bridge: Bridge) -> uvicorn.Config:
+    return uvicorn.Config(
+        bridge.app,
+        lifespan="off",  # the Bridge is entered here
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # sealed data does not compress, and a bomb would
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        log_config=None,
+        log_level="warning",  # at debug it would log messages, and so API keys
+        access_log=False,
+        server_header=False,
+    )
+
+
+def _native_media_server(config: BridgeConfig) -> MediaServer:
+    from .embedded import EmbeddedMediaServer  # needs the native core
+
+    return EmbeddedMediaServer(host_addresses=config.host_addresses)
+
+
+@asynccontextmanager
+async def embedded(
+    config: BridgeConfig, media: MediaServer | None = None
+) -> AsyncIterator[RunningBridge]:
+    """Serve a Bridge in this event loop, on a free port of 127.0.0.1. See `Bridge.embedded`."""
+    config = replace(config, host="127.0.0.1", port=0)
+    if media is None:
+        if config.host_addresses is None:
+            config = replace(config, host_addresses=["127.0.0.1"])
+        media = _native_media_server(config)
+    async with Bridge(config, media) as bridge, _served(bridge) as running:
+        yield running
+
+
+@asynccontextmanager
+async def _served(bridge: Bridge) -> AsyncIterator[RunningBridge]:
+    listener = _listen(bridge.config)
+    port = listener.getsockname()[1]
+    server = _Server(_uvicorn_config(bridge))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if task.done():
+                task.result()
+                raise BridgeError("The server ended before it started.")
+            await asyncio.sleep(0.005)
+        yield RunningBridge(bridge, bridge.config.host, port)
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+async def serve(
+    config: BridgeConfig,
+    *,
+    media: MediaServer | None = None,
+    on_started: Callable[[RunningBridge, str | None], None] | None = None,
+) -> None:
+    """Serve a Bridge until SIGINT or SIGTERM.
+
+    Args:
+        config: settings.
+        media: media server; by default the native one of this machine.
+        on_started: called once with the Bridge and, at the first start with a new database, with
+            its first API key, which cannot be read again.
+
+    Raises:
+        BridgeError: the address is taken, or the database URL is malformed.
+    """
+    async with (
+        Bridge(config, media or _native_media_server(config)) as bridge,
+        _served(bridge) as running,
+    ):
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        try:
+            first_key = await bridge.first_api_key()
+            if on_started is not None:
+                on_started(running, first_key)
+            await stop.wait()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+def run(
+    config: BridgeConfig,
+    *,
+    media: MediaServer | None = None,
+    on_started: Callable[[RunningBridge, str | None], None] | None = None,
+) -> None:
+    """Serve a Bridge until SIGINT or SIGTERM, as `sealroom bridge` does. See `serve`."""
+    asyncio.run(serve(config, media=media, on_started=on_started))

@@ -1,0 +1,122 @@
+"""Streams: publish, unpublish, list."""
+
+from sealroom.protocol import (
+    MAX_PARTICIPANT_STREAMS,
+    MAX_ROOM_ANNOUNCEMENT_BYTES,
+    MAX_ROOM_STREAMS,
+    Empty,
+    ErrorCode,
+    EventType,
+    PublishParams,
+    PublishResult,
+    RoomParams,
+    StreamListResult,
+    StreamUnpublished,
+    UnpublishParams,
+)
+
+from .access import Right
+from .announcements import check_announcement
+from .bus import EventBus, Session
+from .errors import RequestError, access_denied, limit_exceeded
+from .live import LiveParticipant, LiveStream, RoomRegistry
+from .media_calls import MediaCalls, require_present
+from .sdp_tracks import match_tracks
+from .subscriptions import SubscriptionService
+
+
+class StreamService:
+    """The `stream.*` methods. For one event loop; state changes between two awaits are atomic."""
+
+    def __init__(
+        self,
+        registry: RoomRegistry,
+        bus: EventBus,
+        media: MediaCalls,
+        subscriptions: SubscriptionService,
+    ) -> None:
+        self._registry = registry
+        self._bus = bus
+        self._media = media
+        self._subscriptions = subscriptions
+
+    async def publish(self, session: Session, params: PublishParams) -> PublishResult:
+        """Publish a stream the participant announces, once the media server took its offer."""
+        participant = await self._subscriptions.participant(session, params.room_id, Right.PUBLISH)
+        room, signed = participant.room, params.announcement
+        announcement = check_announcement(signed, session.user_id, session.identity, room.access)
+        stream_id = announcement.stream_id
+        tracks = match_tracks(params.offer, stream_id, announcement.tracks)
+        _check_space(participant, stream_id, len(signed.payload))
+        room.pending[stream_id] = (participant, len(signed.payload))
+        try:
+            async with participant.media_lock:
+                require_present(participant)
+                answer = await self._media.run(
+                    self._media.server.publish(
+                        participant.participant_id, stream_id, params.offer, tracks
+                    )
+                )
+            require_present(participant)
+        finally:
+            del room.pending[stream_id]
+        stream = room.streams[stream_id] = LiveStream(participant, signed, announcement)
+        self._bus.publish(EventType.STREAM_PUBLISHED, room.access, stream.view(), cause=session)
+        return PublishResult(stream_id=stream_id, answer=answer)
+
+    async def unpublish(self, session: Session, params: UnpublishParams) -> Empty:
+        """End a stream of the caller's user, or of another with the right to."""
+        access = await self._registry.require(session, params.room_id, Right.GET)
+        participant = await self._subscriptions.participant(session, params.room_id)
+        stream = participant.room.streams.get(params.stream_id)
+        if stream is None:
+            raise RequestError(
+                ErrorCode.STREAM_NOT_FOUND, field="stream_id", remedy="see stream.list"
+            )
+        own = stream.publisher.session.user_id == session.user_id
+        if not own and not session.may(Right.UNPUBLISH_OTHERS, access):
+            raise access_denied()
+        affected = self.drop(stream, cause=session)
+        await self._media.unpublish(stream.publisher, stream.stream_id)
+        self._subscriptions.refresh(affected)
+        return Empty()
+
+    async def list_streams(self, session: Session, params: RoomParams) -> StreamListResult:
+        """Return the live streams of a room; joining is not needed."""
+        await self._registry.require(session, params.room_id, Right.GET)
+        room = self._registry.live.get(params.room_id)
+        return StreamListResult(
+            streams=[one.view() for one in room.streams.values()] if room else []
+        )
+
+    def drop(self, stream: LiveStream, *, cause: Session | None) -> list[LiveParticipant]:
+        """Take a stream out of its room, tell the others, and return who was subscribed."""
+        room = stream.publisher.room
+        del room.streams[stream.stream_id]
+        data = StreamUnpublished(
+            stream_id=stream.stream_id,
+            participant_id=stream.publisher.participant_id,
+            user_id=stream.publisher.session.user_id,
+        )
+        self._bus.publish(EventType.STREAM_UNPUBLISHED, room.access, data, cause=cause)
+        return self._subscriptions.forget_stream(stream)
+
+
+def _check_space(participant: LiveParticipant, stream_id: str, size: int) -> None:
+    room = participant.room
+    if stream_id in room.streams or stream_id in room.pending:
+        raise RequestError(
+            ErrorCode.STREAM_EXISTS,
+            field="announcement.payload.stream_id",
+            remedy="choose a new random stream id (uuid4)",
+        )
+    if len(room.streams) + len(room.pending) >= MAX_ROOM_STREAMS:
+        raise limit_exceeded("streams in a room", MAX_ROOM_STREAMS)
+    own = sum(stream.publisher is participant for stream in room.streams.values())
+    own += sum(owner is participant for owner, _ in room.pending.values())
+    if own >= MAX_PARTICIPANT_STREAMS:
+        raise limit_exceeded("streams of a participant", MAX_PARTICIPANT_STREAMS)
+    used = sum(len(stream.signed.payload) for stream in room.streams.values())
+    used += sum(pending for _, pending in room.pending.values())
+    if used + size > MAX_ROOM_ANNOUNCEMENT_BYTES:
+        raise limit_exceeded("bytes of announcements in a room", MAX_ROOM_ANNOUNCEMENT_BYTES)

@@ -1,0 +1,195 @@
+"""What each participant receives, and the offers of its subscriber transport."""
+
+from collections.abc import Iterable, Sequence
+
+from sealroom.protocol import (
+    MAX_SUBSCRIBED_TRACKS,
+    AnswerParams,
+    AnswerResult,
+    Empty,
+    ErrorCode,
+    EventType,
+    MediaOffer,
+    SubscriptionParams,
+    SubscriptionResult,
+    TrackAssignment,
+    TrackSelector,
+    TrickleParams,
+)
+
+from .access import Right
+from .background import Background
+from .bus import EventBus, Session
+from .errors import RequestError, limit_exceeded
+from .live import LiveParticipant, LiveRoom, LiveStream, RoomRegistry
+from .media_calls import MediaCalls, require_present
+from .media_server import SubscriptionOffer, TrackRef
+
+
+class SubscriptionService:
+    """The methods `subscription.update`, `media.answer` and `media.trickle`."""
+
+    def __init__(
+        self, registry: RoomRegistry, bus: EventBus, media: MediaCalls, background: Background
+    ) -> None:
+        self._registry = registry
+        self._bus = bus
+        self._media = media
+        self._background = background
+
+    async def participant(
+        self, session: Session, room_id: str, right: Right = Right.GET
+    ) -> LiveParticipant:
+        """Return the session's participant in a room.
+
+        Raises:
+            RequestError: ACCESS_DENIED, or NOT_JOINED for a member.
+        """
+        await self._registry.require(session, room_id, right)
+        participant = session.joined.get(room_id)
+        if participant is None:
+            raise RequestError(ErrorCode.NOT_JOINED, field="room_id", remedy="join the room first")
+        return participant
+
+    async def update(self, session: Session, params: SubscriptionParams) -> SubscriptionResult:
+        """Change what the participant receives and return the new offer."""
+        right = Right.SUBSCRIBE if params.add else Right.GET
+        participant = await self.participant(session, params.room_id, right)
+        async with participant.media_lock:
+            require_present(participant)
+            room = participant.room
+            wanted = _apply(room, participant.wanted, params)
+            streams = {ref.stream_id: room.streams[ref.stream_id] for ref in wanted}
+            offer = await self._media.run(
+                self._media.server.update_subscriptions(participant.participant_id, list(wanted))
+            )
+            require_present(participant)
+            self._commit(participant, wanted, streams, offer)
+            return SubscriptionResult(
+                offer_id=participant.offer_id,
+                offer=None if offer is None else offer.sdp,
+                tracks=participant.tracks,
+            )
+
+    async def answer(self, session: Session, params: AnswerParams) -> AnswerResult:
+        """Take the answer to the newest offer; one to an older offer is not needed any more."""
+        participant = await self.participant(session, params.room_id)
+        async with participant.media_lock:
+            require_present(participant)
+            if params.offer_id < participant.offer_id:
+                return AnswerResult(accepted=False)
+            if params.offer_id > participant.offer_id or participant.answered:
+                raise RequestError(
+                    ErrorCode.OFFER_INVALID,
+                    field="offer_id",
+                    remedy="answer each offer once, with its offer_id",
+                )
+            await self._media.run(self._media.server.answer(participant.participant_id, params.sdp))
+            participant.answered = True
+        return AnswerResult(accepted=True)
+
+    async def trickle(self, session: Session, params: TrickleParams) -> Empty:
+        """Pass on an ICE candidate."""
+        participant = await self.participant(session, params.room_id)
+        async with participant.media_lock:
+            require_present(participant)
+            await self._media.run(
+                self._media.server.add_candidate(
+                    participant.participant_id, params.transport, params.candidate
+                )
+            )
+        return Empty()
+
+    def forget_stream(self, stream: LiveStream) -> list[LiveParticipant]:
+        """Drop all subscriptions to a stream that ended and return who had one, for `refresh`."""
+        affected = []
+        for participant in stream.publisher.room.participants.values():
+            refs = [ref for ref in participant.wanted if ref.stream_id == stream.stream_id]
+            for ref in refs:
+                del participant.wanted[ref]
+            if refs:
+                participant.stale = True
+                affected.append(participant)
+        return affected
+
+    def refresh(self, participants: Iterable[LiveParticipant]) -> None:
+        """Bring the media server in line with what is wanted, and push the new offers."""
+        for participant in dict.fromkeys(participants):
+            self._background.spawn(self._refresh(participant))
+
+    async def _refresh(self, participant: LiveParticipant) -> None:
+        async with participant.media_lock:
+            if participant.gone or not participant.stale:
+                return
+            wanted = dict(participant.wanted)
+            streams = {ref.stream_id: participant.room.streams[ref.stream_id] for ref in wanted}
+            offer = await self._media.run(
+                self._media.server.update_subscriptions(participant.participant_id, list(wanted))
+            )
+            if participant.gone:
+                return
+            self._commit(participant, wanted, streams, offer)
+            if offer is not None:
+                data = MediaOffer(
+                    offer_id=participant.offer_id, offer=offer.sdp, tracks=participant.tracks
+                )
+                self._bus.send(
+                    [participant.session], EventType.MEDIA_OFFER, participant.room.access, data
+                )
+
+    def _commit(
+        self,
+        participant: LiveParticipant,
+        wanted: dict[TrackRef, None],
+        streams: dict[str, LiveStream],
+        offer: SubscriptionOffer | None,
+    ) -> None:
+        # A stream may have ended, and its id been taken again, while the media server worked.
+        current = participant.room.streams
+        participant.wanted = {
+            ref: None for ref in wanted if current.get(ref.stream_id) is streams[ref.stream_id]
+        }
+        participant.stale = len(participant.wanted) < len(wanted)
+        if offer is not None:
+            participant.offer_id += 1
+            participant.answered = False
+            participant.tracks = _assignments(offer)
+        if participant.stale:
+            self.refresh([participant])
+
+
+def _assignments(offer: SubscriptionOffer) -> list[TrackAssignment]:
+    return [
+        TrackAssignment(mid=track.mid, stream_id=track.stream_id, track_id=track.track_id)
+        for track in offer.tracks
+    ]
+
+
+def _apply(
+    room: LiveRoom, wanted: dict[TrackRef, None], params: SubscriptionParams
+) -> dict[TrackRef, None]:
+    """Return the new list of wanted tracks, removals first; the old one is left alone."""
+    result = {ref: None for ref in wanted if not any(_selects(one, ref) for one in params.remove)}
+    for index, selector in enumerate(params.add):
+        result |= dict.fromkeys(_resolve(room, selector, f"add[{index}]"))
+    if len(result) > MAX_SUBSCRIBED_TRACKS:
+        raise limit_exceeded("subscribed tracks", MAX_SUBSCRIBED_TRACKS, field="add")
+    return result
+
+
+def _selects(selector: TrackSelector, ref: TrackRef) -> bool:
+    return selector.stream_id == ref.stream_id and selector.track_id in (None, ref.track_id)
+
+
+def _resolve(room: LiveRoom, selector: TrackSelector, field: str) -> Sequence[TrackRef]:
+    stream = room.streams.get(selector.stream_id)
+    if stream is None:
+        raise RequestError(
+            ErrorCode.STREAM_NOT_FOUND, field=f"{field}.stream_id", remedy="see stream.list"
+        )
+    tracks = [ref for ref in stream.tracks() if _selects(selector, ref)]
+    if not tracks:
+        raise RequestError(
+            ErrorCode.TRACK_NOT_FOUND, field=f"{field}.track_id", remedy="see its announcement"
+        )
+    return tracks
