@@ -63,7 +63,7 @@ void AudioJitterBuffer::State::insert(const AudioPacket& packet, TimePoint now) 
   std::int64_t sequence = 0;
   const SequenceLine::Verdict verdict = packet.payload.size() > kMaxPayload
                                             ? SequenceLine::Verdict::stray
-                                            : line.place(packet.sequence_number, sequence);
+                                            : line.place(packet.sequence_number, now, sequence);
   if (verdict == SequenceLine::Verdict::stray) {
     ++statistics.packets_discarded;
     return;

@@ -17,9 +17,13 @@ NackGenerator::NackGenerator(NackConfig config) : config_(config) {
 }
 
 NackGenerator::Arrival NackGenerator::packet_received(std::int64_t sequence, TimePoint now) {
-  if (!started_ || sequence == newest_ + 1) {
-    started_ = true;
+  if (sequence == newest_ + 1 && started_) {
     newest_ = sequence;
+    return Arrival::newest;
+  }
+  if (!started_) {
+    started_ = true;
+    oldest_ = newest_ = sequence;
     return Arrival::newest;
   }
   if (sequence > newest_) {
@@ -33,6 +37,7 @@ NackGenerator::Arrival NackGenerator::packet_received(std::int64_t sequence, Tim
     newest_ = sequence;
     return Arrival::newest;
   }
+  if (sequence < oldest_) return extend_back(sequence, now);
   Entry* entry = find(sequence);
   if (entry == nullptr) return Arrival::unexpected;
   const bool was_asked_for = entry->tries > 0;
@@ -42,6 +47,7 @@ NackGenerator::Arrival NackGenerator::packet_received(std::int64_t sequence, Tim
 }
 
 void NackGenerator::give_up_before(std::int64_t sequence) {
+  oldest_ = std::max(oldest_, sequence);
   while (!entries_.empty() && entries_.front().sequence < sequence) {
     if (entries_.front().is_missing) give_up(entries_.front());
     entries_.pop_front();
@@ -136,16 +142,33 @@ void NackGenerator::add(std::int64_t sequence, TimePoint now) {
     drop_settled_front();
   }
   if (entries_.size() >= 2 * config_.max_packets) compact();
+  entries_.push_back(make_entry(sequence, now));
+}
+
+NackGenerator::Entry NackGenerator::make_entry(std::int64_t sequence, TimePoint now) {
   Entry entry;
   entry.sequence = sequence;
   entry.deadline = now + config_.max_age;
   entry.is_missing = true;
   entry.is_pending = config_.max_tries > 0;
   entry.due = entry.deadline;
-  entries_.push_back(entry);
   ++missing_;
   if (entry.is_pending) ++pending_;
   if (!timeout_is_stale_) next_timeout_ = std::min(next_timeout_, entry.deadline);
+  return entry;
+}
+
+NackGenerator::Arrival NackGenerator::extend_back(std::int64_t sequence, TimePoint now) {
+  const std::int64_t between = oldest_ - sequence - 1;
+  if (between + static_cast<std::int64_t>(missing_) >
+      static_cast<std::int64_t>(config_.max_packets)) {
+    return Arrival::unexpected;
+  }
+  for (std::int64_t gap = oldest_ - 1; gap > sequence; --gap) {
+    entries_.push_front(make_entry(gap, now));
+  }
+  oldest_ = sequence;
+  return Arrival::reordered;
 }
 
 void NackGenerator::settle(Entry& entry) {

@@ -86,6 +86,7 @@ VideoJitterBuffer::State::Candidate VideoJitterBuffer::State::try_candidate(std:
     drop_until(frame.begin);
     remove_candidates(0, index + 1);
     in_chain_ = true;
+    is_fresh_ = false;
     request_is_pending_ = false;
     push_ready(frame);
     advance_main();
@@ -122,6 +123,7 @@ void VideoJitterBuffer::State::release(std::int64_t first, std::int64_t end) {
 
 void VideoJitterBuffer::State::drop_until(std::int64_t sequence) {
   for (; floor_ < sequence; ++floor_) {
+    is_fresh_ = false;
     const StoredPacket* packet = store_.find(floor_);
     if (packet == nullptr) continue;
     const bool is_another_frame = !has_dropped_ || packet->timestamp != last_dropped_timestamp_;

@@ -36,12 +36,13 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
   std::int64_t sequence = 0;
   const SequenceLine::Verdict verdict = packet.payload.size() > kMaxPayload
                                             ? SequenceLine::Verdict::stray
-                                            : line_.place(packet.sequence_number, sequence);
+                                            : line_.place(packet.sequence_number, now, sequence);
   if (verdict == SequenceLine::Verdict::stray) {
     ++statistics.packets_discarded;
     return;
   }
   if (verdict == SequenceLine::Verdict::restarted) restart(sequence);
+  if (sequence < floor_ && may_begin_at(sequence)) floor_ = sequence;
   if (sequence < floor_ || store_.find(sequence) != nullptr) {
     ++(store_.has_seen(sequence) ? statistics.packets_duplicated : statistics.packets_discarded);
     return;
@@ -146,6 +147,10 @@ bool VideoJitterBuffer::State::is_hopeless(std::int64_t sequence) const {
          !nacks.is_waiting_for(sequence);
 }
 
+bool VideoJitterBuffer::State::may_begin_at(std::int64_t sequence) const {
+  return is_fresh_ && candidate_count_ == 0 && floor_ - sequence <= kStartReordering;
+}
+
 void VideoJitterBuffer::State::restart(std::int64_t sequence) {
   if (started_) {
     while (!ready_.empty()) {
@@ -160,6 +165,7 @@ void VideoJitterBuffer::State::restart(std::int64_t sequence) {
   candidate_count_ = 0;
   in_chain_ = false;
   started_ = true;
+  is_fresh_ = true;
   floor_ = sequence;
 }
 

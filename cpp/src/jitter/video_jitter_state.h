@@ -35,6 +35,8 @@ struct VideoJitterBuffer::State {
   NackGenerator nacks;
 
  private:
+  // A stream whose first packets were overtaken begins this much before the first that came.
+  static constexpr std::int64_t kStartReordering = 32;
   // More key frames than this are not underway at once; the oldest is forgotten, not what can still
   // be shown.
   static constexpr std::size_t kMaxCandidates = 8;
@@ -46,6 +48,7 @@ struct VideoJitterBuffer::State {
   [[nodiscard]] TimePoint key_frame_request_due() const;
 
   void restart(std::int64_t sequence);
+  [[nodiscard]] bool may_begin_at(std::int64_t sequence) const;
   bool make_room(std::int64_t sequence, std::size_t size);
   bool drop_oldest();
   bool drop_ready_until_key_frame();
@@ -72,6 +75,7 @@ struct VideoJitterBuffer::State {
   FrameCursor main_;  ///< of the chain
   bool in_chain_ = false;
   bool started_ = false;
+  bool is_fresh_ = false;  ///< nothing left since the (re)start
 
   std::array<FrameCursor, kMaxCandidates> candidates_;  ///< key frames from floor_ on, ascending
   std::size_t candidate_count_ = 0;

@@ -33,6 +33,8 @@ class NackGenerator {
 
   explicit NackGenerator(NackConfig config = {});
 
+  /// A packet from before the first one moves the start of the stream back, so that what lies
+  /// between them is missing.
   Arrival packet_received(std::int64_t sequence, TimePoint now);
   /// Nothing before `sequence` is wanted any more; what was missing there counts as given up.
   void give_up_before(std::int64_t sequence);
@@ -68,7 +70,9 @@ class NackGenerator {
   };
 
   [[nodiscard]] Entry* find(std::int64_t sequence);
+  [[nodiscard]] Entry make_entry(std::int64_t sequence, TimePoint now);
   void add(std::int64_t sequence, TimePoint now);
+  Arrival extend_back(std::int64_t sequence, TimePoint now);
   void settle(Entry& entry);
   void give_up(Entry& entry);
   void drop_settled_front();
@@ -77,6 +81,7 @@ class NackGenerator {
   NackConfig config_;
   RingQueue<Entry>
       entries_;  ///< ascending; settled ones stay until they reach the front or compact()
+  std::int64_t oldest_ = 0;  ///< nothing before it is wanted
   std::int64_t newest_ = 0;
   bool started_ = false;
   std::size_t missing_ = 0;

@@ -26,6 +26,12 @@ class RingQueue {
     ring_[(head_ + size_) & mask()] = std::move(value);
     ++size_;
   }
+  void push_front(T value) {
+    if (size_ == ring_.size()) grow();
+    head_ = (head_ - 1) & mask();
+    ring_[head_] = std::move(value);
+    ++size_;
+  }
   void pop_front() {
     head_ = (head_ + 1) & mask();
     --size_;

@@ -1,0 +1,228 @@
+// How packets become frames when nothing is lost for good.
+
+#include "sealroom/jitter/video_jitter_buffer.h"
+
+#include "video_packets.h"
+
+namespace sealroom::jitter {
+namespace {
+
+TEST(VideoJitterBuffer, FrameLeavesWithItsMarkerPacketWithoutWaitingForTheNext) {
+  VideoJitterBuffer buffer;
+  const auto packets = make_frame(1, 100, 3, true);
+  buffer.insert(packets[0].view(), at(0));
+  buffer.insert(packets[1].view(), at(1));
+  VideoFrame frame;
+  EXPECT_FALSE(buffer.pop(frame));
+  buffer.insert(packets[2].view(), at(2));
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.data, bytes_of(packets));
+  EXPECT_EQ(frame.timestamp.value, 3000U);
+  EXPECT_EQ(frame.first_sequence_number, 100);
+  EXPECT_EQ(frame.last_sequence_number, 102);
+  EXPECT_TRUE(frame.is_key_frame);
+  EXPECT_EQ(frame.first_packet_arrival, at(0));
+  EXPECT_EQ(frame.completed_at, at(2));
+  EXPECT_FALSE(buffer.pop(frame));
+  EXPECT_EQ(buffer.next_timeout(), kNever);
+}
+
+TEST(VideoJitterBuffer, FrameWithoutMarkerLeavesWithTheStartOfTheNext) {
+  VideoJitterBuffer buffer;
+  auto packets = make_frame(1, 100, 2, true);
+  packets[1].marker = false;
+  insert(buffer, packets, at(0));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  insert(buffer, make_frame(2, 102, 1, false), at(33));
+  EXPECT_EQ(pop_numbers(buffer), (Numbers{1, 2}));
+}
+
+TEST(VideoJitterBuffer, FrameWithoutMarkerDoesNotLeaveWhenTheNextStartsBehindAGap) {
+  VideoJitterBuffer buffer;
+  auto packets = make_frame(1, 100, 3, true);
+  packets[2].marker = false;
+  buffer.insert(packets[0].view(), at(0));
+  buffer.insert(packets[1].view(), at(0));
+  insert(buffer, make_frame(2, 103, 1, false), at(33));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  buffer.insert(packets[2].view(), at(40));
+  EXPECT_EQ(pop_numbers(buffer), (Numbers{1, 2}));
+}
+
+TEST(VideoJitterBuffer, FrameCutOffByTheMiddleOfAnotherIsNeverEmitted) {
+  VideoJitterBuffer buffer;
+  auto packets = make_frame(1, 100, 2, true);
+  packets[1].marker = false;
+  insert(buffer, packets, at(0));
+  auto headless = make_frame(2, 102, 2, false);
+  headless[0].starts_frame = false;
+  insert(buffer, headless, at(33));
+  insert(buffer, make_frame(3, 104, 1, false), at(66));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  EXPECT_TRUE(buffer.take_key_frame_request(at(66)));
+  insert(buffer, make_frame(4, 105, 2, true), at(99));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{4});
+}
+
+TEST(VideoJitterBuffer, EmitsNothingBeforeTheFirstKeyFrameAndAsksForItAtOnce) {
+  VideoJitterBuffer buffer;
+  EXPECT_FALSE(buffer.take_key_frame_request(at(0)));
+  insert(buffer, make_frame(1, 100, 2, false), at(0));
+  EXPECT_TRUE(buffer.take_key_frame_request(at(0)));
+  insert(buffer, make_frame(2, 102, 2, false), at(33));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  insert(buffer, make_frame(3, 104, 2, true), at(66));
+  insert(buffer, make_frame(4, 106, 2, false), at(99));
+  EXPECT_EQ(pop_numbers(buffer), (Numbers{3, 4}));
+  EXPECT_EQ(buffer.statistics().frames_dropped, 2U);
+}
+
+TEST(VideoJitterBuffer, JoiningInTheMiddleOfAKeyFrameEmitsNoPartOfIt) {
+  VideoJitterBuffer buffer;
+  auto packets = make_frame(1, 100, 4, true);
+  packets.erase(packets.begin());
+  insert(buffer, packets, at(0));
+  insert(buffer, make_frame(2, 104, 1, false), at(33));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  EXPECT_TRUE(buffer.take_key_frame_request(at(33)));
+}
+
+TEST(VideoJitterBuffer, PacketsInAnyOrderGiveTheSameFrame) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 99, 1, true), at(0));
+  auto packets = make_frame(2, 100, 170, false, 1200);
+  for (std::size_t i = packets.size(); i > 0; --i) buffer.insert(packets[i - 1].view(), at(1));
+  VideoFrame frame;
+  ASSERT_TRUE(buffer.pop(frame));
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.data, bytes_of(packets));
+}
+
+TEST(VideoJitterBuffer, FramesBehindAGapWaitAndLeaveInOrderOnceItIsFilled) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 1, true), at(0));
+  const auto late = make_frame(2, 101, 3, false);
+  buffer.insert(late[0].view(), at(33));
+  buffer.insert(late[2].view(), at(33));
+  insert(buffer, make_frame(3, 104, 2, false), at(66));
+  insert(buffer, make_frame(4, 106, 2, true), at(99));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{1});
+  buffer.insert(late[1].view(), at(120));
+  EXPECT_EQ(pop_numbers(buffer), (Numbers{2, 3, 4}));
+  EXPECT_EQ(buffer.statistics().frames_dropped, 0U);
+}
+
+TEST(VideoJitterBuffer, PaddingFillsItsPlaceBetweenAndInsideFrames) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 1, true), at(0));
+  buffer.insert(make_padding(101, 1).view(), at(1));
+  buffer.insert(make_padding(102, 1).view(), at(1));
+  auto split = make_frame(2, 103, 2, false);
+  split[1].sequence_number = 105;
+  buffer.insert(split[0].view(), at(33));
+  buffer.insert(make_padding(104, 2).view(), at(33));
+  buffer.insert(split[1].view(), at(33));
+  VideoFrame frame;
+  ASSERT_TRUE(buffer.pop(frame));
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.data, bytes_of(split));
+  EXPECT_EQ(frame.first_sequence_number, 103);
+  EXPECT_EQ(frame.last_sequence_number, 105);
+  EXPECT_EQ(take_nacks(buffer, at(33)), std::vector<int>{});
+}
+
+TEST(VideoJitterBuffer, MissingPaddingHoldsBackWhatFollows) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 1, true), at(0));
+  insert(buffer, make_frame(2, 102, 1, false), at(33));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{1});
+  buffer.insert(make_padding(101, 1).view(), at(40));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{2});
+}
+
+TEST(VideoJitterBuffer, EmptyPacketWithMarkerEndsItsFrame) {
+  VideoJitterBuffer buffer;
+  auto packets = make_frame(1, 100, 2, true);
+  packets[1].payload.clear();
+  insert(buffer, packets, at(0));
+  VideoFrame frame;
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.data, packets[0].payload);
+  EXPECT_EQ(frame.last_sequence_number, 101);
+}
+
+TEST(VideoJitterBuffer, PaddingWithALaterTimestampDoesNotEndAFrame) {
+  VideoJitterBuffer buffer;
+  auto packets = make_frame(1, 100, 2, true);
+  packets[1].marker = false;
+  insert(buffer, packets, at(0));
+  buffer.insert(make_padding(102, 2).view(), at(1));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  insert(buffer, make_frame(2, 103, 1, false), at(33));
+  EXPECT_EQ(pop_numbers(buffer), (Numbers{1, 2}));
+}
+
+TEST(VideoJitterBuffer, SequenceNumberAndTimestampWrapInsideAFrame) {
+  VideoJitterBuffer buffer;
+  auto first = make_frame(0, 65533, 5, true);
+  auto second = make_frame(0, 2, 2, false);
+  for (TestPacket& packet : first) packet.timestamp = RtpTimestamp{0xffffff00U};
+  for (TestPacket& packet : second) packet.timestamp = RtpTimestamp{0xffffff00U + 3000U};
+  std::swap(first[1], first[3]);
+  insert(buffer, first, at(0));
+  insert(buffer, second, at(33));
+  VideoFrame frame;
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.first_sequence_number, 65533);
+  EXPECT_EQ(frame.last_sequence_number, 1);
+  std::swap(first[1], first[3]);
+  EXPECT_EQ(frame.data, bytes_of(first));
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.timestamp.value, 2744U);
+}
+
+TEST(VideoJitterBuffer, DuplicatesAreCountedAndChangeNothing) {
+  VideoJitterBuffer buffer;
+  const auto packets = make_frame(1, 100, 3, true);
+  for (const TestPacket& packet : packets) {
+    buffer.insert(packet.view(), at(0));
+    buffer.insert(packet.view(), at(0));  // while held, and for the last one after completion
+  }
+  EXPECT_EQ(pop_numbers(buffer), Numbers{1});
+  insert(buffer, packets, at(5));  // after pop
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  EXPECT_EQ(buffer.statistics().packets_duplicated, 6U);
+  EXPECT_EQ(buffer.statistics().packets_discarded, 0U);
+}
+
+TEST(VideoJitterBuffer, PayloadOverTheLimitIsRefused) {
+  VideoJitterBuffer buffer;
+  const auto packets = make_frame(1, 100, 1, true, VideoJitterBuffer::kMaxPayload + 1);
+  insert(buffer, packets, at(0));
+  EXPECT_EQ(buffer.statistics().packets_discarded, 1U);
+  insert(buffer, make_frame(2, 101, 1, true, VideoJitterBuffer::kMaxPayload), at(0));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{2});
+}
+
+TEST(VideoJitterBuffer, StartsOfSlicesWithinOneFrameDoNotSplitIt) {
+  VideoJitterBuffer buffer;
+  auto packets = make_frame(1, 100, 4, true);
+  for (TestPacket& packet : packets) packet.starts_frame = true;
+  insert(buffer, packets, at(0));
+  VideoFrame frame;
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.data, bytes_of(packets));
+}
+
+TEST(VideoJitterBuffer, PoppedFrameReusesTheCallersMemory) {
+  VideoJitterBuffer buffer;
+  VideoFrame frame;
+  frame.data.reserve(4096);
+  const std::uint8_t* const memory = frame.data.data();
+  insert(buffer, make_frame(1, 100, 3, true), at(0));
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.data.data(), memory);
+}
+
+}  // namespace
+}  // namespace sealroom::jitter
