@@ -1,0 +1,331 @@
+"""A track on its way in: native receiver, handler, decoder, queues."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av import AudioFrame, VideoFrame
+
+from sealroom.errors import SealroomError
+from sealroom.media.codecs import DecodeError, OpusDecoder, Vp8Decoder, codec_threads
+from sealroom.media.frame_queue import FrameQueue
+from sealroom.media.frames import (
+    CLOCK_RATES,
+    DecodedFrame,
+    EncodedFrame,
+    EncodedFrameHandler,
+    run_handler,
+)
+from sealroom.media.packet_transport import EventDispatcher
+from sealroom.media.sections import CodecName, MediaKind
+
+logger = logging.getLogger(__name__)
+
+MAX_UNREAD_FRAMES = 64
+"""Encoded frames kept for a consumer that has not begun or falls behind: 2 s of video."""
+
+MAX_UNREAD_BYTES = 8 << 20
+
+DECODED_QUEUE_SIZE = {"video": 8, "audio": 50}
+
+BATCH = 8
+"""Encoded frames decoded in one visit to a codec thread."""
+
+KEY_FRAME_PATIENCE = 1.0
+"""Seconds before a key frame that did not come is asked for again."""
+
+RejectionHandler = Callable[[str, int], None]
+
+
+@dataclass(slots=True)
+class IncomingStatistics:
+    """Counters since construction."""
+
+    frames_received: int = 0
+    """Authentic encoded frames."""
+    frames_rejected: int = 0
+    """Frames that decryption refused, by the receiver's events."""
+    frames_decoded: int = 0
+    frames_concealed: int = 0
+    """Audio packets made up because they were lost."""
+    frames_dropped: int = 0
+    """Encoded or decoded frames that nobody fetched in time."""
+    frames_skipped: int = 0
+    """Video frames not decoded because a frame they build on is missing."""
+    decode_errors: int = 0
+    handler_errors: int = 0
+
+
+class IncomingTrack(MediaStreamTrack):
+    """Frames of one native receiver, as an aiortc track, as decoded or as encoded frames.
+
+    Nothing is decoded before somebody asks for decoded frames; whoever asks late begins at the
+    next key frame. All queues are bounded and drop their oldest frames. `recv` and `frames` take
+    from one queue: use aiortc's MediaRelay for several readers. Event-loop thread only.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        receiver_id: int,
+        kind: MediaKind,
+        codec: CodecName,
+        *,
+        track_id: str = "",
+        encoded_frame_handler: EncodedFrameHandler | None = None,
+        on_rejected: RejectionHandler | None = None,
+        queue_size: int | None = None,
+    ) -> None:
+        """`session` is a `_core.session.MediaSession`, `receiver_id` one of its receivers.
+
+        `on_rejected` gets a reason and a count, at most once a second per reason. `queue_size`
+        bounds the decoded frames waiting for the reader.
+        """
+        super().__init__()
+        self.kind: MediaKind = kind
+        self.codec: CodecName = codec
+        if track_id:
+            self._id = track_id
+        self.encoded_frame_handler = encoded_frame_handler
+        self.on_rejected = on_rejected
+        self._session = session
+        self._receiver = receiver_id
+        self._unread: deque[Any] = deque()
+        self._unread_bytes = 0
+        self._arrived = asyncio.Event()
+        self._decoded: FrameQueue[DecodedFrame] = FrameQueue(queue_size or DECODED_QUEUE_SIZE[kind])
+        self._encoded: FrameQueue[EncodedFrame] | None = None
+        self._decoder: Vp8Decoder | OpusDecoder | None = None
+        self._is_decoding = False
+        self._needs_key_frame = kind == "video"
+        self._key_frame_asked_at = -KEY_FRAME_PATIENCE
+        self._time_base = Fraction(1, CLOCK_RATES[codec])
+        self._last_timestamp: int | None = None
+        self._ticks = 0
+        self._has_remote_ended = False
+        self._task: asyncio.Task[None] | None = None
+        self._statistics = IncomingStatistics()
+        EventDispatcher.of(session).register_receiver(receiver_id, self._handle_event)
+        if encoded_frame_handler is not None:
+            self._start_worker()
+
+    @property
+    def statistics(self) -> IncomingStatistics:
+        waiting = self._decoded.dropped + (self._encoded.dropped if self._encoded else 0)
+        return replace(self._statistics, frames_dropped=self._statistics.frames_dropped + waiting)
+
+    async def recv(self) -> VideoFrame | AudioFrame:
+        """Returns the next decoded frame; raises MediaStreamError when the track has ended."""
+        self._start_decoding()
+        decoded = await self._decoded.get()
+        if decoded is None:
+            raise MediaStreamError
+        return decoded.frame
+
+    def frames(self) -> AsyncIterator[DecodedFrame]:
+        """Returns an iterator of decoded frames that ends with the track."""
+        self._start_decoding()
+        return self._decoded.iterate()
+
+    def encoded_frames(self) -> AsyncIterator[EncodedFrame]:
+        """Returns an iterator of decrypted, still encoded frames that ends with the track."""
+        if self._encoded is None:
+            self._encoded = FrameQueue(MAX_UNREAD_FRAMES)
+            if self.readyState != "live":
+                self._encoded.close()
+        self._start_worker()
+        return self._encoded.iterate()
+
+    def stop(self) -> None:
+        """Ends the track; the native receiver stays its owner's to remove."""
+        EventDispatcher.of(self._session).unregister_receiver(self._receiver)
+        if self._task is not None:
+            self._task.cancel()
+        self._unread.clear()
+        self._unread_bytes = 0
+        self._decoded.close()
+        if self._encoded is not None:
+            self._encoded.close()
+        super().stop()
+
+    def _start_decoding(self) -> None:
+        if not self._is_decoding and self.readyState == "live":
+            self._is_decoding = True
+            self._needs_key_frame = self.kind == "video"
+            self._start_worker()
+
+    def _start_worker(self) -> None:
+        if self._task is None and self.readyState == "live":
+            self._task = asyncio.create_task(self._run())
+
+    def _handle_event(self, event: Any) -> None:
+        match type(event).__name__:
+            case "FrameReceived":
+                self._enqueue(event)
+            case "FrameRejected":
+                self._statistics.frames_rejected += event.count
+                if self.on_rejected is not None:
+                    self.on_rejected(event.reason, event.count)
+            case "RemoteBye":
+                self._has_remote_ended = True
+                self._arrived.set()
+                if self._task is None:
+                    self.stop()
+
+    def _enqueue(self, event: Any) -> None:
+        if not event.is_missing and event.rejected is None:
+            self._statistics.frames_received += 1
+        is_idle = self._task is None and not self._unread
+        if is_idle and self._needs_key_frame and not event.is_key_frame:
+            self._statistics.frames_dropped += 1
+            return
+        self._unread.append(event)
+        self._unread_bytes += len(event.data)
+        while len(self._unread) > MAX_UNREAD_FRAMES or self._unread_bytes > MAX_UNREAD_BYTES:
+            self._drop_oldest()
+        self._arrived.set()
+
+    def _drop_oldest(self) -> None:
+        # Of video, all up to the next key frame: what follows a hole cannot be decoded.
+        while self._unread:
+            self._unread_bytes -= len(self._unread.popleft().data)
+            self._statistics.frames_dropped += 1
+            if self.kind == "audio" or (self._unread and self._unread[0].is_key_frame):
+                return
+        self._needs_key_frame = True
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                while not self._unread:
+                    if self._has_remote_ended:
+                        return
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                await self._process([self._unread.popleft() for _ in self._batch()])
+        except Exception:
+            logger.exception("track %s stopped", self.id)
+        finally:
+            self._task = None
+            self.stop()
+
+    def _batch(self) -> range:
+        size = min(len(self._unread), BATCH)
+        self._unread_bytes -= sum(len(self._unread[i].data) for i in range(size))
+        return range(size)
+
+    async def _process(self, events: list[Any]) -> None:
+        jobs: list[tuple[Any, EncodedFrame | None]] = []
+        for event in events:
+            frame = None if event.is_missing else await self._handled(event)
+            if frame is not None and self._encoded is not None:
+                self._encoded.put(frame)
+            if self._is_decoding and event.rejected is None and self._is_decodable(event, frame):
+                jobs.append((event, frame))
+        if not jobs:
+            return
+        decoded, errors = await asyncio.get_running_loop().run_in_executor(
+            codec_threads(), self._decode_on_thread, jobs
+        )
+        for item in decoded:
+            self._statistics.frames_decoded += not item.is_concealed
+            self._statistics.frames_concealed += item.is_concealed
+            self._decoded.put(item)
+        self._statistics.decode_errors += errors
+        if errors:
+            self._break_chain()
+
+    async def _handled(self, event: Any) -> EncodedFrame | None:
+        frame = EncodedFrame(
+            data=event.data,
+            rtp_timestamp=event.rtp_timestamp,
+            is_key_frame=event.is_key_frame,
+            kind=self.kind,
+            codec=self.codec,
+            track_id=self.id,
+            rejected=event.rejected,
+            arrival=event.arrival,
+        )
+        try:
+            return await run_handler(self.encoded_frame_handler, frame)
+        except Exception:
+            self._statistics.handler_errors += 1
+            if self._statistics.handler_errors == 1:
+                logger.exception("the encoded-frame handler of track %s failed", self.id)
+            return None
+
+    def _is_decodable(self, event: Any, frame: EncodedFrame | None) -> bool:
+        if self.kind == "audio":
+            return True  # a frame that is missing or dropped by the handler is concealed
+        if frame is None or (self._needs_key_frame and not event.is_key_frame):
+            self._statistics.frames_skipped += 1
+            self._break_chain()
+            return False
+        if event.is_key_frame:
+            self._key_frame_asked_at = -KEY_FRAME_PATIENCE
+        self._needs_key_frame = False
+        return True
+
+    def _break_chain(self) -> None:
+        if self.kind != "video":
+            return
+        self._needs_key_frame = True
+        # Once per break: the core withholds video from a request to the next key frame, so asking
+        # again for each frame already on its way would throw away the key frame's successors.
+        now = time.monotonic()
+        if now - self._key_frame_asked_at < KEY_FRAME_PATIENCE:
+            return
+        self._key_frame_asked_at = now
+        try:
+            self._session.request_key_frame(self._receiver)
+        except SealroomError:
+            logger.debug("receiver of track %s is gone", self.id)
+
+    def _decode_on_thread(
+        self, jobs: list[tuple[Any, EncodedFrame | None]]
+    ) -> tuple[list[DecodedFrame], int]:
+        if self._decoder is None:
+            self._decoder = Vp8Decoder() if self.codec == "vp8" else OpusDecoder()
+        decoded: list[DecodedFrame] = []
+        errors = 0
+        for event, frame in jobs:
+            try:
+                pictures = self._decode(frame)
+            except DecodeError:
+                errors += 1
+                if self.kind == "video":
+                    break
+                continue
+            ticks = self._advance(event.rtp_timestamp)
+            for picture in pictures:
+                picture.pts = ticks
+                picture.time_base = self._time_base
+                decoded.append(
+                    DecodedFrame(
+                        picture, self.kind, event.rtp_timestamp, frame is None, event.arrival
+                    )
+                )
+        return decoded, errors
+
+    def _decode(self, frame: EncodedFrame | None) -> list[Any]:
+        assert self._decoder is not None
+        if frame is not None:
+            return list(self._decoder.decode(frame.data))
+        return [self._decoder.conceal()] if isinstance(self._decoder, OpusDecoder) else []
+
+    def _advance(self, timestamp: int) -> int:
+        # Unwraps the 32-bit RTP timestamp; the first frame is at 0.
+        if self._last_timestamp is not None:
+            step = (timestamp - self._last_timestamp) & 0xFFFFFFFF
+            self._ticks += step - (1 << 32) if step & 0x80000000 else step
+        self._last_timestamp = timestamp
+        return self._ticks

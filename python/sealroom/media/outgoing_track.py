@@ -1,0 +1,222 @@
+"""A track on its way out: source, encoder, handler, native sender."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+from av import Packet
+
+from sealroom.errors import NotReadyError
+from sealroom.media.codecs import (
+    DEFAULT_AUDIO_BITRATE,
+    DEFAULT_VIDEO_BITRATE,
+    Encoded,
+    OpusEncoder,
+    SourceClock,
+    Vp8Encoder,
+    codec_threads,
+    is_vp8_key_frame,
+)
+from sealroom.media.frames import CLOCK_RATES, EncodedFrame, EncodedFrameHandler, run_handler
+from sealroom.media.packet_transport import EventDispatcher
+from sealroom.media.sections import CodecName, MediaKind
+
+logger = logging.getLogger(__name__)
+
+MIN_KEY_FRAME_INTERVAL = 0.25
+"""Seconds between forced key frames, however often the peers ask."""
+
+
+@dataclass(slots=True)
+class OutgoingStatistics:
+    """Counters since `start`."""
+
+    frames_sent: int = 0
+    bytes_sent: int = 0
+    """Encoded bytes, before encryption and packet headers."""
+    key_frames_sent: int = 0
+    key_frames_requested: int = 0
+    frames_dropped: int = 0
+    """By the handler, for want of keys, or because they build on a dropped frame."""
+    handler_errors: int = 0
+
+
+class OutgoingTrack:
+    """Pulls frames from `source`, encodes them on the codec threads and sends them.
+
+    A source may yield decoded frames or `av.Packet`s of the same codec, which pass unencoded; if
+    such a source has a method `request_key_frame()`, it is called when a receiver needs one.
+    Event-loop thread only.
+    """
+
+    def __init__(
+        self,
+        session: Any,
+        sender_id: int,
+        source: MediaStreamTrack,
+        codec: CodecName,
+        *,
+        track_id: str = "",
+        encoded_frame_handler: EncodedFrameHandler | None = None,
+        bitrate: int | None = None,
+        send_audio_level: bool = False,
+        on_ended: Callable[[], None] | None = None,
+    ) -> None:
+        """`session` is a `_core.session.MediaSession`, `sender_id` one of its senders.
+
+        `bitrate` in bits per second. `send_audio_level` tells the servers how loud each packet is
+        (RFC 6464), which is off by default because it is not encrypted.
+        """
+        self.source = source
+        self.codec: CodecName = codec
+        self.kind: MediaKind = "video" if codec == "vp8" else "audio"
+        self.track_id = track_id or source.id
+        self.encoded_frame_handler = encoded_frame_handler
+        self.on_ended = on_ended
+        self._session = session
+        self._sender = sender_id
+        self._bitrate = bitrate
+        self._send_audio_level = send_audio_level and codec == "opus"
+        self._encoder: Vp8Encoder | OpusEncoder | None = None
+        # RFC 3550 section 5.1: a random start, so that clear text of a known time is not known.
+        self._timestamp_offset = secrets.randbits(32)
+        step = CLOCK_RATES[codec] // (30 if codec == "vp8" else 50)
+        self._packet_clock = SourceClock(CLOCK_RATES[codec], step)
+        self._key_frame_wanted = False
+        self._last_key_frame = 0.0
+        self._is_chain_broken = False
+        self._task: asyncio.Task[None] | None = None
+        self._statistics = OutgoingStatistics()
+
+    @property
+    def statistics(self) -> OutgoingStatistics:
+        return replace(self._statistics)
+
+    @property
+    def is_running(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    def start(self) -> None:
+        """Begins to pull, encode and send; later calls do nothing."""
+        if self._task is None:
+            EventDispatcher.of(self._session).register_sender(self._sender, self._handle_event)
+            self._task = asyncio.create_task(self._run())
+
+    def stop(self) -> asyncio.Future[Any]:
+        """Stops sending; await the result to know that the last frame is out. Idempotent.
+
+        The source and the native sender stay their owners' to stop and remove.
+        """
+        EventDispatcher.of(self._session).unregister_sender(self._sender)
+        if self._task is None:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        self._task.cancel()
+        return asyncio.gather(self._task, return_exceptions=True)
+
+    def request_key_frame(self) -> None:
+        """Has the encoder make a key frame soon."""
+        self._key_frame_wanted = True
+        ask = getattr(self.source, "request_key_frame", None)
+        if ask is not None:
+            ask()
+
+    def _handle_event(self, event: Any) -> None:
+        if type(event).__name__ == "KeyFrameRequested":
+            self._statistics.key_frames_requested += 1
+            self.request_key_frame()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                for encoded in await self._encode(await self.source.recv()):
+                    await self._send(encoded)
+        except MediaStreamError:
+            logger.debug("source of track %s ended", self.track_id)
+        except Exception:
+            logger.exception("track %s stopped", self.track_id)
+        EventDispatcher.of(self._session).unregister_sender(self._sender)
+        if self.on_ended is not None:
+            self.on_ended()
+
+    async def _encode(self, frame: Any) -> list[Encoded]:
+        if isinstance(frame, Packet):
+            ticks = self._packet_clock.convert(frame.pts, frame.time_base)
+            data = bytes(frame)
+            return [Encoded(data, ticks, self.kind == "audio" or is_vp8_key_frame(data))]
+        force = self._take_key_frame_request()
+        return await asyncio.get_running_loop().run_in_executor(
+            codec_threads(), self._encode_on_thread, frame, force
+        )
+
+    def _encode_on_thread(self, frame: Any, force_key_frame: bool) -> list[Encoded]:
+        if self._encoder is None:
+            if self.codec == "vp8":
+                self._encoder = Vp8Encoder(self._bitrate or DEFAULT_VIDEO_BITRATE)
+            else:
+                self._encoder = OpusEncoder(
+                    self._bitrate or DEFAULT_AUDIO_BITRATE, measure_level=self._send_audio_level
+                )
+        return self._encoder.encode(frame, force_key_frame=force_key_frame)
+
+    def _take_key_frame_request(self) -> bool:
+        wanted = self._key_frame_wanted or self._is_chain_broken
+        if not wanted or time.monotonic() - self._last_key_frame < MIN_KEY_FRAME_INTERVAL:
+            return False
+        self._key_frame_wanted = False
+        self._last_key_frame = time.monotonic()
+        return True
+
+    async def _send(self, encoded: Encoded) -> None:
+        frame: EncodedFrame | None = EncodedFrame(
+            data=encoded.data,
+            rtp_timestamp=(encoded.time + self._timestamp_offset) & 0xFFFFFFFF,
+            is_key_frame=encoded.is_key_frame,
+            kind=self.kind,
+            codec=self.codec,
+            track_id=self.track_id,
+        )
+        try:
+            frame = await run_handler(self.encoded_frame_handler, frame)  # type: ignore[arg-type]
+        except Exception:
+            # Closed: what the handler did not get to change must not leave.
+            frame = None
+            self._statistics.handler_errors += 1
+            if self._statistics.handler_errors == 1:
+                logger.exception("the encoded-frame handler of track %s failed", self.track_id)
+        if frame is not None and self._is_chain_broken and not encoded.is_key_frame:
+            frame = None
+        if frame is None or not self._send_natively(frame, encoded.audio_level):
+            self._statistics.frames_dropped += 1
+            if self.kind == "video" and not self._is_chain_broken:
+                # Later frames build on this one: send none of them before a key frame.
+                self._is_chain_broken = True
+                self.request_key_frame()
+            return
+        if encoded.is_key_frame:
+            self._is_chain_broken = False
+            self._statistics.key_frames_sent += self.kind == "video"
+        self._statistics.frames_sent += 1
+        self._statistics.bytes_sent += len(frame.data)
+
+    def _send_natively(self, frame: EncodedFrame, audio_level: int | None) -> bool:
+        try:
+            self._session.send_frame(
+                self._sender,
+                frame.data,
+                rtp_timestamp=frame.rtp_timestamp,
+                audio_level=audio_level,
+                voice_activity=audio_level is not None and audio_level < 60,
+            )
+        except NotReadyError:
+            return False
+        return True
