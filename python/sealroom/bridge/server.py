@@ -56,7 +56,7 @@ class RunningBridge:
 
 
 class _Server(uvicorn.Server):
-    """Server that leaves signals alone: its own handlers end the process before the Bridge stops."""
+    """Server that leaves signals alone: its own handlers would end the process too early."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
