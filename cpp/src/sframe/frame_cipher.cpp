@@ -50,13 +50,14 @@ Result<FrameCipher> FrameCipher::create(crypto::Backend backend, CipherSuite sui
   if (parameters.tag_size < crypto::kAeadTagSize) {
     auto ctr_hmac = CtrHmac::create(backend, key.view(), parameters.tag_size);
     if (!ctr_hmac) return ctr_hmac.error();
-    return FrameCipher(nullptr, std::move(ctr_hmac).value(), std::move(salt), parameters.tag_size);
+    return FrameCipher(nullptr, std::make_unique<CtrHmac>(std::move(ctr_hmac).value()),
+                       std::move(salt), parameters.tag_size);
   }
   const auto algorithm = parameters.key_size == 16 ? crypto::AeadAlgorithm::aes_128_gcm
                                                    : crypto::AeadAlgorithm::aes_256_gcm;
   auto aead = crypto::Aead::create(backend, algorithm, key.view());
   if (!aead) return aead.error();
-  return FrameCipher(std::move(aead).value(), std::nullopt, std::move(salt), parameters.tag_size);
+  return FrameCipher(std::move(aead).value(), nullptr, std::move(salt), parameters.tag_size);
 }
 
 Result<void> FrameCipher::seal(std::uint64_t counter, ByteView aad, ByteView plaintext,

@@ -1,7 +1,7 @@
 #pragma once
 
+#include <array>
 #include <memory>
-#include <optional>
 
 #include "ctr_hmac.h"
 #include "sealroom/base/types.h"
@@ -26,7 +26,7 @@ class FrameCipher {
   using Salt = SecretBytes<crypto::kAeadNonceSize>;
   using Nonce = std::array<std::uint8_t, crypto::kAeadNonceSize>;
 
-  FrameCipher(std::unique_ptr<crypto::Aead> aead, std::optional<CtrHmac> ctr_hmac, Salt salt,
+  FrameCipher(std::unique_ptr<crypto::Aead> aead, std::unique_ptr<CtrHmac> ctr_hmac, Salt salt,
               std::size_t tag_size)
       : aead_(std::move(aead)),
         ctr_hmac_(std::move(ctr_hmac)),
@@ -35,8 +35,8 @@ class FrameCipher {
 
   [[nodiscard]] Nonce make_nonce(std::uint64_t counter) const;
 
-  std::unique_ptr<crypto::Aead> aead_;  ///< suites 4 and 5
-  std::optional<CtrHmac> ctr_hmac_;     ///< suites 1 to 3
+  std::unique_ptr<crypto::Aead> aead_;  ///< suites 4 and 5, else null
+  std::unique_ptr<CtrHmac> ctr_hmac_;   ///< suites 1 to 3, else null
   Salt salt_;
   std::size_t tag_size_;
 };

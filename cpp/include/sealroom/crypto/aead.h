@@ -22,18 +22,21 @@ inline constexpr std::size_t kAeadTagSize = 16;
 /// Not safe for concurrent use. The owner guarantees that a nonce is never sealed twice.
 class Aead {
  public:
-  static Result<std::unique_ptr<Aead>> create(Backend backend, AeadAlgorithm algorithm, ByteView key);
+  static Result<std::unique_ptr<Aead>> create(Backend backend, AeadAlgorithm algorithm,
+                                              ByteView key);
   virtual ~Aead() = default;
   Aead(const Aead&) = delete;
   Aead& operator=(const Aead&) = delete;
 
   /// Writes ciphertext and tag: `out.size()` must be `plaintext.size() + kAeadTagSize`.
   /// `out` may begin where `plaintext` begins; other overlaps are undefined.
-  virtual Result<void> seal(ByteView nonce, ByteView aad, ByteView plaintext, MutableByteView out) = 0;
+  virtual Result<void> seal(ByteView nonce, ByteView aad, ByteView plaintext,
+                            MutableByteView out) = 0;
 
   /// Opens ciphertext followed by its tag: `out.size()` must be `ciphertext.size() - kAeadTagSize`.
   /// `out` may begin where `ciphertext` begins. On authentication_failed `out` is wiped.
-  virtual Result<void> open(ByteView nonce, ByteView aad, ByteView ciphertext, MutableByteView out) = 0;
+  virtual Result<void> open(ByteView nonce, ByteView aad, ByteView ciphertext,
+                            MutableByteView out) = 0;
 
  protected:
   Aead() = default;

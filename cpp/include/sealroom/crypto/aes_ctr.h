@@ -8,8 +8,9 @@
 
 namespace sealroom::crypto {
 
-/// AES in counter mode (NIST SP 800-38A) with a 16-byte initial counter block; the key length, 16 or 32
-/// bytes, chooses the variant. Key schedule once, no allocation per message. Not safe for concurrent use.
+/// AES in counter mode (NIST SP 800-38A) with a 16-byte initial counter block; the key length, 16
+/// or 32 bytes, chooses the variant. Key schedule once, no allocation per message. Not safe for
+/// concurrent use.
 class AesCtr {
  public:
   static Result<std::unique_ptr<AesCtr>> create(Backend backend, ByteView key);

@@ -15,8 +15,9 @@ enum class Backend : std::uint8_t {
 
 [[nodiscard]] bool is_available(Backend backend);
 [[nodiscard]] Backend fastest_backend();
-[[nodiscard]] std::string_view backend_name(Backend backend);           ///< "openssl", "ipsec_mb"
-/// `unsupported` for a back end that this build or machine lacks, `invalid_argument` for a name of none.
+[[nodiscard]] std::string_view backend_name(Backend backend);  ///< "openssl", "ipsec_mb"
+/// `unsupported` for a back end that this build or machine lacks, `invalid_argument` for a name of
+/// none.
 [[nodiscard]] Result<Backend> backend_from_name(std::string_view name);
 /// The library's own version text; empty if not available.
 [[nodiscard]] std::string_view backend_version(Backend backend);

@@ -15,12 +15,14 @@ enum class HashAlgorithm : std::uint8_t { sha1, sha256, sha512 };
   return algorithm == HashAlgorithm::sha1 ? 20 : algorithm == HashAlgorithm::sha256 ? 32 : 64;
 }
 
-/// HMAC (RFC 2104) under one key of any length; the padded-key states are computed once. Not safe for concurrent use.
-/// Both back ends compute one message at a time; where ipsec_mb is slower at that (SHA-512, a CPU without SHA-NI, parts
-/// of more than 2 kB together) it hands the message to OpenSSL.
+/// HMAC (RFC 2104) under one key of any length; the padded-key states are computed once. Not safe
+/// for concurrent use. Both back ends compute one message at a time; where ipsec_mb is slower at
+/// that (SHA-512, a CPU without SHA-NI, parts of more than 2 kB together) it hands the message to
+/// OpenSSL.
 class Hmac {
  public:
-  static Result<std::unique_ptr<Hmac>> create(Backend backend, HashAlgorithm algorithm, ByteView key);
+  static Result<std::unique_ptr<Hmac>> create(Backend backend, HashAlgorithm algorithm,
+                                              ByteView key);
   virtual ~Hmac() = default;
   Hmac(const Hmac&) = delete;
   Hmac& operator=(const Hmac&) = delete;

@@ -8,7 +8,8 @@ namespace sealroom::sframe {
 
 inline constexpr std::size_t kMaxHeaderSize = 17;
 
-/// SFrame header (RFC 9605 section 4.3): config byte X|KKK|Y|CCC, then KID and CTR, minimal big-endian.
+/// SFrame header (RFC 9605 section 4.3): config byte X|KKK|Y|CCC, then KID and CTR, minimal
+/// big-endian.
 struct Header {
   KeyId key_id;
   std::uint64_t counter = 0;

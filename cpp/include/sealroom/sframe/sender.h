@@ -23,7 +23,8 @@ struct SenderOptions {
 };
 
 /// Encrypts frames under one key (RFC 9605 section 4.4.3). One-way; not safe for concurrent use.
-/// The counter is spent only when a frame is really produced and never wraps. No allocation per frame.
+/// The counter is spent only when a frame is really produced and never wraps. No allocation per
+/// frame.
 class Sender {
  public:
   /// Any base key that is not empty (RFC 9605 section 4.4.2 stretches it to the suite's size).
@@ -34,11 +35,12 @@ class Sender {
   ~Sender();
 
   /// Writes header, ciphertext and tag to `out` and returns their total size, at most
-  /// `plaintext.size() + kMaxOverhead`. `metadata` is authenticated and not written. `out` must not overlap
-  /// `plaintext` or `metadata`.
+  /// `plaintext.size() + kMaxOverhead`. `metadata` is authenticated and not written. `out` must not
+  /// overlap `plaintext` or `metadata`.
   Result<std::size_t> protect(ByteView metadata, ByteView plaintext, MutableByteView out);
 
-  [[nodiscard]] std::size_t protected_size(std::size_t plaintext_size) const;  ///< of the next frame
+  [[nodiscard]] std::size_t protected_size(
+      std::size_t plaintext_size) const;  ///< of the next frame
   [[nodiscard]] std::uint64_t next_counter() const;
   [[nodiscard]] KeyId key_id() const;
   [[nodiscard]] CipherSuite suite() const;
