@@ -1,10 +1,11 @@
-"""The media server inside the Bridge's own process: negotiation here, packets in `_core.sfu.Router`."""
+"""The media server in the Bridge's own process: negotiation here, packets in `_core.sfu.Router`."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,19 +23,41 @@ from sealroom.bridge.media_server import (
 from sealroom.errors import SealroomError
 from sealroom.media.errors import NegotiationError, TransportError
 from sealroom.media.negotiation import MediaPeer
-from sealroom.media.sections import MediaSection, receives
+from sealroom.media.sections import MediaSection, sends
+from sealroom.media.session_description import (
+    OFFERED_EXTENSIONS,
+    RemoteDescription,
+    RemoteSection,
+    parse_description,
+)
 from sealroom.protocol import TransportRole
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass
+class _Connection:
+    """One transport of a participant."""
+
+    transport: Any
+    peer: MediaPeer
+
+    @property
+    def is_dead(self) -> bool:
+        return self.peer.state in ("failed", "closed")
+
+    async def close(self) -> None:
+        await self.peer.close()
+        self.transport.close()
+
+
+@dataclass
 class _Producer:
-    """A track on its way into the router."""
+    """A track on its way into the router; not live once the router was told to remove it."""
 
     id: int
     track: PublishedTrack
-    section: MediaSection
+    is_live: bool = True
 
 
 @dataclass
@@ -44,14 +67,6 @@ class _Consumer:
     producer: _Producer
     section: MediaSection
     id: int | None = None
-
-
-@dataclass
-class _Connection:
-    """One transport of a participant."""
-
-    transport: Any
-    peer: MediaPeer
 
 
 @dataclass
@@ -72,7 +87,7 @@ class Tap:
         router.set_tap(producer, True)
 
     def take_frames(self) -> list[Any]:
-        """Returns the frames since the last call (data, rtp_timestamp, is_key_frame), at most 256."""
+        """Returns the frames since the last call, at most 256, as `_core.sfu.TappedFrame`."""
         return list(self._router.take_tapped_frames(self._producer))
 
     def close(self) -> None:
@@ -116,31 +131,37 @@ class EmbeddedMediaServer:
         self, participant_id: str, stream_id: str, offer: str, tracks: Sequence[PublishedTrack]
     ) -> str:
         participant = self._participants.get(participant_id) or _Participant()
+        if participant.publisher is not None and participant.publisher.is_dead:
+            await self._drop_publisher(participant)
         if stream_id in participant.streams:
             raise MediaError("this stream is published already")
-        is_first = participant.publisher is None
+        connection = participant.publisher
+        producers: dict[str, _Producer] = {}
         try:
-            sections = _matching_sections(offer, tracks, _live_mids(participant))
-            connection = participant.publisher or self._connect(sections.values())
-            try:
-                await connection.peer.accept_offer(offer)
-                for section in connection.peer.sections:
-                    known = section.mid in sections or section.mid in _live_mids(participant)
-                    if receives(section.direction) and not known:
-                        section.direction = "inactive"
-                producers = self._add_producers(connection, tracks)
-                try:
-                    answer = await connection.peer.create_answer()
-                except BaseException:
-                    for producer in producers.values():
-                        self._router.remove_producer(producer.id)
-                    raise
-            except BaseException:
-                if is_first:
-                    await _disconnect(connection)
-                raise
-        except (NegotiationError, TransportError, SealroomError) as error:
-            raise MediaError(str(error)) from error
+            sections = _match(parse_description(offer), stream_id, tracks)
+            if connection is None:
+                connection = self._connect(sections.values())
+            for track in tracks:
+                section = sections[track.track_id]
+                producer = self._router.add_producer(
+                    connection.transport,
+                    mid=section.mid,
+                    ssrc=section.ssrc,
+                    payload_type=section.payload_type,
+                    codec=track.codec,
+                )
+                producers[track.track_id] = _Producer(producer, track)
+            await connection.peer.accept_offer(offer)
+            self._refuse_others(participant, connection, producers)
+            answer = await connection.peer.create_answer()
+        except BaseException as error:
+            for producer in producers.values():
+                self._router.remove_producer(producer.id)
+            if connection is not None and connection is not participant.publisher:
+                await connection.close()
+            if isinstance(error, SealroomError) and not isinstance(error, MediaError):
+                raise MediaError(str(error)) from error
+            raise
         participant.publisher = connection
         participant.streams[stream_id] = producers
         self._participants[participant_id] = participant
@@ -150,56 +171,51 @@ class EmbeddedMediaServer:
 
     async def unpublish(self, participant_id: str, stream_id: str) -> None:
         participant = self._participants.get(participant_id)
-        if participant is None:
-            return
-        for track_id, producer in participant.streams.pop(stream_id, {}).items():
-            self._tracks.pop(TrackRef(stream_id, track_id), None)
-            self._router.remove_producer(producer.id)  # and its consumers, with a BYE each
+        if participant is not None:
+            self._remove_stream(participant, stream_id)
 
     async def update_subscriptions(
         self, participant_id: str, wanted: Sequence[TrackRef]
     ) -> SubscriptionOffer | None:
+        unknown = next((ref for ref in wanted if ref not in self._tracks), None)
+        if unknown is not None:
+            raise MediaError(f"track {unknown.track_id} is not published")
         participant = self._participants.get(participant_id) or _Participant()
-        unknown = [ref for ref in wanted if ref not in self._tracks]
-        if unknown:
-            raise MediaError(f"track {unknown[0].track_id} is not published")
-        gone = [
-            ref
-            for ref, consumer in participant.consumers.items()
-            if ref not in wanted or self._tracks.get(ref) is not consumer.producer
-        ]
-        new = [
-            ref for ref in dict.fromkeys(wanted) if ref not in participant.consumers or ref in gone
-        ]
+        if participant.subscriber is not None and participant.subscriber.is_dead:
+            await self._drop_subscriber(participant)
+        consumers = participant.consumers
+        gone = [r for r in consumers if r not in wanted or not consumers[r].producer.is_live]
+        new = [r for r in dict.fromkeys(wanted) if r not in consumers or r in gone]
         if not gone and not new:
             return None
-        if participant.subscriber is None:
-            participant.subscriber = self._connect(())
+        connection = participant.subscriber or self._connect(())
+        try:
+            # First, because it is all that can fail.
+            await connection.peer.transport.gather()
+        except TransportError as error:
+            raise MediaError(str(error)) from error
+        participant.subscriber = connection
         self._participants[participant_id] = participant
-        peer = participant.subscriber.peer
         for ref in gone:
-            self._drop_consumer(participant, participant.consumers.pop(ref), peer)
+            consumer = consumers.pop(ref)
+            connection.peer.stop_section(consumer.section)
+            self._remove_consumer(consumer)
         for ref in new:
-            producer = self._tracks[ref]
-            section = peer.add_section(
-                kind=producer.track.kind,
-                codec=producer.track.codec,
-                ssrc=self._new_ssrc(participant),
+            track = self._tracks[ref].track
+            section = connection.peer.add_section(
+                kind=track.kind,
+                codec=track.codec,
+                ssrc=_new_ssrc(connection.peer),
                 stream_id=ref.stream_id,
                 track_id=ref.track_id,
             )
-            participant.consumers[ref] = _Consumer(producer, section)
-        try:
-            offer = await peer.create_offer()
-        except (NegotiationError, TransportError) as error:
-            raise MediaError(str(error)) from error
-        return SubscriptionOffer(
-            offer,
-            [
-                SubscribedTrack(consumer.section.mid, ref.stream_id, ref.track_id)
-                for ref, consumer in participant.consumers.items()
-            ],
-        )
+            consumers[ref] = _Consumer(self._tracks[ref], section)
+        offer = await connection.peer.create_offer()
+        tracks = [
+            SubscribedTrack(consumer.section.mid, ref.stream_id, ref.track_id)
+            for ref, consumer in consumers.items()
+        ]
+        return SubscriptionOffer(offer, tracks)
 
     async def answer(self, participant_id: str, sdp: str) -> None:
         participant = self._participants.get(participant_id)
@@ -211,7 +227,9 @@ class EmbeddedMediaServer:
             raise MediaError(str(error)) from error
         if participant.start_task is not None:
             participant.start_task.cancel()
-        participant.start_task = asyncio.create_task(self._start_consumers(participant))
+        participant.start_task = asyncio.create_task(
+            self._start_consumers(participant, participant.subscriber)
+        )
 
     async def add_candidate(
         self, participant_id: str, transport: TransportRole, candidate: str
@@ -227,16 +245,9 @@ class EmbeddedMediaServer:
 
     async def remove_participant(self, participant_id: str) -> None:
         participant = self._participants.pop(participant_id, None)
-        if participant is None:
-            return
-        for stream_id, producers in participant.streams.items():
-            for track_id in producers:
-                self._tracks.pop(TrackRef(stream_id, track_id), None)
-        if participant.start_task is not None:
-            participant.start_task.cancel()
-        for connection in (participant.publisher, participant.subscriber):
-            if connection is not None:
-                await _disconnect(connection)
+        if participant is not None:
+            await self._drop_publisher(participant)
+            await self._drop_subscriber(participant)
 
     async def close(self) -> None:
         await asyncio.gather(*map(self.remove_participant, list(self._participants)))
@@ -244,11 +255,113 @@ class EmbeddedMediaServer:
     def statistics(self) -> MediaServerStatistics:
         totals = self._router.statistics()
         participants = self._participants.values()
+        consumers = [c for p in participants for c in p.consumers.values() if c.id is not None]
         return MediaServerStatistics(
-            participants=len(self._participants),
+            participants=len(participants),
             producers=len(self._tracks),
-            consumers=sum(c.id is not None for p in participants for c in p.consumers.values()),
+            consumers=len(consumers),
             received_packets=totals.packets_received,
             forwarded_packets=totals.packets_forwarded,
             forwarded_bytes=totals.bytes_forwarded,
         )
+
+    def _connect(self, offered: Iterable[RemoteSection]) -> _Connection:
+        extensions: dict[str, int] = {}
+        for section in offered:
+            extensions.update(section.extensions)
+        transport = self._router.create_transport(extensions=extensions or OFFERED_EXTENSIONS)
+        if self._certificate is None:  # one for all: making it costs more than the rest
+            self._certificate = RTCCertificate.generateCertificate()
+        peer = MediaPeer(
+            transport,
+            host_addresses=self._host_addresses,
+            takeover=self._takeover,
+            certificate=self._certificate,
+        )
+        return _Connection(transport, peer)
+
+    def _refuse_others(
+        self, participant: _Participant, connection: _Connection, new: dict[str, _Producer]
+    ) -> None:
+        # Media that was not announced is not taken: its m-lines are answered inactive.
+        live = {p.track.mid for stream in participant.streams.values() for p in stream.values()}
+        live |= {producer.track.mid for producer in new.values()}
+        for section in connection.peer.sections:
+            if section.mid not in live:
+                section.direction = "inactive"
+
+    async def _start_consumers(self, participant: _Participant, connection: _Connection) -> None:
+        # Not before the subscriber can receive: the router begins video with a key frame, and one
+        # that is lost costs the subscriber a round trip to the publisher.
+        try:
+            await connection.peer.connected()
+        except TransportError as error:
+            logger.info("a subscriber did not connect: %s", error)
+            return
+        for consumer in participant.consumers.values():
+            section = consumer.section
+            is_wanted = section.is_negotiated and sends(section.current_direction)
+            if consumer.id is not None or not is_wanted or not consumer.producer.is_live:
+                continue
+            consumer.id = self._router.add_consumer(
+                connection.transport,
+                consumer.producer.id,
+                ssrc=section.local_ssrc,
+                payload_type=section.payload_type,
+                mid=section.mid,
+            )
+
+    def _remove_consumer(self, consumer: _Consumer) -> None:
+        if consumer.id is not None and consumer.producer.is_live:
+            self._router.remove_consumer(consumer.id)
+        consumer.id = None
+
+    def _remove_stream(self, participant: _Participant, stream_id: str) -> None:
+        for track_id, producer in participant.streams.pop(stream_id, {}).items():
+            self._tracks.pop(TrackRef(stream_id, track_id), None)
+            producer.is_live = False
+            self._router.remove_producer(producer.id)  # and its consumers, with a BYE each
+
+    async def _drop_publisher(self, participant: _Participant) -> None:
+        for stream_id in list(participant.streams):
+            self._remove_stream(participant, stream_id)
+        connection, participant.publisher = participant.publisher, None
+        if connection is not None:
+            await connection.close()
+
+    async def _drop_subscriber(self, participant: _Participant) -> None:
+        if participant.start_task is not None:
+            participant.start_task.cancel()
+            participant.start_task = None
+        for consumer in participant.consumers.values():
+            self._remove_consumer(consumer)
+        participant.consumers.clear()
+        connection, participant.subscriber = participant.subscriber, None
+        if connection is not None:
+            await connection.close()
+
+
+def _match(
+    offer: RemoteDescription, stream_id: str, tracks: Sequence[PublishedTrack]
+) -> dict[str, RemoteSection]:
+    sections = {section.mid: section for section in offer.sections}
+    matched: dict[str, RemoteSection] = {}
+    for track in tracks:
+        section = sections.get(track.mid)
+        if section is None or section.rejected or not sends(section.direction):
+            raise MediaError(f"the offer does not send track {track.track_id}")
+        if (section.stream_id, section.track_id) != (stream_id, track.track_id):
+            raise MediaError(f"the m-line of track {track.track_id} names another track")
+        if section.kind != track.kind or section.payload_type is None:
+            raise MediaError(f"the offer has no {track.codec} for track {track.track_id}")
+        matched[track.track_id] = section
+    if len(matched) != len(tracks) or len({t.mid for t in tracks}) != len(tracks):
+        raise MediaError("a track or its m-line is named twice")
+    return matched
+
+
+def _new_ssrc(peer: MediaPeer) -> int:
+    used = {section.local_ssrc for section in peer.sections}
+    while (ssrc := secrets.randbits(32)) in used or ssrc == 0:
+        pass
+    return ssrc
