@@ -4,11 +4,11 @@
 
 namespace sealroom::net {
 
-/// A descriptor that becomes readable when there is something to fetch. Signals between two `clear` calls coalesce
-/// into one wake. eventfd on Linux, a pipe elsewhere. Thread-safe.
+/// A descriptor that becomes readable when there is something to fetch. Signals between two `clear`
+/// calls coalesce into one wake. eventfd on Linux, a pipe elsewhere. Thread-safe.
 class EventNotifier {
  public:
-  EventNotifier();
+  EventNotifier();  ///< throws std::system_error when the process is out of descriptors
   ~EventNotifier();
   EventNotifier(const EventNotifier&) = delete;
   EventNotifier& operator=(const EventNotifier&) = delete;

@@ -3,12 +3,13 @@
 #include <memory>
 
 #include "sealroom/base/bytes.h"
+#include "sealroom/base/result.h"
 #include "sealroom/base/types.h"
 #include "sealroom/net/udp_socket.h"
 
 namespace sealroom::net {
 
-/// Called on the I/O thread. May call back into IoThread except for the blocking `remove`.
+/// Called on the I/O thread, with no lock of IoThread held: any of its methods may be called back.
 class DatagramHandler {
  public:
   virtual ~DatagramHandler() = default;
@@ -23,27 +24,34 @@ class TimerHandler {
   virtual void handle_timer(TimePoint now) = 0;
 };
 
-/// One thread that reads many sockets (epoll) and fires timers, for all sessions and routers of a process. It and
-/// UdpSocket are the only parts of the core that make system calls.
+/// One thread that reads many sockets (epoll) and fires timers, for all sessions and routers of a
+/// process. It and UdpSocket are the only parts of the core that make system calls.
+///
+/// The `remove` methods wait while the handler in question runs. They are deadlock-free under one
+/// rule: do not call them holding a mutex that this handler takes. Called on the I/O thread itself
+/// they never wait (handlers run one at a time, so the one in question either does not run or is
+/// the caller): a handler may remove and destroy itself, after which the rest of its pass is
+/// dropped.
 class IoThread {
  public:
-  using Id = std::uint64_t;
+  using Id = std::uint64_t;  ///< never 0, never reused
 
-  IoThread();
-  ~IoThread();  ///< stops and joins; handlers are not called afterwards
+  IoThread();   ///< throws std::system_error when the process is out of descriptors or threads
+  ~IoThread();  ///< stops and joins; handlers are not called afterwards. Not on the I/O thread
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
 
-  [[nodiscard]] static TimePoint now();   ///< CLOCK_MONOTONIC
+  [[nodiscard]] static TimePoint now();    ///< CLOCK_MONOTONIC
   [[nodiscard]] static NtpTime ntp_now();  ///< wall clock, for sender reports
 
-  /// Watches the socket. Both must outlive the registration.
-  Id add_socket(UdpSocket& socket, DatagramHandler& handler);
+  /// Watches the socket. Both must outlive the registration. system_error if the kernel refuses.
+  Result<Id> add_socket(UdpSocket& socket, DatagramHandler& handler);
   void remove_socket(Id id);  ///< when it returns the handler is not running and will not be called
   Id add_timer(TimerHandler& handler);
-  void remove_timer(Id id);   ///< likewise
-  /// Sets when the timer fires next, replacing what was set; kNever disarms. Any thread; wakes the I/O thread only if
-  /// this is the new earliest.
+  void remove_timer(Id id);  ///< likewise
+  /// Sets when the timer fires next, replacing what was set; kNever disarms. A timer that fires is
+  /// disarmed until armed again. Never early; late by up to a millisecond. Any thread; wakes the
+  /// I/O thread only if this is the new earliest. O(log timers), no allocation.
   void arm(Id timer, TimePoint at);
 
  private:
