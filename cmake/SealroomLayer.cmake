@@ -15,6 +15,12 @@ if(SEALROOM_SANITIZE)
   target_link_options(sealroom_options INTERFACE -fsanitize=${SEALROOM_SANITIZE})
 endif()
 
+if(SEALROOM_FUZZERS AND CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # So that libFuzzer sees the branches inside the layers, not only those of its entry point.
+  target_compile_options(sealroom_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(sealroom_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # sealroom_add_layer(NAME SOURCES ... DEPENDS ... LIBRARIES ...)
 #   DEPENDS   sealroom layers, visible to users of this one
 #   LIBRARIES outside libraries, visible only inside
