@@ -254,29 +254,51 @@ void bind_srtp(py::module_& parent) {
         return py::make_tuple(parameters.key_size, parameters.salt_size);
       },
       "profile"_a, "Bytes of master key and of master salt.");
-  py::class_<PySender>(m, "Sender", "Protects the packets of one direction. Thread-safe.")
+  py::class_<PySender>(
+      m, "Sender",
+      "Protects the packets of one direction. `master` is master key followed by master salt;\n"
+      "`backend` is a name of crypto.available_backends(). Thread-safe.")
       .def(py::init<int, const py::buffer&, const std::optional<std::string>&>(), py::kw_only(),
            "profile"_a, "master"_a, "backend"_a = py::none())
-      .def("protect_rtp", &PySender::protect_rtp, "packet"_a)
+      .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
+           "The protected packet. A sequence number sent before must come with the same bytes.\n"
+           "Raises MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
       .def("protect_rtp_many", &PySender::protect_rtp_many, "packets"_a, py::kw_only(),
-           "return_errors"_a = false)
-      .def("protect_rtcp", &PySender::protect_rtcp, "packet"_a)
-      .def("remove_stream", &PySender::remove_stream, "ssrc"_a)
+           "return_errors"_a = false,
+           "As protect_rtp for each packet. A refused packet does not stop the others: its place\n"
+           "holds its exception, or without `return_errors` the first one is raised in the end.")
+      .def("protect_rtcp", &PySender::protect_rtcp, "packet"_a,
+           "The protected compound packet, always encrypted. Raises as protect_rtp.")
+      .def("remove_stream", &PySender::remove_stream, "ssrc"_a,
+           "Forgets a stream that will never be sent again under this key.")
       .def_property_readonly("profile", &PySender::profile)
       .def_property_readonly("backend", &PySender::backend);
-  py::class_<PyReceiver>(m, "Receiver", "Opens the packets of one direction. Thread-safe.")
+  py::class_<PyReceiver>(
+      m, "Receiver",
+      "Opens the packets of one direction. `replay_window` is in packets, 64 to 32768. A packet\n"
+      "that is refused changes nothing. Thread-safe.")
       .def(py::init<int, const py::buffer&, std::size_t, const std::optional<std::string>&>(),
            py::kw_only(), "profile"_a, "master"_a,
            "replay_window"_a = srtp::ReceiverOptions{}.replay_window, "backend"_a = py::none())
-      .def("unprotect_rtp", &PyReceiver::unprotect_rtp, "packet"_a)
+      .def("unprotect_rtp", &PyReceiver::unprotect_rtp, "packet"_a,
+           "The packet in clear. Raises AuthenticationError, ReplayError (TooOldError behind the\n"
+           "window), MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
       .def("unprotect_rtp_many", &PyReceiver::unprotect_rtp_many, "packets"_a, py::kw_only(),
-           "return_errors"_a = false)
-      .def("unprotect_rtcp", &PyReceiver::unprotect_rtcp, "packet"_a)
-      .def("roll_over_counter", &PyReceiver::roll_over_counter, "ssrc"_a)
+           "return_errors"_a = false,
+           "As unprotect_rtp for each packet; see Sender.protect_rtp_many for refused ones.")
+      .def("unprotect_rtcp", &PyReceiver::unprotect_rtcp, "packet"_a,
+           "The compound packet in clear. Raises as unprotect_rtp, and NotEncryptedError.")
+      .def(
+          "roll_over_counter", &PyReceiver::roll_over_counter, "ssrc"_a,
+          "Wraps of the sequence number so far. Raises UnknownStreamError before the first packet.")
       .def("set_roll_over_counter", &PyReceiver::set_roll_over_counter, "ssrc"_a,
-           "roll_over_counter"_a)
-      .def("remove_stream", &PyReceiver::remove_stream, "ssrc"_a)
-      .def_property_readonly("stream_count", &PyReceiver::stream_count)
+           "roll_over_counter"_a,
+           "Tells where a stream stands, before its first packet (RFC 3711 section 3.3.1). Raises\n"
+           "InvalidArgumentError after it, LimitExceededError.")
+      .def("remove_stream", &PyReceiver::remove_stream, "ssrc"_a,
+           "Forgets a stream: its old packets would be accepted again.")
+      .def_property_readonly("stream_count", &PyReceiver::stream_count,
+                             "SSRCs that have authenticated.")
       .def_property_readonly("profile", &PyReceiver::profile)
       .def_property_readonly("backend", &PyReceiver::backend);
 }
