@@ -25,15 +25,15 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from sealroom import identity_file
 from sealroom.errors import SealroomError
+from sealroom.identity import storage
 
 PUBLIC_PREFIX: Final = "sealroom:"
 PUBLIC_VERSION: Final = 1
 PUBLIC_BYTES: Final = 1 + 32 + 1184 + 32
 FINGERPRINT_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
-SEED_BYTES: Final = identity_file.SEED_BYTES
+SEED_BYTES: Final = storage.SEED_BYTES
 
 _SUITE: Final = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 # What a sealed message is longer than its plaintext: KEM encapsulation and AEAD tag.
@@ -211,10 +211,10 @@ class Identity:
             PassphraseError: the passphrase is missing, superfluous or wrong.
             IdentityFileError: the file is missing or malformed.
         """
-        seed, public = identity_file.decode(identity_file.read_private(Path(path)), passphrase)
+        seed, public = storage.decode(storage.read_private(Path(path)), passphrase)
         identity = cls(seed)
         if identity.public.encode() != public:
-            raise identity_file.IdentityFileError("the identity file's public part does not match")
+            raise storage.IdentityFileError("the identity file's public part does not match")
         return identity
 
     def save(
@@ -225,8 +225,8 @@ class Identity:
         Raises:
             IdentityFileError: the file exists and `overwrite` is false, or cannot be written.
         """
-        data = identity_file.encode(self._seed, self._public.encode(), passphrase)
-        identity_file.write_private(Path(path), data, overwrite=overwrite)
+        data = storage.encode(self._seed, self._public.encode(), passphrase)
+        storage.write_private(Path(path), data, overwrite=overwrite)
 
     @property
     def public(self) -> PublicIdentity:

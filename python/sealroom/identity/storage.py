@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from sealroom.errors import SealroomError
+from sealroom.identity.atomic_file import write_atomically
 
 SEED_BYTES: Final = 32
 FORMAT: Final = "sealroom-identity"
@@ -166,20 +167,8 @@ def write_private(path: Path, data: bytes, *, overwrite: bool) -> None:
     Raises:
         IdentityFileError: the file exists and `overwrite` is false, or the system refuses.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123 - created with its mode above
-                file.write(data)
-                file.flush()
-                os.fsync(descriptor)
-            if overwrite:
-                temporary.replace(path)
-            else:
-                path.hardlink_to(temporary)  # unlike a rename, fails when the name is taken
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomically(path, data, overwrite=overwrite)
     except FileExistsError as error:
         raise IdentityFileError(f"{path} exists already") from error
     except OSError as error:
