@@ -1,0 +1,72 @@
+"""What the client raises: refusals of the Bridge, and a connection that is gone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sealroom.errors import SealroomError
+from sealroom.protocol import ErrorCode, ErrorObject
+
+
+class ConnectionClosedError(SealroomError):
+    """The connection to the Bridge is closed; connect again."""
+
+    code: ClassVar[str] = "connection_closed"
+
+
+class RequestTimeoutError(SealroomError):
+    """The Bridge did not answer in time; whether it acted is unknown."""
+
+    code: ClassVar[str] = "request_timeout"
+
+
+class ProtocolError(SealroomError):
+    """The Bridge sent something that the protocol does not allow."""
+
+    code: ClassVar[str] = "protocol_error"
+
+
+class RequestRefusedError(SealroomError):
+    """The Bridge refused a request, which changed nothing.
+
+    Attributes:
+        error_code: `sealroom.protocol.ErrorCode`, or the bare number of an unknown one.
+        name: its name, "ACCESS_DENIED".
+        field: the parameter at fault, if one is.
+        remedy: what to do about it, if the Bridge says so.
+    """
+
+    code: ClassVar[str] = "request_refused"
+
+    def __init__(self, method: str, error: ErrorObject) -> None:
+        self.method = method
+        self.error_code: int = error.code
+        self.name = error.data.name if error.data else str(error.code)
+        self.field = error.data.field if error.data else None
+        self.remedy = error.data.remedy if error.data else None
+        about = f" ({self.field})" if self.field else ""
+        advice = f" Remedy: {self.remedy}." if self.remedy else ""
+        super().__init__(f"{method}: {error.message}{about}{advice}")
+
+
+class AccessDeniedError(RequestRefusedError):
+    """It does not exist, or the caller may not do this: the Bridge does not tell which."""
+
+    code: ClassVar[str] = "access_denied"
+
+
+class LoginFailedError(RequestRefusedError):
+    """Context, user or identity are not the registered ones."""
+
+    code: ClassVar[str] = "login_failed"
+
+
+_CLASSES: dict[int, type[RequestRefusedError]] = {
+    ErrorCode.ACCESS_DENIED: AccessDeniedError,
+    ErrorCode.LOGIN_FAILED: LoginFailedError,
+}
+
+
+def refusal(method: str, error: ErrorObject) -> RequestRefusedError:
+    """Return the exception for an error response."""
+    return _CLASSES.get(error.code, RequestRefusedError)(method, error)
