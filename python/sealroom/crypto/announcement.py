@@ -1,0 +1,140 @@
+"""Stream announcements: a publisher signs its nonce and tracks before anyone derives keys."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sealroom.crypto.epoch import EpochKeys
+from sealroom.crypto.errors import (
+    AnnouncementEpochError,
+    ContextMismatchError,
+    MemberKeyMismatchError,
+    PublisherMismatchError,
+    PublisherNotMemberError,
+    RoomMismatchError,
+    StreamMismatchError,
+    TrackMismatchError,
+)
+from sealroom.crypto.signed_object import sign_object, verify_object
+from sealroom.crypto.track_keys import STREAM_NONCE_BYTES, derive_track_key
+from sealroom.identity import Identity, PublicIdentity
+from sealroom.protocol import (
+    STREAM_ANNOUNCEMENT_TYPE,
+    AnnouncedTrack,
+    RoomRecord,
+    SignedObject,
+    StreamAnnouncement,
+    StreamView,
+)
+
+_KIND_OF_CODEC = {"vp8": "video", "opus": "audio"}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedStream:
+    """A stream whose publisher and tracks are certain."""
+
+    stream_id: str
+    participant_id: str
+    user_id: str
+    fingerprint: bytes
+    announcement: StreamAnnouncement = field(repr=False)
+
+    def track(self, track_id: str) -> AnnouncedTrack:
+        """Return an announced track.
+
+        Raises:
+            TrackMismatchError: there is none with this id.
+        """
+        for track in self.announcement.tracks:
+            if track.track_id == track_id:
+                return track
+        raise TrackMismatchError(f"track {track_id!r} was not announced")
+
+    def track_key(self, keys: EpochKeys, track_id: str, layer: int = 0) -> bytes:
+        """Return the SFrame base key of an announced track.
+
+        Raises:
+            TrackMismatchError: it was not announced.
+        """
+        self.track(track_id)
+        return derive_track_key(keys, self.fingerprint, self.announcement.nonce, track_id, layer)
+
+
+def make_announcement(
+    identity: Identity,
+    user_id: str,
+    *,
+    keys: EpochKeys,
+    stream_id: str,
+    tracks: Sequence[AnnouncedTrack],
+    nonce: bytes | None = None,
+) -> SignedObject:
+    """Announce a stream in the epoch of `keys`; the nonce is random unless a test gives one."""
+    announcement = StreamAnnouncement(
+        context_id=keys.id.context_id,
+        room_id=keys.id.room_id,
+        stream_id=stream_id,
+        nonce=secrets.token_bytes(STREAM_NONCE_BYTES) if nonce is None else nonce,
+        epoch=keys.id.epoch,
+        tracks=list(tracks),
+    )
+    return sign_object(identity, user_id, STREAM_ANNOUNCEMENT_TYPE, announcement)
+
+
+def verify_announcement(
+    view: StreamView, record: RoomRecord, publisher: PublicIdentity
+) -> VerifiedStream:
+    """Return the stream that `view` shows if its publisher, a member of the room, announced it so.
+
+    `record` must be verified; `publisher` is the public identity of the user `view.user_id`.
+
+    Raises:
+        PublisherNotMemberError: the user is not in the record.
+        PublisherMismatchError: announced by one user, shown as another's.
+        MemberKeyMismatchError: the record gives the publisher another key.
+        ObjectTypeError, ForgedSignatureError, MalformedObjectError: see `verify_object`.
+        ContextMismatchError, RoomMismatchError, AnnouncementEpochError: announced elsewhere.
+        StreamMismatchError: shown under another stream id.
+        TrackMismatchError: a track twice, or a codec of another kind.
+    """
+    signed = view.announcement
+    members = {one.user_id: one for one in record.members}
+    member = members.get(view.user_id)
+    if member is None:
+        raise PublisherNotMemberError(f"{view.user_id!r} publishes without being a member")
+    if signed.author != view.user_id:
+        raise PublisherMismatchError(
+            f"a stream announced by {signed.author!r} is shown as {view.user_id!r}'s"
+        )
+    if member.identity_fingerprint != publisher.fingerprint:
+        raise MemberKeyMismatchError(view.user_id)
+    announcement = verify_object(signed, STREAM_ANNOUNCEMENT_TYPE, publisher, StreamAnnouncement)
+    if announcement.context_id != record.context_id:
+        raise ContextMismatchError("the stream was announced in another context")
+    if announcement.room_id != record.room_id:
+        raise RoomMismatchError("the stream was announced in another room")
+    if announcement.epoch != record.epoch:
+        raise AnnouncementEpochError("the stream was announced in another epoch")
+    if announcement.stream_id != view.stream_id:
+        raise StreamMismatchError("the stream is shown under another id than the announced one")
+    _check_tracks(announcement)
+    return VerifiedStream(
+        stream_id=view.stream_id,
+        participant_id=view.participant_id,
+        user_id=view.user_id,
+        fingerprint=publisher.fingerprint,
+        announcement=announcement,
+    )
+
+
+def _check_tracks(announcement: StreamAnnouncement) -> None:
+    seen: set[str] = set()
+    for track in announcement.tracks:
+        if track.track_id in seen:
+            raise TrackMismatchError(f"track {track.track_id!r} is announced twice")
+        if _KIND_OF_CODEC.get(track.codec) != track.kind:
+            raise TrackMismatchError(f"track {track.track_id!r}: {track.codec} is not {track.kind}")
+        seen.add(track.track_id)

@@ -1,0 +1,135 @@
+"""One class per lie that a Bridge or a member may tell, so that a program can tell them apart."""
+
+from __future__ import annotations
+
+from sealroom.errors import SealroomError
+
+
+class VerificationError(SealroomError):
+    """Base: something signed, sealed or encrypted is not what it is handed out as."""
+
+    code = "verification"
+
+
+class MalformedObjectError(VerificationError):
+    """A signed payload or encrypted blob does not have its shape."""
+
+    code = "malformed_object"
+
+
+class ObjectTypeError(VerificationError):
+    """A signed object of one type is handed out as another."""
+
+    code = "object_type"
+
+
+class ForgedSignatureError(VerificationError):
+    """The signature is not the named author's over this payload."""
+
+    code = "forged_signature"
+
+
+class AuthorError(VerificationError):
+    """The record's author is not who signed it, or not a manager in it."""
+
+    code = "author"
+
+
+class ContextMismatchError(VerificationError):
+    """Made for another context."""
+
+    code = "context_mismatch"
+
+
+class RoomMismatchError(VerificationError):
+    """Made for another room."""
+
+    code = "room_mismatch"
+
+
+class RecordVersionError(VerificationError):
+    """A version, previous hash or epoch that does not belong together or is not known here."""
+
+    code = "record_version"
+
+
+class RoomMembersError(VerificationError):
+    """The member list names somebody twice or lacks its reader."""
+
+    code = "room_members"
+
+
+class MemberKeyMismatchError(VerificationError):
+    """The record gives a member another key than the verified one."""
+
+    code = "member_key_mismatch"
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"the room record gives {user_id!r} another key than the verified one")
+        self.user_id = user_id
+
+
+class CommitmentMismatchError(VerificationError):
+    """The epoch secret is not the one the manager committed to."""
+
+    code = "commitment_mismatch"
+
+
+class SealedSecretRecipientError(VerificationError):
+    """The sealed secret is marked for another user."""
+
+    code = "sealed_secret_recipient"
+
+
+class SealedSecretEpochError(VerificationError):
+    """The sealed secret is marked for another epoch, or there is none for this one."""
+
+    code = "sealed_secret_epoch"
+
+
+class SealedSecretOpenError(VerificationError):
+    """The sealed secret does not open: damaged, or made for another recipient, room or epoch."""
+
+    code = "sealed_secret_open"
+
+
+class PrivateMetadataError(VerificationError):
+    """Private metadata does not decrypt: damaged, or of another room, context or version."""
+
+    code = "private_metadata"
+
+
+class PublisherNotMemberError(VerificationError):
+    """A stream of somebody who is no member of the room."""
+
+    code = "publisher_not_member"
+
+
+class PublisherMismatchError(VerificationError):
+    """A stream handed out under another user than the one who signed its announcement."""
+
+    code = "publisher_mismatch"
+
+
+class StreamMismatchError(VerificationError):
+    """A stream handed out under another id than the announced one."""
+
+    code = "stream_mismatch"
+
+
+class TrackMismatchError(VerificationError):
+    """A track that was not announced, announced twice, or handed out as another kind or codec."""
+
+    code = "track_mismatch"
+
+
+class AnnouncementEpochError(VerificationError):
+    """The announcement is of another epoch than the room."""
+
+    code = "announcement_epoch"
+
+
+class StreamReplayError(VerificationError):
+    """An announcement of a stream that has ended comes back."""
+
+    code = "stream_replay"
