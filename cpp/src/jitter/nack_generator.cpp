@@ -61,7 +61,8 @@ void NackGenerator::restart() {
   missing_ = 0;
   pending_ = 0;
   started_ = false;
-  timeout_is_stale_ = true;
+  next_timeout_ = kNever;
+  timeout_is_stale_ = false;
 }
 
 void NackGenerator::handle_timeout(TimePoint now) {
@@ -175,8 +176,12 @@ void NackGenerator::settle(Entry& entry) {
   if (entry.is_pending) --pending_;
   entry.is_pending = false;
   entry.is_missing = false;
-  --missing_;
-  timeout_is_stale_ = true;
+  // Otherwise the timeout may now be early, never late: the next handle_timeout() sets it right,
+  // and a frame that came in reverse does not cost a search through the list per packet.
+  if (--missing_ == 0) {
+    next_timeout_ = kNever;
+    timeout_is_stale_ = false;
+  }
 }
 
 void NackGenerator::give_up(Entry& entry) {

@@ -102,7 +102,8 @@ TEST(ReceptionStatistics, RestartedSenderIsFollowedAndEarlierLossStaysCounted) {
     feed(statistics, 9, 2);
     EXPECT_EQ(statistics.cumulative_lost(), 4);
     feed(statistics, restart, 11);
-    EXPECT_EQ(statistics.extended_highest_sequence() & 0xffff, restart + 10U);
+    EXPECT_EQ(statistics.extended_highest_sequence() & 0xffff,
+              static_cast<std::uint32_t>(restart) + 10);
     EXPECT_EQ(statistics.cumulative_lost(), 4);
   }
 }

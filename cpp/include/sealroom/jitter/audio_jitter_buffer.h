@@ -11,7 +11,8 @@ namespace sealroom::jitter {
 struct AudioPacket {
   std::uint16_t sequence_number = 0;
   RtpTimestamp timestamp{};
-  ByteView payload;  ///< copied by insert(), at most kMaxPayload bytes
+  ByteView payload;  ///< copied by insert(), at most kMaxPayload bytes; empty (padding) only fills
+                     ///< its place
 };
 
 struct AudioFrame {
@@ -19,7 +20,7 @@ struct AudioFrame {
   RtpTimestamp timestamp{};
   std::uint16_t sequence_number = 0;
   bool is_missing = false;
-  TimePoint arrival{};
+  TimePoint arrival{};  ///< of a missing frame: of the packet behind the gap
 };
 
 struct AudioJitterConfig {
@@ -33,8 +34,9 @@ struct AudioJitterConfig {
 struct AudioJitterStatistics {
   std::uint64_t packets_received = 0;
   std::uint64_t packets_duplicated = 0;
-  std::uint64_t packets_discarded = 0;  ///< too late, or over a bound
-  std::uint64_t packets_lost = 0;       ///< handed out as missing
+  std::uint64_t packets_discarded = 0;  ///< too late, or over a bound (oldest first)
+  std::uint64_t packets_lost =
+      0;  ///< never came before they were due, whether or not handed out as missing
   std::uint64_t frames_delivered = 0;
   Duration target_delay{};
 };
@@ -44,8 +46,10 @@ struct AudioJitterStatistics {
 /// delay since its own arrival has passed, then the gap leaves as frames with is_missing (at most
 /// 10 per gap, the timestamp interpolated). The target follows the 0.95 quantile of the relative
 /// delay with forgetting (NetEq's idea), within the configured bounds. Sequence numbers and
-/// timestamps wrap; a jump of more than max_packets restarts the stream. O(1) per packet, no
-/// allocation per packet after warm-up apart from the frame handed out. Sans-IO, one thread.
+/// timestamps wrap; a jump ahead of more than max_packets restarts the stream, a jump back
+/// only when nothing else has come for a second. Over a bound the oldest frames go. After
+/// insert(now) and handle_timeout(now) next_timeout() > now. O(1) per packet, no allocation per
+/// packet after warm-up apart from the frame handed out. Sans-IO, one thread.
 class AudioJitterBuffer {
  public:
   static constexpr std::size_t kMaxPayload = 1500;

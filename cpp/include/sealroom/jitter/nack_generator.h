@@ -43,7 +43,8 @@ class NackGenerator {
 
   /// Afterwards next_timeout() > now.
   void handle_timeout(TimePoint now);
-  [[nodiscard]] TimePoint next_timeout() const;  ///< kNever if nothing is missing
+  /// kNever if nothing is missing. May be early, never late, when a packet came that it was for.
+  [[nodiscard]] TimePoint next_timeout() const;
   /// Writes the sequence numbers to ask for now, ascending, and starts their retry timers. When
   /// `out` is full there may be more: call again.
   std::size_t take(TimePoint now, std::span<std::uint16_t> out);

@@ -14,8 +14,8 @@ namespace sealroom::jitter {
 struct VideoPacket {
   std::uint16_t sequence_number = 0;
   RtpTimestamp timestamp{};
-  bool marker = false;  ///< last packet of its frame
-  bool starts_frame = false;
+  bool marker = false;        ///< last packet of its frame
+  bool starts_frame = false;  ///< first packet of its frame (of a later slice or layer: no matter)
   bool is_key_frame = false;  ///< meaningful where starts_frame
   ByteView payload;  ///< at most kMaxPayload bytes; may be empty (padding): it only fills its place
 };
@@ -27,7 +27,8 @@ struct VideoFrame {
   std::uint16_t last_sequence_number = 0;
   bool is_key_frame = false;
   TimePoint first_packet_arrival{};
-  TimePoint completed_at{};
+  TimePoint completed_at{};  ///< arrival of the packet that made it whole; frames before may have
+                             ///< held it back
 };
 
 struct VideoJitterConfig {
@@ -59,10 +60,13 @@ struct VideoJitterStatistics {
 /// directly behind it) and all before it have left. A gap is NACKed at once on detection of
 /// reordering's end (one later packet is enough) and again on a timer; when it cannot be filled
 /// within max_gap_wait or max tries, everything up to the next complete key frame is dropped and a
-/// key frame is requested. Sequence numbers wrap; a jump of more than max_packets restarts the
-/// stream behind a key frame. Amortised O(1) per packet, no allocation per packet after warm-up
-/// (frames own their bytes). Sans-IO: call insert/handle_timeout, then drain pop, take_nacks and
-/// take_key_frame_request. One thread.
+/// key frame is requested. Sequence numbers wrap; a jump ahead of more than max_packets restarts
+/// the stream behind a key frame, a jump back only when nothing else has come for a second. Over a
+/// bound the oldest frames go, and the stream goes on with the next key frame. While none is to be
+/// had, packets are kept for max_gap_wait only. Amortised O(1) per packet, no allocation per packet
+/// after warm-up (frames own their bytes). Sans-IO: call insert/handle_timeout, then drain pop,
+/// take_nacks and take_key_frame_request: what is due for being taken is no timeout any more, so
+/// after insert(now) and handle_timeout(now) next_timeout() > now. One thread.
 class VideoJitterBuffer {
  public:
   static constexpr std::size_t kMaxPayload = 1500;
@@ -78,9 +82,10 @@ class VideoJitterBuffer {
 
   /// Moves the next frame out; false if none is ready.
   bool pop(VideoFrame& frame);
-  /// Sequence numbers to ask for now, ascending; returns how many were written.
+  /// Sequence numbers to ask for now, ascending; returns how many were written. When `out` is full
+  /// there may be more.
   std::size_t take_nacks(TimePoint now, std::span<std::uint16_t> out);
-  /// True at most once per key_frame_interval while a key frame is needed.
+  /// True at most once per key_frame_interval while a key frame is needed and none is coming in.
   bool take_key_frame_request(TimePoint now);
   /// The application (decryption, decoder) cannot go on: drop frames until a key frame and ask for
   /// one.
