@@ -143,19 +143,23 @@ def read_private(path: Path) -> bytes:
         IdentityFileError: it is missing, not a regular file, or larger than any identity file.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        # Non-blocking, so that a pipe in the file's place cannot hold the program up.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise IdentityFileError(f"cannot read {path}: {error.strerror}") from error
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor is what was checked
-        status = os.fstat(descriptor)
+    try:
+        status = os.fstat(descriptor)  # of what was opened, not of what the name is now
+        mode = stat.S_IMODE(status.st_mode)
         if not stat.S_ISREG(status.st_mode):
             raise IdentityFileError(f"{path} is not a regular file")
-        if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o077:
+        if mode & 0o077:
             raise IdentityFilePermissionsError(
-                f"{path} is open to other users (mode {stat.S_IMODE(status.st_mode):04o}): "
+                f"{path} is open to other users (mode {mode:04o}): "
                 "treat the identity as known to them, or run chmod 600 if it never was"
             )
-        data = file.read(MAX_FILE_BYTES + 1)
+        data = os.read(descriptor, MAX_FILE_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_FILE_BYTES:
         raise IdentityFileError(f"{path} is too large to be an identity file")
     return data
