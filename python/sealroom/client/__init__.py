@@ -1,1 +1,31 @@
-"""Client of a Bridge: `Connection` and `StreamApi`."""
+"""Client of a Bridge: `Connection` logs in, `StreamApi` does rooms and streams."""
+
+from sealroom.client.connection import Connection
+from sealroom.client.models import (
+    ParticipantInfo,
+    RefusedRoom,
+    RoomStatistics,
+    StreamInfo,
+    StreamRoom,
+    StreamRoomList,
+    StreamSubscription,
+    StreamTrackInfo,
+    UserIdentity,
+)
+from sealroom.client.stream_api import StreamApi
+from sealroom.client.subscriber import RemoteTrack
+
+__all__ = [
+    "Connection",
+    "ParticipantInfo",
+    "RefusedRoom",
+    "RemoteTrack",
+    "RoomStatistics",
+    "StreamApi",
+    "StreamInfo",
+    "StreamRoom",
+    "StreamRoomList",
+    "StreamSubscription",
+    "StreamTrackInfo",
+    "UserIdentity",
+]

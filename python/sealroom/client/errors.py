@@ -70,3 +70,21 @@ _CLASSES: dict[int, type[RequestRefusedError]] = {
 def refusal(method: str, error: ErrorObject) -> RequestRefusedError:
     """Return the exception for an error response."""
     return _CLASSES.get(error.code, RequestRefusedError)(method, error)
+
+
+class AlreadyJoinedError(SealroomError):
+    """The room is joined already."""
+
+    code: ClassVar[str] = "already_joined"
+
+
+class NotJoinedError(SealroomError):
+    """The room is not joined."""
+
+    code: ClassVar[str] = "not_joined"
+
+
+class StreamStateError(SealroomError):
+    """The stream handle is not in a state for this: see the message."""
+
+    code: ClassVar[str] = "stream_state"

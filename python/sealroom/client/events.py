@@ -1,0 +1,163 @@
+"""Events as the application sees them, and the bounded queue an iterator reads them from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sealroom.client.models import ParticipantInfo, StreamInfo
+
+MAX_UNREAD_EVENTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCreated:
+    """A room that the user is a member of was created."""
+
+    room_id: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomDeleted:
+    """A room is gone; who was in it is out."""
+
+    room_id: str
+    user_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomClosed:
+    """A room was empty for its time to live."""
+
+    room_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantJoined:
+    """Somebody joined."""
+
+    room_id: str
+    participant: ParticipantInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantLeft:
+    """Somebody left, or was cut off."""
+
+    room_id: str
+    participant: ParticipantInfo
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPublished:
+    """A stream whose announcement verified."""
+
+    room_id: str
+    stream: StreamInfo
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRefused:
+    """The Bridge shows a stream whose announcement does not verify; it cannot be subscribed to."""
+
+    room_id: str
+    stream_id: str
+    user_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUnpublished:
+    """A stream ended."""
+
+    room_id: str
+    stream_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRejected:
+    """Frames were refused and not decoded; at most one event a second per track and reason.
+
+    `reason` is "not_encrypted", "unknown_key_id", "authentication_failed", "replayed" or
+    "queue_overflow"; `count` counts since the last such event.
+    """
+
+    room_id: str
+    stream_id: str
+    track_id: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventsDropped:
+    """The application read too slowly: this many of the oldest events are lost."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionClosed:
+    """The connection to the Bridge is over, and with it every joined room."""
+
+    reason: str
+
+
+Event = (
+    RoomCreated
+    | RoomDeleted
+    | RoomClosed
+    | ParticipantJoined
+    | ParticipantLeft
+    | StreamPublished
+    | StreamRefused
+    | StreamUnpublished
+    | FrameRejected
+    | EventsDropped
+    | ConnectionClosed
+)
+
+Item = TypeVar("Item")
+
+
+class BoundedStream(Generic[Item]):
+    """A queue that drops its oldest items and counts them, read with `async for`."""
+
+    def __init__(self, size: int) -> None:
+        self.dropped = 0
+        self._size = size
+        self._items: deque[Item] = deque()
+        self._changed = asyncio.Event()
+        self._is_closed = False
+
+    def put(self, item: Item) -> None:
+        if self._is_closed:
+            return
+        if len(self._items) >= self._size:
+            self._items.popleft()
+            self.dropped += 1
+        self._items.append(item)
+        self._changed.set()
+
+    def close(self) -> None:
+        """Ends the iteration after what is queued."""
+        self._is_closed = True
+        self._changed.set()
+
+    def take_dropped(self) -> int:
+        dropped, self.dropped = self.dropped, 0
+        return dropped
+
+    async def __aiter__(self) -> AsyncIterator[Item]:
+        while True:
+            while self._items:
+                yield self._items.popleft()
+            if self._is_closed:
+                return
+            self._changed.clear()
+            await self._changed.wait()

@@ -1,0 +1,130 @@
+"""Takes the Bridge's events one after another to the joined rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from sealroom.client.connection import Connection
+from sealroom.client.events import ConnectionClosed, Event, RoomClosed, RoomCreated, RoomDeleted
+from sealroom.client.room_session import RoomSession
+from sealroom.errors import SealroomError
+from sealroom.protocol import (
+    EventEnvelope,
+    EventType,
+    MediaOffer,
+    Participant,
+    StreamView,
+    decode_event_data,
+)
+from sealroom.protocol import RoomCreated as RoomCreatedData
+from sealroom.protocol import RoomDeleted as RoomDeletedData
+from sealroom.protocol import StreamUnpublished as StreamUnpublishedData
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING_EVENTS = 4096
+
+
+class Inbox:
+    """One task that handles events in order, since verifying one may ask the Bridge something.
+
+    If more than MAX_WAITING_EVENTS wait, the connection is closed: to skip one would leave this
+    side with a wrong picture of the room.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        rooms: dict[str, RoomSession],
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._connection = connection
+        self._rooms = rooms
+        self._emit = emit
+        self._waiting: asyncio.Queue[EventEnvelope] = asyncio.Queue(MAX_WAITING_EVENTS)
+        self._turn = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+        self._stop_listening = connection.on_event(self._put)
+        connection.on_close(self._connection_closed)
+        self._task = asyncio.create_task(self._run())
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Handles no event inside the block."""
+        async with self._turn:
+            yield
+
+    async def close(self) -> None:
+        self._stop_listening()
+        self._task.cancel()
+        await asyncio.gather(self._task, *self._background, return_exceptions=True)
+
+    def _put(self, envelope: EventEnvelope) -> None:
+        try:
+            self._waiting.put_nowait(envelope)
+        except asyncio.QueueFull:
+            logger.error("more than %d events wait: closing the connection", MAX_WAITING_EVENTS)
+            self._spawn(self._connection.close())
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _connection_closed(self, reason: str) -> None:
+        rooms = list(self._rooms.values())
+        self._rooms.clear()
+        self._emit(ConnectionClosed(reason))
+        for room in rooms:
+            self._spawn(room.close())
+
+    async def _run(self) -> None:
+        while True:
+            envelope = await self._waiting.get()
+            async with self._turn:
+                try:
+                    await self._handle(envelope)
+                except (SealroomError, msgspec.DecodeError) as error:
+                    logger.warning("event %s: %s", envelope.type, error)
+                except Exception:
+                    logger.exception("event %s failed", envelope.type)
+
+    async def _handle(self, envelope: EventEnvelope) -> None:
+        data = decode_event_data(envelope)
+        match envelope.type:
+            case EventType.ROOM_CREATED:
+                assert isinstance(data, RoomCreatedData)
+                self._emit(RoomCreated(envelope.room_id, data.author))
+                return
+            case EventType.ROOM_CLOSED:
+                self._emit(RoomClosed(envelope.room_id))
+                return
+            case EventType.ROOM_DELETED:
+                assert isinstance(data, RoomDeletedData)
+                await self._room_deleted(envelope.room_id, data)
+                return
+        room = self._rooms.get(envelope.room_id)
+        if room is None:
+            return
+        match envelope.type, data:
+            case EventType.PARTICIPANT_JOINED, Participant():
+                room.participant_joined(data)
+            case EventType.PARTICIPANT_LEFT, Participant():
+                room.participant_left(data)
+            case EventType.STREAM_PUBLISHED, StreamView():
+                await room.stream_published(data)
+            case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
+                room.stream_unpublished(data)
+            case EventType.MEDIA_OFFER, MediaOffer():
+                await room.media_offered(data)
+
+    async def _room_deleted(self, room_id: str, data: RoomDeletedData) -> None:
+        room = self._rooms.pop(room_id, None)
+        self._emit(RoomDeleted(room_id, data.user_id))
+        if room is not None:
+            await room.close()

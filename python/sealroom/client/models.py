@@ -1,0 +1,130 @@
+"""What the API takes and returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sealroom.crypto.announcement import VerifiedStream
+from sealroom.identity import PublicIdentity
+from sealroom.media.sections import CodecName, MediaKind
+from sealroom.protocol import RoomState
+
+
+@dataclass(frozen=True, slots=True)
+class UserIdentity:
+    """A user with the public identity the application knows to be theirs."""
+
+    user_id: str
+    identity: PublicIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRoom:
+    """A room whose record was verified; times in Unix milliseconds."""
+
+    room_id: str
+    context_id: str
+    creator: str
+    created_at: int
+    modified_at: int
+    users: list[str]
+    managers: list[str]
+    version: int
+    epoch: int
+    state: RoomState
+    policy: dict[str, str]
+    public_meta: bytes
+    private_meta: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRoom:
+    """A room that the Bridge listed and that did not verify."""
+
+    room_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRoomList:
+    """One page; `total` counts all rooms of the caller, on every page."""
+
+    total: int
+    rooms: list[StreamRoom]
+    refused: list[RefusedRoom]
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantInfo:
+    """One live session of a member in a room."""
+
+    participant_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTrackInfo:
+    """An announced track."""
+
+    track_id: str
+    kind: MediaKind
+    codec: CodecName
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """A published stream whose announcement was verified."""
+
+    stream_id: str
+    participant_id: str
+    user_id: str
+    tracks: list[StreamTrackInfo]
+
+    @classmethod
+    def of(cls, stream: VerifiedStream) -> StreamInfo:
+        return cls(
+            stream_id=stream.stream_id,
+            participant_id=stream.participant_id,
+            user_id=stream.user_id,
+            tracks=[
+                StreamTrackInfo(one.track_id, one.kind, one.codec, one.name)
+                for one in stream.announcement.tracks
+            ],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSubscription:
+    """A track of a stream, or all of its tracks."""
+
+    stream_id: str
+    track_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackStatistics:
+    """Counters of one track: those of Python's side, and of the native core.
+
+    `python` is an `OutgoingStatistics` or `IncomingStatistics`, `native` a `SenderStatistics` or
+    `ReceiverStatistics` of `sealroom._core.session`.
+    """
+
+    stream_id: str
+    track_id: str
+    kind: MediaKind
+    python: Any
+    native: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomStatistics:
+    """What a joined room carries at the moment; None where there is no such transport yet."""
+
+    sent: list[TrackStatistics] = field(default_factory=list)
+    received: list[TrackStatistics] = field(default_factory=list)
+    publisher_srtp_profile: str | None = None
+    subscriber_srtp_profile: str | None = None
+    datagrams_replayed: int = 0
+    crypto_backend: str = ""

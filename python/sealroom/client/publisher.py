@@ -1,0 +1,164 @@
+"""A participant's way out: one media connection that carries all streams it publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiortc import MediaStreamTrack
+
+from sealroom._core.session import MediaSession
+from sealroom.client.models import TrackStatistics
+from sealroom.crypto.epoch import EpochKeys
+from sealroom.crypto.track_keys import DEFAULT_SUITE, derive_track_key
+from sealroom.errors import SealroomError
+from sealroom.media.frames import EncodedFrameHandler
+from sealroom.media.negotiation import MediaPeer
+from sealroom.media.sections import CodecName, MediaKind, MediaSection
+from sealroom.media.tracks import OutgoingTrack
+from sealroom.protocol import AnnouncedTrack
+
+CODECS: dict[str, CodecName] = {"video": "vp8", "audio": "opus"}
+
+
+@dataclass(slots=True)
+class StagedTrack:
+    """A track that was added to a stream."""
+
+    track_id: str
+    name: str
+    kind: MediaKind
+    source: MediaStreamTrack
+    handler: EncodedFrameHandler | None
+    bitrate: int | None
+
+    @property
+    def announced(self) -> AnnouncedTrack:
+        return AnnouncedTrack(
+            track_id=self.track_id,
+            kind=self.kind,
+            codec=CODECS[self.kind],
+            name=self.name,
+            suite=DEFAULT_SUITE,
+        )
+
+
+@dataclass(slots=True)
+class _SentTrack:
+    stream_id: str
+    staged: StagedTrack
+    section: MediaSection
+    sender: int
+    outgoing: OutgoingTrack = field(init=False)
+
+
+class Publisher:
+    """Owns the session and the peer connection; streams come and go on it."""
+
+    def __init__(self, make_peer: Callable[[MediaSession], MediaPeer]) -> None:
+        self.session = MediaSession(cname=secrets.token_hex(8))
+        self.peer = make_peer(self.session)
+        self._tracks: list[_SentTrack] = []
+        self._lock = asyncio.Lock()
+
+    async def publish(
+        self,
+        stream_id: str,
+        tracks: list[StagedTrack],
+        *,
+        keys: EpochKeys,
+        fingerprint: bytes,
+        nonce: bytes,
+        signal: Callable[[str], object],
+    ) -> None:
+        """Offers the tracks through `signal` (offer in, awaitable answer out) and starts them.
+
+        On any failure nothing of the stream is left.
+        """
+        async with self._lock:
+            sent = [self._add(stream_id, one) for one in tracks]
+            try:
+                offer = await self.peer.create_offer()
+                for one in sent:
+                    base_key = derive_track_key(keys, fingerprint, nonce, one.staged.track_id)
+                    one.sender = self._add_sender(one, keys.id.epoch, base_key)
+                answer = await signal(offer)  # type: ignore[misc]
+                await self.peer.accept_answer(answer)
+                await self.peer.connected()
+            except BaseException:
+                for one in sent:
+                    self._remove(one)
+                raise
+            self._tracks += sent
+            for one in sent:
+                one.outgoing = OutgoingTrack(
+                    self.session,
+                    one.sender,
+                    one.staged.source,
+                    one.section.codec,
+                    track_id=one.staged.track_id,
+                    encoded_frame_handler=one.staged.handler,
+                    bitrate=one.staged.bitrate,
+                )
+                one.outgoing.start()
+
+    async def unpublish(self, stream_id: str) -> None:
+        """Stops a stream's tracks; their sources stay the application's to stop."""
+        async with self._lock:
+            gone = [one for one in self._tracks if one.stream_id == stream_id]
+            for one in gone:
+                await one.outgoing.stop()
+                self._remove(one)
+                self._tracks.remove(one)
+
+    async def close(self) -> None:
+        for one in self._tracks:
+            await one.outgoing.stop()
+        self._tracks.clear()
+        await self.peer.close()
+        self.session.close()
+
+    def statistics(self) -> list[TrackStatistics]:
+        return [
+            TrackStatistics(
+                stream_id=one.stream_id,
+                track_id=one.staged.track_id,
+                kind=one.staged.kind,
+                python=one.outgoing.statistics,
+                native=self.session.sender_statistics(one.sender),
+            )
+            for one in self._tracks
+        ]
+
+    def _add(self, stream_id: str, staged: StagedTrack) -> _SentTrack:
+        section = self.peer.add_section(
+            kind=staged.kind,
+            codec=CODECS[staged.kind],
+            direction="sendonly",
+            ssrc=secrets.randbelow(0xFFFFFFFF) + 1,
+            stream_id=stream_id,
+            track_id=staged.track_id,
+        )
+        return _SentTrack(stream_id, staged, section, sender=-1)
+
+    def _add_sender(self, track: _SentTrack, key_id: int, base_key: bytes) -> int:
+        section = track.section
+        assert section.local_ssrc is not None
+        sender = self.session.add_sender(
+            ssrc=section.local_ssrc,
+            payload_type=section.payload_type,
+            codec=section.codec,
+            mid=section.mid,
+        )
+        self.session.set_sender_key(sender, suite=DEFAULT_SUITE, key_id=key_id, base_key=base_key)
+        return sender
+
+    def _remove(self, track: _SentTrack) -> None:
+        self.peer.stop_section(track.section)
+        if track.sender >= 0:
+            try:
+                self.session.remove_sender(track.sender)
+            except SealroomError:
+                return

@@ -1,0 +1,340 @@
+"""One joined room: who is there, what is published, and this participant's two connections."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sealroom._core import crypto as native_crypto
+from sealroom._core.session import MediaSession
+from sealroom.client.connection import Connection
+from sealroom.client.events import (
+    BoundedStream,
+    Event,
+    FrameRejected,
+    ParticipantJoined,
+    ParticipantLeft,
+    StreamPublished,
+    StreamRefused,
+    StreamUnpublished,
+)
+from sealroom.client.models import (
+    ParticipantInfo,
+    RoomStatistics,
+    StreamInfo,
+    StreamSubscription,
+)
+from sealroom.client.publisher import Publisher, StagedTrack
+from sealroom.client.rooms import OpenRoom, RoomDirectory
+from sealroom.client.subscriber import RemoteTrack, Subscriber
+from sealroom.crypto.announcement import VerifiedStream, make_announcement
+from sealroom.crypto.errors import StreamReplayError
+from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
+from sealroom.errors import InvalidArgumentError, SealroomError
+from sealroom.media.negotiation import MediaPeer
+from sealroom.protocol import (
+    AnswerParams,
+    AnswerResult,
+    Empty,
+    JoinResult,
+    MediaOffer,
+    Participant,
+    PublishParams,
+    PublishResult,
+    SignedObject,
+    StreamView,
+    SubscriptionParams,
+    SubscriptionResult,
+    TrackAssignment,
+    TrackSelector,
+    UnpublishParams,
+)
+from sealroom.protocol import (
+    StreamUnpublished as StreamUnpublishedData,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+logger = logging.getLogger(__name__)
+
+MAX_UNREAD_TRACKS = 256
+MAX_ENDED_STREAMS = 10_000
+
+TrackListener = Callable[[RemoteTrack], None]
+
+
+class RoomSession:
+    """What `StreamApi` keeps for a joined room. Event-loop thread only."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        directory: RoomDirectory,
+        room: OpenRoom,
+        joined: JoinResult,
+        *,
+        host_addresses: Sequence[str] | None,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self.room_id = room.room.room_id
+        self.participant_id = joined.participant_id
+        self.participants = {one.participant_id: one for one in joined.participants}
+        self.streams: dict[str, VerifiedStream] = {}
+        self.track_streams: list[BoundedStream[RemoteTrack]] = []
+        self.track_listeners: list[tuple[str | None, TrackListener]] = []
+        self._connection = connection
+        self._directory = directory
+        self._room = room
+        self._host_addresses = host_addresses
+        self._ice_servers = [
+            {"urls": one.urls, "username": one.username, "credential": one.credential}
+            for one in joined.media.ice_servers
+        ]
+        self._emit = emit
+        self._ended_nonces: dict[bytes, None] = {}
+        self._wanted: dict[str, set[str] | None] = {}  # tracks by stream, None for all
+        self._publisher: Publisher | None = None
+        self._subscriber: Subscriber | None = None
+        self._drops_broken_frames = True
+        self._subscription_lock = asyncio.Lock()
+
+    async def start(self, streams: Sequence[StreamView]) -> None:
+        """Takes the streams that were there before."""
+        for view in streams:
+            await self.stream_published(view)
+
+    # What happens in the room.
+
+    def participant_joined(self, participant: Participant) -> None:
+        if self.participants.setdefault(participant.participant_id, participant) is participant:
+            self._emit(ParticipantJoined(self.room_id, _info(participant)))
+
+    def participant_left(self, participant: Participant) -> None:
+        if self.participants.pop(participant.participant_id, None) is not None:
+            self._emit(ParticipantLeft(self.room_id, _info(participant)))
+
+    async def stream_published(self, view: StreamView) -> None:
+        """Believes the stream if its announcement verifies; a second showing changes nothing."""
+        if view.stream_id in self.streams:
+            return
+        try:
+            stream = await self._directory.verify_stream(view, self._room.record)
+            if stream.announcement.nonce in self._ended_nonces:
+                raise StreamReplayError("the announcement of a stream that has ended comes back")
+        except SealroomError as error:
+            self._emit(StreamRefused(self.room_id, view.stream_id, view.user_id, error))
+            return
+        self.streams[view.stream_id] = stream
+        self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
+
+    def stream_unpublished(self, data: StreamUnpublishedData) -> None:
+        stream = self.streams.pop(data.stream_id, None)
+        if stream is None:
+            return
+        while len(self._ended_nonces) >= MAX_ENDED_STREAMS:
+            del self._ended_nonces[next(iter(self._ended_nonces))]
+        self._ended_nonces[stream.announcement.nonce] = None
+        self._wanted.pop(data.stream_id, None)
+        if self._subscriber is not None:
+            self._subscriber.end_stream(data.stream_id)
+        self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
+
+    async def media_offered(self, data: MediaOffer) -> None:
+        async with self._subscription_lock:
+            await self._answer(data.offer_id, data.offer, data.tracks)
+
+    # Out.
+
+    async def publish(self, stream_id: str, tracks: list[StagedTrack]) -> None:
+        """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`."""
+        if self._publisher is None:
+            self._publisher = Publisher(self._make_peer)
+        nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
+        announcement = make_announcement(
+            self._connection.identity,
+            self._connection.user_id,
+            keys=self._room.keys,
+            stream_id=stream_id,
+            tracks=[one.announced for one in tracks],
+            nonce=nonce,
+        )
+
+        async def signal(offer: str) -> str:
+            return await self._signal_publish(announcement, offer)
+
+        try:
+            await self._publisher.publish(
+                stream_id,
+                tracks,
+                keys=self._room.keys,
+                fingerprint=self._connection.identity.public.fingerprint,
+                nonce=nonce,
+                signal=signal,
+            )
+        except BaseException:
+            # The Bridge may know the stream although the media connection failed.
+            publisher, self._publisher = self._publisher, None
+            await publisher.close()
+            raise
+
+    async def unpublish(self, stream_id: str) -> None:
+        params = UnpublishParams(room_id=self.room_id, stream_id=stream_id)
+        if self._publisher is not None:
+            await self._publisher.unpublish(stream_id)
+        await self._connection.call("stream.unpublish", params, Empty)
+
+    # In.
+
+    async def subscribe(
+        self, add: Sequence[StreamSubscription], remove: Sequence[StreamSubscription]
+    ) -> None:
+        """Changes what this participant receives and answers the media server's offer."""
+        for one in add:
+            stream = self.streams.get(one.stream_id)
+            if stream is None:
+                raise InvalidArgumentError(
+                    f"stream_id: there is no verified stream {one.stream_id!r} in the room"
+                )
+            if one.track_id is not None:
+                stream.track(one.track_id)
+        async with self._subscription_lock:
+            before = dict(self._wanted)
+            self._note_wanted(add, remove)
+            params = SubscriptionParams(
+                room_id=self.room_id, add=_selectors(add), remove=_selectors(remove)
+            )
+            try:
+                result = await self._connection.call(
+                    "subscription.update", params, SubscriptionResult
+                )
+            except BaseException:
+                self._wanted = before
+                raise
+            if result.offer is not None:
+                await self._answer(result.offer_id, result.offer, result.tracks)
+
+    def set_drop_broken_frames(self, drop: bool) -> None:
+        self._drops_broken_frames = drop
+        if self._subscriber is not None:
+            self._subscriber.set_drop_broken_frames(drop)
+
+    def add_track_listener(self, listener: TrackListener, stream_id: str | None) -> None:
+        self.track_listeners.append((stream_id, listener))
+        for remote in self.remote_tracks():
+            self._notify(listener, stream_id, remote)
+
+    def open_track_stream(self) -> BoundedStream[RemoteTrack]:
+        tracks: BoundedStream[RemoteTrack] = BoundedStream(MAX_UNREAD_TRACKS)
+        for remote in self.remote_tracks():
+            tracks.put(remote)
+        self.track_streams.append(tracks)
+        return tracks
+
+    def remote_tracks(self) -> list[RemoteTrack]:
+        return [] if self._subscriber is None else self._subscriber.tracks
+
+    def statistics(self) -> RoomStatistics:
+        publisher, subscriber = self._publisher, self._subscriber
+        return RoomStatistics(
+            sent=publisher.statistics() if publisher else [],
+            received=subscriber.statistics() if subscriber else [],
+            publisher_srtp_profile=publisher.peer.transport.srtp_profile if publisher else None,
+            subscriber_srtp_profile=subscriber.peer.transport.srtp_profile if subscriber else None,
+            datagrams_replayed=(
+                subscriber.session.statistics().datagrams_replayed if subscriber else 0
+            ),
+            crypto_backend=native_crypto.default_backend(),
+        )
+
+    async def close(self) -> None:
+        """Ends both connections and all tracks; the Bridge is told by the caller."""
+        publisher, self._publisher = self._publisher, None
+        subscriber, self._subscriber = self._subscriber, None
+        if publisher is not None:
+            await publisher.close()
+        if subscriber is not None:
+            await subscriber.close()
+        for tracks in self.track_streams:
+            tracks.close()
+
+    def _make_peer(self, session: MediaSession) -> MediaPeer:
+        return MediaPeer(
+            session, host_addresses=self._host_addresses, ice_servers=self._ice_servers
+        )
+
+    async def _signal_publish(self, announcement: SignedObject, offer: str) -> str:
+        params = PublishParams(room_id=self.room_id, announcement=announcement, offer=offer)
+        return (await self._connection.call("stream.publish", params, PublishResult)).answer
+
+    async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
+        if self._subscriber is None:
+            self._subscriber = Subscriber(
+                self._make_peer, on_track=self._track_added, on_rejected=self._frame_rejected
+            )
+            self._subscriber.set_drop_broken_frames(self._drops_broken_frames)
+        answer = await self._subscriber.accept(
+            offer, tracks, wanted=self._wanted_stream, keys=self._room.keys
+        )
+        params = AnswerParams(room_id=self.room_id, offer_id=offer_id, sdp=answer)
+        await self._connection.call("media.answer", params, AnswerResult)
+
+    def _wanted_stream(self, stream_id: str, track_id: str) -> VerifiedStream | None:
+        if stream_id not in self._wanted:
+            return None
+        tracks = self._wanted[stream_id]
+        return self.streams.get(stream_id) if tracks is None or track_id in tracks else None
+
+    def _note_wanted(
+        self, add: Sequence[StreamSubscription], remove: Sequence[StreamSubscription]
+    ) -> None:
+        for one in remove:
+            tracks = self._wanted.get(one.stream_id, set())
+            if one.track_id is None:
+                self._wanted.pop(one.stream_id, None)
+                continue
+            if tracks is None:
+                stream = self.streams.get(one.stream_id)
+                tracks = {t.track_id for t in stream.announcement.tracks} if stream else set()
+            self._wanted[one.stream_id] = tracks - {one.track_id}
+        for one in add:
+            if one.track_id is None:
+                self._wanted[one.stream_id] = None
+                continue
+            tracks = self._wanted.get(one.stream_id, set())
+            if tracks is not None:
+                self._wanted[one.stream_id] = tracks | {one.track_id}
+
+    def _track_added(self, remote: RemoteTrack) -> None:
+        for tracks in self.track_streams:
+            tracks.put(remote)
+        for stream_id, listener in list(self.track_listeners):
+            self._notify(listener, stream_id, remote)
+
+    def _notify(self, listener: TrackListener, stream_id: str | None, remote: RemoteTrack) -> None:
+        if stream_id is not None and stream_id != remote.stream_id:
+            return
+        try:
+            listener(remote)
+        except Exception:
+            logger.exception("a remote stream listener failed")
+
+    def _frame_rejected(self, remote: RemoteTrack, reason: str, count: int) -> None:
+        self._emit(FrameRejected(self.room_id, remote.stream_id, remote.track_id, reason, count))
+
+
+def new_id() -> str:
+    """A random id for a stream or track."""
+    return uuid.uuid4().hex
+
+
+def _info(participant: Participant) -> ParticipantInfo:
+    return ParticipantInfo(participant.participant_id, participant.user_id)
+
+
+def _selectors(subscriptions: Sequence[StreamSubscription]) -> list[TrackSelector]:
+    return [TrackSelector(stream_id=one.stream_id, track_id=one.track_id) for one in subscriptions]

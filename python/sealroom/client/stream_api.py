@@ -1,0 +1,316 @@
+"""`StreamApi`: rooms, streams and tracks, with everything end-to-end encrypted underneath."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+
+from aiortc import MediaStreamTrack
+
+from sealroom.client.connection import Connection
+from sealroom.client.errors import AlreadyJoinedError, NotJoinedError, StreamStateError
+from sealroom.client.events import MAX_UNREAD_EVENTS, BoundedStream, Event, EventsDropped
+from sealroom.client.handles import StreamHandle, TrackHandle
+from sealroom.client.inbox import Inbox
+from sealroom.client.models import (
+    ParticipantInfo,
+    RoomStatistics,
+    StreamInfo,
+    StreamRoom,
+    StreamRoomList,
+    StreamSubscription,
+    UserIdentity,
+)
+from sealroom.client.publisher import StagedTrack
+from sealroom.client.room_session import RoomSession, new_id
+from sealroom.client.rooms import RoomDirectory
+from sealroom.client.subscriber import RemoteTrack
+from sealroom.errors import InvalidArgumentError
+from sealroom.media.frames import EncodedFrameHandler
+from sealroom.protocol import MAX_NAME_LENGTH, MAX_STREAM_TRACKS, Empty, JoinResult, RoomParams
+
+logger = logging.getLogger(__name__)
+
+
+class StreamApi:
+    """Stream Rooms over one connection. Event-loop thread only.
+
+    Every method that asks the Bridge may raise `RequestRefusedError`, `RequestTimeoutError` or
+    `ConnectionClosedError`; every method that takes something from it may raise a
+    `VerificationError` (`sealroom.crypto.errors`) that names the lie.
+    """
+
+    def __init__(
+        self, connection: Connection, *, host_addresses: Sequence[str] | None = None
+    ) -> None:
+        """`host_addresses`: local IP addresses for media, None for all but loopback."""
+        self._connection = connection
+        self._host_addresses = host_addresses
+        self._directory = RoomDirectory(connection)
+        self._joined: dict[str, RoomSession] = {}
+        self._streams: dict[str, tuple[str, list[StagedTrack], bool]] = {}
+        self._listeners: list[Callable[[Event], None]] = []
+        self._event_streams: list[BoundedStream[Event]] = []
+        self._inbox = Inbox(connection, self._joined, self._emit)
+
+    # Rooms.
+
+    async def create_stream_room(
+        self,
+        context_id: str,
+        users: Sequence[str | UserIdentity],
+        managers: Sequence[str | UserIdentity] = (),
+        *,
+        public_meta: bytes = b"",
+        private_meta: bytes = b"",
+        policy: Mapping[str, str] | None = None,
+        empty_room_ttl: float | None = None,
+    ) -> str:
+        """Creates a room and returns its id; the caller is always one of its managers.
+
+        Args:
+            context_id: the connection's context.
+            users, managers: members, by user id (the key is then the Bridge's word, checked by the
+                connection's `UserVerifier`) or as `UserIdentity`.
+            public_meta: up to 64 KiB that the Bridge can read.
+            private_meta: up to 64 KiB that only members can read.
+            policy: expressions by right, `{"publish": "manager"}`; defaults for the rest.
+            empty_room_ttl: seconds after which an empty room closes; None for the Bridge's choice.
+        """
+        if context_id != self._connection.context_id:
+            raise InvalidArgumentError("context_id: not the context of this connection")
+        opened = await self._directory.create(
+            users,
+            managers,
+            public_meta=public_meta,
+            private_meta=private_meta,
+            policy=policy,
+            empty_room_ttl=empty_room_ttl,
+        )
+        return opened.room.room_id
+
+    async def get_stream_room(self, room_id: str) -> StreamRoom:
+        """Fetches, verifies and decrypts a room."""
+        return (await self._directory.get(room_id)).room
+
+    async def list_stream_rooms(
+        self, *, skip: int = 0, limit: int = 100, sort_order: str = "desc"
+    ) -> StreamRoomList:
+        """Lists the caller's rooms by time of creation; one that does not verify spoils no other."""
+        return await self._directory.list(skip, limit, sort_order)
+
+    async def delete_stream_room(self, room_id: str) -> None:
+        """Deletes a room; its participants are out at once."""
+        await self._directory.delete(room_id)
+
+    async def join_stream_room(self, room_id: str) -> None:
+        """Joins a room: its events begin, streams can be published and subscribed to.
+
+        Raises AlreadyJoinedError.
+        """
+        if room_id in self._joined:
+            raise AlreadyJoinedError(f"room {room_id} is joined already")
+        # Events of the room wait until it is set up, so none is lost or comes too early.
+        async with self._inbox.paused():
+            opened = await self._directory.get(room_id)
+            joined = await self._connection.call(
+                "room.join", RoomParams(room_id=room_id), JoinResult
+            )
+            session = RoomSession(
+                self._connection,
+                self._directory,
+                opened,
+                joined,
+                host_addresses=self._host_addresses,
+                emit=self._emit,
+            )
+            self._joined[room_id] = session
+            await session.start(joined.streams)
+
+    async def leave_stream_room(self, room_id: str) -> None:
+        """Leaves a room; its tracks end and its stream handles are dead. Raises NotJoinedError."""
+        session = self._session(room_id)
+        del self._joined[room_id]
+        self._streams = {key: one for key, one in self._streams.items() if one[0] != room_id}
+        await session.close()
+        if not self._connection.is_closed:
+            await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+
+    def list_participants(self, room_id: str) -> list[ParticipantInfo]:
+        """Live participants of a joined room, the caller included."""
+        return [
+            ParticipantInfo(one.participant_id, one.user_id)
+            for one in self._session(room_id).participants.values()
+        ]
+
+    # Publishing.
+
+    async def create_stream(self, room_id: str) -> StreamHandle:
+        """Makes an empty stream in a joined room; nothing is sent before `publish_stream`."""
+        self._session(room_id)
+        stream_id = new_id()
+        self._streams[stream_id] = (room_id, [], False)
+        return StreamHandle(self, room_id, stream_id)
+
+    async def add_track(
+        self,
+        stream: StreamHandle,
+        track: MediaStreamTrack,
+        *,
+        name: str = "",
+        encoded_frame_handler: EncodedFrameHandler | None = None,
+        bitrate: int | None = None,
+    ) -> TrackHandle:
+        """Adds a track to a stream that is not published yet.
+
+        Args:
+            stream: from `create_stream`.
+            track: any aiortc track of decoded frames, or of `av.Packet`s already VP8 or Opus.
+            name: shown to the members of the room; the announcement is not encrypted.
+            encoded_frame_handler: sees each encoded frame before it is encrypted.
+            bitrate: target in bits per second.
+        """
+        tracks = self._unpublished(stream)
+        if track.kind not in ("audio", "video"):
+            raise InvalidArgumentError(f"track: kind {track.kind!r} is neither audio nor video")
+        if len(name) > MAX_NAME_LENGTH:
+            raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
+        if len(tracks) >= MAX_STREAM_TRACKS:
+            raise InvalidArgumentError(f"stream: at most {MAX_STREAM_TRACKS} tracks")
+        kind = "video" if track.kind == "video" else "audio"
+        staged = StagedTrack(new_id(), name, kind, track, encoded_frame_handler, bitrate)  # type: ignore[arg-type]
+        tracks.append(staged)
+        return TrackHandle(stream.stream_id, staged.track_id, staged.kind, name)
+
+    async def publish_stream(self, stream: StreamHandle) -> None:
+        """Announces the stream, connects and begins to send.
+
+        Raises StreamStateError if it has no track or is published already.
+        """
+        tracks = self._unpublished(stream)
+        if not tracks:
+            raise StreamStateError("the stream has no track: add one before publishing")
+        self._streams[stream.stream_id] = (stream.room_id, tracks, True)
+        try:
+            await self._session(stream.room_id).publish(stream.stream_id, tracks)
+        except BaseException:
+            if stream.stream_id in self._streams:
+                self._streams[stream.stream_id] = (stream.room_id, tracks, False)
+            raise
+
+    async def unpublish_stream(self, stream: StreamHandle) -> None:
+        """Stops sending; the handle is dead afterwards. The sources stay the caller's to stop."""
+        room_id, _, is_published = self._stream(stream)
+        if not is_published:
+            raise StreamStateError("the stream is not published")
+        del self._streams[stream.stream_id]
+        await self._session(room_id).unpublish(stream.stream_id)
+
+    # Receiving.
+
+    async def list_streams(self, room_id: str) -> list[StreamInfo]:
+        """The verified streams of a joined room, the caller's own included."""
+        return [StreamInfo.of(one) for one in self._session(room_id).streams.values()]
+
+    async def subscribe_to_remote_streams(
+        self, room_id: str, subscriptions: Sequence[StreamSubscription]
+    ) -> None:
+        """Begins to receive these streams or tracks, besides what is received already."""
+        if not subscriptions:
+            raise InvalidArgumentError("subscriptions: at least one")
+        await self._session(room_id).subscribe(subscriptions, ())
+
+    async def unsubscribe_from_remote_streams(
+        self, room_id: str, subscriptions: Sequence[StreamSubscription]
+    ) -> None:
+        """Stops receiving these streams or tracks; what is not received is no error."""
+        if not subscriptions:
+            raise InvalidArgumentError("subscriptions: at least one")
+        await self._session(room_id).subscribe((), subscriptions)
+
+    def add_remote_stream_listener(
+        self,
+        room_id: str,
+        on_track: Callable[[RemoteTrack], None],
+        *,
+        stream_id: str | None = None,
+    ) -> None:
+        """Calls `on_track` with each track received, those already there first."""
+        self._session(room_id).add_track_listener(on_track, stream_id)
+
+    def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
+        """Iterates over the tracks received, those already there first, until the room is left."""
+        return aiter(self._session(room_id).open_track_stream())
+
+    def drop_broken_frames(self, room_id: str, drop: bool) -> None:
+        """Whether frames that fail decryption are dropped (the default) or shown to handlers.
+
+        Shown ones carry the reason in `EncodedFrame.rejected`. No decoder ever sees them.
+        """
+        self._session(room_id).set_drop_broken_frames(drop)
+
+    # Events.
+
+    def add_event_listener(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+        """Calls `listener` with every event; returns a function that ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Iterates over events from now on, until the connection is closed; bounded."""
+        stream: BoundedStream[Event] = BoundedStream(MAX_UNREAD_EVENTS)
+        self._event_streams.append(stream)
+        if self._connection.is_closed:
+            stream.close()
+        try:
+            async for event in stream:
+                if dropped := stream.take_dropped():
+                    yield EventsDropped(dropped)
+                yield event
+        finally:
+            self._event_streams.remove(stream)
+
+    def statistics(self, room_id: str) -> RoomStatistics:
+        """Counters of a joined room's tracks and connections."""
+        return self._session(room_id).statistics()
+
+    async def close(self) -> None:
+        """Leaves all rooms; the connection stays its owner's to close."""
+        for room_id in list(self._joined):
+            session = self._joined.pop(room_id)
+            await session.close()
+            if not self._connection.is_closed:
+                await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+        await self._inbox.close()
+        for stream in self._event_streams:
+            stream.close()
+
+    def _emit(self, event: Event) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                logger.exception("an event listener failed")
+        for stream in self._event_streams:
+            stream.put(event)
+        if self._connection.is_closed:
+            for stream in self._event_streams:
+                stream.close()
+
+    def _session(self, room_id: str) -> RoomSession:
+        session = self._joined.get(room_id)
+        if session is None:
+            raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")
+        return session
+
+    def _stream(self, stream: StreamHandle) -> tuple[str, list[StagedTrack], bool]:
+        found = self._streams.get(stream.stream_id)
+        if found is None:
+            raise StreamStateError("this stream handle is dead: create a new stream")
+        return found
+
+    def _unpublished(self, stream: StreamHandle) -> list[StagedTrack]:
+        _, tracks, is_published = self._stream(stream)
+        if is_published:
+            raise StreamStateError("the stream is published already")
+        return tracks

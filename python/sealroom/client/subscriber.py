@@ -1,0 +1,178 @@
+"""A participant's way in: one media connection that carries all tracks it subscribed to."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from sealroom._core.session import MediaSession
+from sealroom.client.errors import ProtocolError
+from sealroom.client.models import StreamTrackInfo, TrackStatistics
+from sealroom.crypto.announcement import VerifiedStream
+from sealroom.crypto.epoch import EpochKeys
+from sealroom.media.frames import DecodedFrame, EncodedFrame, EncodedFrameHandler
+from sealroom.media.negotiation import MediaPeer
+from sealroom.media.sections import MediaKind, MediaSection
+from sealroom.media.tracks import IncomingTrack
+from sealroom.protocol import TrackAssignment
+
+RejectionCallback = Callable[["RemoteTrack", str, int], None]
+
+
+class RemoteTrack:
+    """A subscribed track of somebody else. Read it one way: decoded or encoded, or as `track`."""
+
+    def __init__(self, stream: VerifiedStream, info: StreamTrackInfo, track: IncomingTrack) -> None:
+        self.stream_id = stream.stream_id
+        self.participant_id = stream.participant_id
+        self.user_id = stream.user_id
+        self.track_id = info.track_id
+        self.kind: MediaKind = info.kind
+        self.name = info.name
+        self.track = track
+        """The same as an aiortc `MediaStreamTrack`, for `MediaRelay`, `MediaRecorder` and the like."""
+
+    def frames(self) -> AsyncIterator[DecodedFrame]:
+        """Decoded frames until the track ends; the queue is bounded and drops its oldest."""
+        return self.track.frames()
+
+    def encoded_frames(self) -> AsyncIterator[EncodedFrame]:
+        """Decrypted, still encoded frames until the track ends; bounded likewise."""
+        return self.track.encoded_frames()
+
+    def set_encoded_frame_handler(self, handler: EncodedFrameHandler | None) -> None:
+        """Has `handler` see each frame after decryption and before decoding, and maybe replace it."""
+        self.track.encoded_frame_handler = handler
+
+    def __repr__(self) -> str:
+        return f"<RemoteTrack {self.kind} {self.name or self.track_id} of {self.user_id}>"
+
+
+@dataclass(slots=True)
+class _ReceivedTrack:
+    remote: RemoteTrack
+    mid: str
+    receiver: int
+
+
+class Subscriber:
+    """Owns the session and the peer connection; answers the media server's offers."""
+
+    def __init__(
+        self,
+        make_peer: Callable[[MediaSession], MediaPeer],
+        *,
+        on_track: Callable[[RemoteTrack], None],
+        on_rejected: RejectionCallback,
+    ) -> None:
+        self.session = MediaSession(cname=secrets.token_hex(8))
+        self.peer = make_peer(self.session)
+        self._on_track = on_track
+        self._on_rejected = on_rejected
+        self._tracks: dict[tuple[str, str], _ReceivedTrack] = {}
+        self._drops_broken_frames = True
+        self._lock = asyncio.Lock()
+
+    @property
+    def tracks(self) -> list[RemoteTrack]:
+        return [one.remote for one in self._tracks.values()]
+
+    async def accept(
+        self,
+        offer: str,
+        assignments: list[TrackAssignment],
+        *,
+        wanted: Callable[[str, str], VerifiedStream | None],
+        keys: EpochKeys,
+    ) -> str:
+        """Takes an offer and returns the answer.
+
+        `wanted` tells the verified stream of a track that was asked for, None for any other: the
+        media server cannot make this side receive what it did not ask for. Keys are installed
+        before the answer leaves, so that no frame comes too early.
+        """
+        async with self._lock:
+            by_mid = {one.mid: (one.stream_id, one.track_id) for one in assignments}
+            if len(by_mid) != len(assignments):
+                raise ProtocolError("the media server assigns two tracks to one m-line")
+            for key, track in list(self._tracks.items()):
+                if by_mid.get(track.mid) != key:
+                    self._remove(key)
+            await self.peer.accept_offer(offer)
+            added = []
+            for section in self.peer.sections:
+                stream_id, track_id = by_mid.get(section.mid, ("", ""))
+                stream = wanted(stream_id, track_id)
+                if section.stopped or stream is None:
+                    section.direction = "inactive"
+                    continue
+                section.direction = "recvonly"
+                if (stream_id, track_id) not in self._tracks:
+                    added.append(self._add(section, stream, track_id, keys))
+            answer = await self.peer.create_answer()
+            for remote in added:
+                self._on_track(remote)
+            return answer
+
+    def set_drop_broken_frames(self, drop: bool) -> None:
+        self._drops_broken_frames = drop
+        for one in self._tracks.values():
+            self.session.set_drop_broken_frames(one.receiver, drop)
+
+    def end_stream(self, stream_id: str) -> None:
+        """Ends the tracks of a stream that is gone."""
+        for key in [key for key in self._tracks if key[0] == stream_id]:
+            self._remove(key)
+
+    async def close(self) -> None:
+        for key in list(self._tracks):
+            self._remove(key)
+        await self.peer.close()
+        self.session.close()
+
+    def statistics(self) -> list[TrackStatistics]:
+        return [
+            TrackStatistics(
+                stream_id=one.remote.stream_id,
+                track_id=one.remote.track_id,
+                kind=one.remote.kind,
+                python=one.remote.track.statistics,
+                native=self.session.receiver_statistics(one.receiver),
+            )
+            for one in self._tracks.values()
+        ]
+
+    def _add(
+        self, section: MediaSection, stream: VerifiedStream, track_id: str, keys: EpochKeys
+    ) -> RemoteTrack:
+        announced = stream.track(track_id)
+        if section.codec != announced.codec:
+            raise ProtocolError("the media server offers another codec than the announced one")
+        receiver = self.session.add_receiver(
+            mid=section.mid,
+            ssrc=section.remote_ssrc,
+            payload_type=section.payload_type,
+            codec=section.codec,
+        )
+        self.session.add_receiver_key(
+            receiver,
+            suite=announced.suite,
+            key_id=stream.announcement.epoch,
+            base_key=stream.track_key(keys, track_id),
+        )
+        self.session.set_drop_broken_frames(receiver, self._drops_broken_frames)
+        info = StreamTrackInfo(track_id, announced.kind, announced.codec, announced.name)
+        track = IncomingTrack(
+            self.session, receiver, announced.kind, announced.codec, track_id=track_id
+        )
+        remote = RemoteTrack(stream, info, track)
+        track.on_rejected = lambda reason, count: self._on_rejected(remote, reason, count)
+        self._tracks[stream.stream_id, track_id] = _ReceivedTrack(remote, section.mid, receiver)
+        return remote
+
+    def _remove(self, key: tuple[str, str]) -> None:
+        gone = self._tracks.pop(key)
+        gone.remote.track.stop()
+        self.session.remove_receiver(gone.receiver)
