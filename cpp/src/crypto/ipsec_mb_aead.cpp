@@ -1,4 +1,5 @@
 #include <array>
+#include <cstring>
 
 #include "contract.h"
 #include "ipsec_mb_backend.h"
@@ -6,6 +7,17 @@
 
 namespace sealroom::crypto::ipsec_mb {
 namespace {
+
+/// equal_constant_time for exactly one tag, in two words: byte by byte it took a third of an audio
+/// frame's time. One branch, on the whole.
+bool equal_tags(const std::uint8_t* a, const std::uint8_t* b) {
+  std::array<std::uint64_t, 2> left;
+  std::array<std::uint64_t, 2> right;
+  static_assert(sizeof(left) == kAeadTagSize);
+  std::memcpy(left.data(), a, sizeof(left));
+  std::memcpy(right.data(), b, sizeof(right));
+  return ((left[0] ^ right[0]) | (left[1] ^ right[1])) == 0;
+}
 
 /// The direct GCM functions of the shared table: they write to the context, the output and nothing
 /// else.
@@ -43,8 +55,7 @@ class IpsecMbAead final : public Aead {
     std::array<std::uint8_t, kAeadTagSize> tag;
     decrypt_(&key_, &context_, out.data(), ciphertext.data(), out.size(), nonce.data(), aad.data(),
              aad.size(), tag.data(), tag.size());
-    const bool authentic = equal_constant_time(tag, ciphertext.last(kAeadTagSize));
-    if (authentic) return {};
+    if (equal_tags(tag.data(), ciphertext.last(kAeadTagSize).data())) return {};
     secure_wipe(out);
     secure_wipe(tag);  // the right tag of a forged message
     return Error::authentication_failed;

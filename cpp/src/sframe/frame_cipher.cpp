@@ -1,7 +1,8 @@
 #include "frame_cipher.h"
 
-#include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "sealroom/base/byte_writer.h"
 #include "sealroom/crypto/hkdf.h"
@@ -75,13 +76,15 @@ Result<void> FrameCipher::open(std::uint64_t counter, ByteView aad, ByteView cip
 }
 
 FrameCipher::Nonce FrameCipher::make_nonce(std::uint64_t counter) const {
+  // In one word: a byte loop shows in the cost of an audio frame.
+  if constexpr (std::endian::native == std::endian::little) counter = __builtin_bswap64(counter);
   Nonce nonce;
-  const ByteView salt = salt_.view();
-  std::copy(salt.begin(), salt.end(), nonce.begin());
-  for (std::size_t i = 0; i < sizeof(counter); ++i) {
-    auto& byte = nonce[nonce.size() - 1 - i];
-    byte = static_cast<std::uint8_t>(byte ^ (counter >> (8 * i)));
-  }
+  std::memcpy(nonce.data(), salt_.view().data(), nonce.size());
+  std::uint8_t* const low_bytes = nonce.data() + nonce.size() - sizeof(counter);
+  std::uint64_t word = 0;
+  std::memcpy(&word, low_bytes, sizeof(word));
+  word ^= counter;
+  std::memcpy(low_bytes, &word, sizeof(word));
   return nonce;
 }
 

@@ -67,11 +67,15 @@ Result<std::size_t> Receiver::unprotect(ByteView metadata, ByteView frame, Mutab
   if (ciphertext.size() < key.cipher.tag_size()) return Error::truncated;
   const std::size_t size = ciphertext.size() - key.cipher.tag_size();
   if (out.size() < size) return Error::buffer_too_small;
-  const Aad aad(frame.first(parsed.value().size), metadata);
+  const ByteView encoded_header = frame.first(parsed.value().size);
 
   const auto fresh = key.window.check(header.counter);
   if (!fresh) return fresh.error();
-  const auto opened = key.cipher.open(header.counter, aad.view(), ciphertext, out.first(size));
+  const MutableByteView plaintext = out.first(size);
+  const auto opened = metadata.empty()
+                          ? key.cipher.open(header.counter, encoded_header, ciphertext, plaintext)
+                          : key.cipher.open(header.counter, Aad(encoded_header, metadata).view(),
+                                            ciphertext, plaintext);
   if (!opened) return opened.error();
   key.window.accept(header.counter);
   return size;

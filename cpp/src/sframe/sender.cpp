@@ -35,9 +35,12 @@ Result<std::size_t> Sender::protect(ByteView metadata, ByteView plaintext, Mutab
 
   const auto encoded = state.next.encode(out);
   if (!encoded) return encoded.error();
-  const Aad aad(out.first(encoded.value()), metadata);
-  const auto sealed = state.cipher.seal(state.next.counter, aad.view(), plaintext,
-                                        out.subspan(encoded.value(), size - encoded.value()));
+  const ByteView header = out.first(encoded.value());
+  const MutableByteView ciphertext = out.subspan(header.size(), size - header.size());
+  const auto sealed = metadata.empty()
+                          ? state.cipher.seal(state.next.counter, header, plaintext, ciphertext)
+                          : state.cipher.seal(state.next.counter, Aad(header, metadata).view(),
+                                              plaintext, ciphertext);
   if (!sealed) {
     // The counter will be used again, so nothing made under it may leave.
     secure_wipe(out.first(size));
