@@ -7,6 +7,8 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+
 from sealroom.bridge import BridgeConfig
 from sealroom.bridge.media_server import (
     MediaError,
@@ -42,7 +44,6 @@ from sealroom.protocol import (
     SignedObject,
     StreamAnnouncement,
 )
-from websockets.asyncio.client import ClientConnection, connect
 
 
 class Refused(Exception):
@@ -101,8 +102,7 @@ class FakeMedia:
             return None
         self.subscriptions[participant_id] = list(wanted)
         tracks = [
-            SubscribedTrack(str(mid), ref.stream_id, ref.track_id)
-            for mid, ref in enumerate(wanted)
+            SubscribedTrack(str(mid), ref.stream_id, ref.track_id) for mid, ref in enumerate(wanted)
         ]
         return SubscriptionOffer(f"offer of {len(wanted)}", tracks)
 
@@ -222,9 +222,7 @@ class Client:
         assert self.identity is not None
         raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
         signature = self.identity.sign(object_type, raw)
-        return SignedObject(
-            type=object_type, payload=raw, signature=signature, author=self.user_id
-        )
+        return SignedObject(type=object_type, payload=raw, signature=signature, author=self.user_id)
 
     async def join(self, room_id: str) -> JoinResult:
         result: JoinResult = await self.call("room.join", room_id=room_id)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from bridge_support import Client, Refused, World, eventually
+
 from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType
 
 ALL = [one.value for one in EventType if one is not EventType.MEDIA_OFFER]

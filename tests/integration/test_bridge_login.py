@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 from bridge_support import Client, Refused, World, open_world
+
 from sealroom.identity import Identity
 from sealroom.protocol import (
     CLOSE_BUSY,

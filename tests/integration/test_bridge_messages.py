@@ -3,15 +3,20 @@
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 
 import msgspec
 import pytest
-from bridge_support import FakeMedia, Refused, World, open_world
+from bridge_support import FakeMedia, Refused, World, announce, offer_for, open_world
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
 from sealroom.bridge.media_server import MediaError
 from sealroom.protocol import (
     CLOSE_BINARY_MESSAGE,
     CLOSE_MESSAGE_TOO_BIG,
     CLOSE_SLOW_CONSUMER,
+    MAX_ANNOUNCEMENT_BYTES,
     MAX_ID_LENGTH,
     MAX_MESSAGE_BYTES,
     MAX_RECORD_BYTES,
@@ -19,9 +24,9 @@ from sealroom.protocol import (
     MAX_SDP_LENGTH,
     MAX_SEALED_SECRET_BYTES,
     MAX_UNAUTHENTICATED_MESSAGE_BYTES,
+    STREAM_ANNOUNCEMENT_TYPE,
     ErrorCode,
 )
-from websockets.asyncio.client import connect
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,7 @@ from websockets.asyncio.client import connect
     [
         (b"", None, ErrorCode.PARSE_ERROR),
         (b"{", None, ErrorCode.PARSE_ERROR),
-        (b"[" * 50_000, None, ErrorCode.PARSE_ERROR),
+        (b"[" * 50_000, None, ErrorCode.INVALID_REQUEST),
         (b"[]", None, ErrorCode.INVALID_REQUEST),
         (b'[{"jsonrpc":"2.0","id":1,"method":"room.get"}]', None, ErrorCode.INVALID_REQUEST),
         (b'{"jsonrpc":"2.0","method":"room.get"}', None, ErrorCode.INVALID_REQUEST),
@@ -86,7 +91,7 @@ async def test_malformed_messages_get_an_error_and_the_connection_goes_on(
             "candidate",
         ),
         ("events.subscribe", {"types": [], "scope": "room", "scope_id": "r"}, "types"),
-        ("events.subscribe", {"types": ["x"], "scope": "room", "scope_id": "r"}, "types[...]"),
+        ("events.subscribe", {"types": ["x"], "scope": "room", "scope_id": "r"}, "types[0]"),
     ],
 )
 async def test_parameters_beyond_their_limits_are_named(
@@ -105,7 +110,7 @@ async def test_a_room_beyond_its_limits_is_refused(world: World) -> None:
     secret = good["sealed_secrets"][0]
     long_secret = {**secret, "sealed": "A" * 4 * (MAX_SEALED_SECRET_BYTES // 3 + 1)}
     for changes, field in (
-        ({"sealed_secrets": [long_secret]}, "sealed_secrets[...].sealed"),
+        ({"sealed_secrets": [long_secret]}, "sealed_secrets[0].sealed"),
         ({"sealed_secrets": [secret] * (MAX_ROOM_MEMBERS + 1)}, "sealed_secrets"),
         ({"empty_room_ttl": -1}, "empty_room_ttl"),
         ({"empty_room_ttl": 1e9}, "empty_room_ttl"),
@@ -153,7 +158,8 @@ async def test_before_login_messages_are_small(world: World) -> None:
 
 async def test_a_message_beyond_the_limit_ends_the_connection(world: World) -> None:
     client = await world.user("alice")
-    await client.socket.send("x" * (MAX_MESSAGE_BYTES + 1))
+    with suppress(ConnectionClosed):
+        await client.socket.send("x" * (MAX_MESSAGE_BYTES + 1))
     await asyncio.wait_for(client.socket.wait_closed(), 5)
     assert client.socket.close_code == CLOSE_MESSAGE_TOO_BIG
 
@@ -171,21 +177,26 @@ async def test_a_client_that_does_not_read_is_cut_off_and_the_others_go_on() -> 
         room = await world.create_room(alice, ["bob"])
         await alice.join(room.room_id)
         raw = socket.create_connection(world.bridge.url.removeprefix("ws://").split(":"))
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         raw.setblocking(False)
         deaf = await world.connect(sock=raw)
         await deaf.login("bob", world.identities["bob"])
         await deaf.join(room.room_id)
         await alice.event("participant.joined")
         deaf.socket.transport.pause_reading()
-        name = "n" * 128
-        for _ in range(4000):
-            stream_id = await alice.publish(room.room_id)
+        for _ in range(2000):
+            announcement = announce(world.context_id, room.room_id)
+            padded = msgspec.json.encode(announcement).ljust(MAX_ANNOUNCEMENT_BYTES)
+            await alice.call(
+                "stream.publish",
+                room_id=room.room_id,
+                announcement=alice.sign(STREAM_ANNOUNCEMENT_TYPE, padded),
+                offer=offer_for(announcement),
+            )
+            stream_id = announcement.stream_id
             await alice.call("stream.unpublish", room_id=room.room_id, stream_id=stream_id)
             if not alice.events.empty():
                 break
-        else:
-            raise AssertionError(f"never cut off {name}")
         await alice.event("participant.left")
         deaf.socket.transport.resume_reading()
         await asyncio.wait_for(deaf.socket.wait_closed(), 10)

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 from bridge_support import Refused, World, eventually, open_world
+
 from sealroom.protocol import (
     MAX_JOINED_ROOMS,
     MAX_PAGE_BYTES,
@@ -81,8 +82,9 @@ async def test_a_stranger_is_refused_everywhere_as_if_there_were_no_room(world: 
         assert answers[0] == answers[1]
         assert answers[0][0] is ErrorCode.ACCESS_DENIED, method
     with pytest.raises(Refused) as refusal:
-        await mallory.call("events.subscribe", types=["room.closed"], scope="room",
-                           scope_id=room.room_id)
+        await mallory.call(
+            "events.subscribe", types=["room.closed"], scope="room", scope_id=room.room_id
+        )
     assert refusal.value.code is ErrorCode.ACCESS_DENIED
     assert (await mallory.call("room.list", context_id=world.context_id)).total == 0
     await alice.no_event()
@@ -92,9 +94,7 @@ async def test_members_of_another_context_are_strangers(world: World) -> None:
     alice = await world.user("alice")
     room = await world.create_room(alice)
     other = await world.bridge.admin.context_create("other")
-    await world.bridge.admin.user_add(
-        other.context_id, "alice", world.identities["alice"].public
-    )
+    await world.bridge.admin.user_add(other.context_id, "alice", world.identities["alice"].public)
     client = await world.connect()
     await client.login("alice", world.identities["alice"], other.context_id)
     for method, params in {
@@ -102,7 +102,9 @@ async def test_members_of_another_context_are_strangers(world: World) -> None:
         "room.list": {"context_id": world.context_id},
         "context.users": {"context_id": world.context_id},
         "events.subscribe": {
-            "types": ["room.created"], "scope": "context", "scope_id": world.context_id
+            "types": ["room.created"],
+            "scope": "context",
+            "scope_id": world.context_id,
         },
     }.items():
         with pytest.raises(Refused) as refusal:
@@ -369,9 +371,7 @@ async def test_an_empty_room_closes_after_its_time_to_live(world: World) -> None
     assert await state(alice, room) == "created"  # never joined: it does not age
     await alice.join(room.room_id)
     assert await state(alice, room) == "open"
-    await alice.call(
-        "events.subscribe", types=["room.closed"], scope="room", scope_id=room.room_id
-    )
+    await alice.call("events.subscribe", types=["room.closed"], scope="room", scope_id=room.room_id)
     await asyncio.sleep(0.5)
     assert await state(alice, room) == "open"
     await alice.call("room.leave", room_id=room.room_id)

@@ -19,14 +19,15 @@ import uvicorn
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from bridge_support import Client, FakeMedia, Refused, World, eventually, open_world
-from sealroom.bridge import Bridge, BridgeConfig, BridgeError, sqlite_url
-from sealroom.bridge.database import open_database
-from sealroom.bridge.schema import metadata
-from sealroom.bridge.server import embedded
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+
+from sealroom.bridge import Bridge, BridgeConfig, BridgeError, sqlite_url
+from sealroom.bridge.database import open_database
+from sealroom.bridge.schema import metadata
+from sealroom.bridge.server import embedded
 
 
 @asynccontextmanager
@@ -36,9 +37,9 @@ async def serving(app: Starlette, lifespan: Literal["on", "off"] = "on") -> Asyn
     config = uvicorn.Config(app, lifespan=lifespan, log_config=None, log_level="warning")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    await eventually(lambda: server.started)
+    await eventually(lambda: server.started or task.done())
     try:
-        yield "http://127.0.0.1:{}".format(listener.getsockname()[1])
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
@@ -128,7 +129,7 @@ async def test_deleting_a_room_deletes_its_members_and_secrets(tmp_path: Path) -
         await alice.call("room.delete", room_id=room.room_id)
     connection = sqlite3.connect(path)
     for table in ("rooms", "room_members", "sealed_secrets"):
-        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)  # noqa: S608
+        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     connection.close()
 
 
@@ -203,7 +204,13 @@ async def test_the_app_starts_and_stops_the_bridge_in_its_lifespan() -> None:
 
 async def test_the_app_can_be_mounted() -> None:
     bridge = Bridge(BridgeConfig(), FakeMedia())
-    outer = Starlette(routes=[Mount("/calls", bridge.app)], lifespan=lambda _: bridge)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with bridge:
+            yield
+
+    outer = Starlette(routes=[Mount("/calls", bridge.app)], lifespan=lifespan)
     async with serving(outer) as url:
         assert await get(url + "/calls/readyz") == (200, "ready\n")
         context = await bridge.admin.context_create("mounted")

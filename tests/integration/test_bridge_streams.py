@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 from bridge_support import FakeMedia, Refused, World, announce, offer_for, open_world
+
 from sealroom.bridge.media_server import MediaError, PublishedTrack
 from sealroom.protocol import (
     MAX_ANNOUNCEMENT_BYTES,
@@ -115,9 +116,7 @@ async def test_an_announcement_is_signed_by_its_publisher(world: World) -> None:
             "announcement.signature",
         ),
     ):
-        await refused_publish(
-            world, bob, room_id, wrong, offer, ErrorCode.SIGNATURE_INVALID, field
-        )
+        await refused_publish(world, bob, room_id, wrong, offer, ErrorCode.SIGNATURE_INVALID, field)
 
 
 async def test_a_huge_announcement_is_refused(world: World) -> None:
@@ -219,9 +218,7 @@ async def test_announcements_of_a_room_are_limited_in_bytes(
     assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
 
 
-async def test_streams_of_a_room_are_limited(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_streams_of_a_room_are_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     alice, bob, room_id = await pair(world)
     monkeypatch.setattr("sealroom.bridge.streams.MAX_ROOM_STREAMS", 1)
     await alice.publish(room_id)
@@ -265,7 +262,10 @@ async def test_policies_decide_who_publishes_and_subscribes(world: World) -> Non
     await alice.join(room.room_id)
     await bob.join(room.room_id)
     stream_id = await alice.publish(room.room_id)
-    for call in (lambda: bob.publish(room.room_id), lambda: subscribe(bob, room.room_id, stream_id)):
+    for call in (
+        lambda: bob.publish(room.room_id),
+        lambda: subscribe(bob, room.room_id, stream_id),
+    ):
         with pytest.raises(Refused) as refusal:
             await call()
         assert refusal.value.code is ErrorCode.ACCESS_DENIED
@@ -401,9 +401,7 @@ async def test_a_stream_that_ends_while_it_is_subscribed_is_dropped_again(world:
     world.media.entered.clear()
     subscribing = asyncio.create_task(subscribe(alice, room_id, "s"))
     await world.media.entered.wait()
-    unpublishing = asyncio.create_task(
-        bob.call("stream.unpublish", room_id=room_id, stream_id="s")
-    )
+    unpublishing = asyncio.create_task(bob.call("stream.unpublish", room_id=room_id, stream_id="s"))
     await alice.event(EventType.STREAM_UNPUBLISHED)
     world.media.gate.set()
     await unpublishing

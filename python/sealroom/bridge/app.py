@@ -34,7 +34,13 @@ class Bridge:
     application has no lifespan: enter the Bridge in the outer one's.
 
         bridge = Bridge(config, media)
-        app = Starlette(routes=[Mount("/calls", bridge.app)], lifespan=lambda _: bridge)
+
+        @asynccontextmanager
+        async def lifespan(app):
+            async with bridge:
+                yield
+
+        app = Starlette(routes=[Mount("/calls", bridge.app)], lifespan=lifespan)
 
     Args:
         config: settings.
