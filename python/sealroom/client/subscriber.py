@@ -32,7 +32,7 @@ class RemoteTrack:
         self.kind: MediaKind = info.kind
         self.name = info.name
         self.track = track
-        """The same as an aiortc `MediaStreamTrack`, for `MediaRelay`, `MediaRecorder` and the like."""
+        """The same as an aiortc `MediaStreamTrack`, for `MediaRelay` and the like."""
 
     def frames(self) -> AsyncIterator[DecodedFrame]:
         """Decoded frames until the track ends; the queue is bounded and drops its oldest."""
@@ -43,7 +43,7 @@ class RemoteTrack:
         return self.track.encoded_frames()
 
     def set_encoded_frame_handler(self, handler: EncodedFrameHandler | None) -> None:
-        """Has `handler` see each frame after decryption and before decoding, and maybe replace it."""
+        """Has `handler` see, and maybe replace, each frame between decryption and decoding."""
         self.track.encoded_frame_handler = handler
 
     def __repr__(self) -> str:
