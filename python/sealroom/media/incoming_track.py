@@ -95,7 +95,7 @@ class IncomingTrack(MediaStreamTrack):
         self.codec: CodecName = codec
         if track_id:
             self._id = track_id
-        self.encoded_frame_handler = encoded_frame_handler
+        self._handler = encoded_frame_handler
         self.on_rejected = on_rejected
         self._session = session
         self._receiver = receiver_id
@@ -116,6 +116,17 @@ class IncomingTrack(MediaStreamTrack):
         self._statistics = IncomingStatistics()
         EventDispatcher.of(session).register_receiver(receiver_id, self._handle_event)
         if encoded_frame_handler is not None:
+            self._start_worker()
+
+    @property
+    def encoded_frame_handler(self) -> EncodedFrameHandler | None:
+        """Sees each frame after decryption; setting it has frames delivered without a reader."""
+        return self._handler
+
+    @encoded_frame_handler.setter
+    def encoded_frame_handler(self, handler: EncodedFrameHandler | None) -> None:
+        self._handler = handler
+        if handler is not None:
             self._start_worker()
 
     @property
@@ -256,7 +267,7 @@ class IncomingTrack(MediaStreamTrack):
             arrival=event.arrival,
         )
         try:
-            return await run_handler(self.encoded_frame_handler, frame)
+            return await run_handler(self._handler, frame)
         except Exception:
             self._statistics.handler_errors += 1
             if self._statistics.handler_errors == 1:

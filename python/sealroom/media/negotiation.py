@@ -276,7 +276,7 @@ class MediaPeer:
     def _place(self, section: MediaSection) -> None:
         # A stopped line may be recycled once the peer has seen it stopped (RFC 8829 section 5.2.2).
         for index, line in enumerate(self._lines):
-            if isinstance(line, RemoteSection) or (line.stopped and line.is_negotiated):
+            if isinstance(line, RemoteSection) or line.is_stop_negotiated:
                 self._lines[index] = section
                 return
         self._lines.append(section)
@@ -318,6 +318,7 @@ class MediaPeer:
         section.is_negotiated = True
         if section.stopped:
             section.direction = section.current_direction = "inactive"
+            section.is_stop_negotiated = True
             return
         section.payload_type = theirs.payload_type or section.payload_type
         section.current_direction = intersect(section.direction, reverse(theirs.direction))

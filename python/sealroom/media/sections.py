@@ -53,3 +53,4 @@ class MediaSection:
     current_direction: Direction = "inactive"
     stopped: bool = False
     is_negotiated: bool = field(default=False, repr=False)
+    is_stop_negotiated: bool = field(default=False, repr=False)

@@ -165,6 +165,17 @@ async def test_a_stopped_line_is_reused_with_a_new_mid(make_peer):
     assert [s.current_direction for s in two.sections] == ["recvonly", "recvonly"]
 
 
+async def test_a_line_is_not_reused_before_the_peer_saw_it_stopped(make_peer):
+    one, two = make_peer(), make_peer()
+    first = one.add_section(kind="video", codec="vp8", ssrc=1, track_id="a")
+    await negotiate(one, two)
+    one.stop_section(first)
+    one.add_section(kind="video", codec="vp8", ssrc=2, track_id="b")
+    await negotiate(one, two)
+    assert ports(await one.create_offer()) == [0, 9]
+    assert [s.track_id for s in two.sections] == ["b"]
+
+
 async def test_many_rounds_do_not_grow_the_description(make_peer):
     one, two = make_peer(), make_peer()
     one.add_section(kind="audio", codec="opus", ssrc=1)

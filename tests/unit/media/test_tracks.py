@@ -407,6 +407,17 @@ async def test_the_handler_may_replace_what_is_decoded(incoming):
     assert (await track.recv()).width == 64
 
 
+async def test_a_handler_set_later_sees_frames_without_a_reader(incoming):
+    session = FakeSession()
+    track = incoming(session)
+    seen = []
+    track.encoded_frame_handler = lambda frame: seen.append(bytes(frame.data))
+    datas = encoded_video(3)
+    receive_video(session, datas)
+    await until(lambda: seen == datas)
+    assert session.key_frame_requests == 0
+
+
 async def test_what_the_handler_drops_is_not_decoded_and_breaks_the_chain(incoming):
     session = FakeSession()
     track = incoming(
