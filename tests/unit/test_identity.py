@@ -89,17 +89,20 @@ def test_stray_bits_after_the_last_byte_are_refused() -> None:
         PublicIdentity.parse(twin)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2000))
 def test_parsing_any_text_gives_an_identity_or_an_identity_error(text: str) -> None:
     with pytest.raises(IdentityError):
         PublicIdentity.parse(PUBLIC_PREFIX + text)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["login", "room-record", "stream-announcement"]))
 def test_a_signature_verifies_over_its_own_type_and_payload(payload: bytes, kind: str) -> None:
     ALICE.public.verify(kind, payload, ALICE.sign(kind, payload))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=64), st.integers(0, 511))
 def test_a_signature_with_any_bit_flipped_fails(payload: bytes, bit: int) -> None:
     signature = bytearray(ALICE.sign("login", payload))
@@ -132,7 +135,7 @@ def test_another_users_signature_fails() -> None:
         BOB.public.verify("login", b"payload", ALICE.sign("login", b"payload"))
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=300), st.binary(max_size=50))
 def test_a_sealed_message_opens_for_its_recipient(message: bytes, info: bytes) -> None:
     sealed = BOB.public.seal(message, info=info)
@@ -154,7 +157,7 @@ def test_a_sealed_message_opens_for_no_other_purpose() -> None:
         BOB.open_sealed(BOB.public.seal(b"m", info=b"i"), info=b"j")
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_a_damaged_sealed_message_does_not_open(data: st.DataObject) -> None:
     sealed = bytearray(BOB.public.seal(b"message", info=b"i"))
@@ -194,4 +197,4 @@ def test_a_private_identity_is_neither_pickled_nor_copied(leak: object) -> None:
 
 
 def test_a_public_identity_survives_pickling() -> None:
-    assert pickle.loads(pickle.dumps(ALICE.public)) == ALICE.public  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(ALICE.public)) == ALICE.public
