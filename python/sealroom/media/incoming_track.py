@@ -186,7 +186,7 @@ class IncomingTrack(MediaStreamTrack):
                 self._statistics.frames_rejected += event.count
                 if self.on_rejected is not None:
                     self.on_rejected(event.reason, event.count)
-            case "RemoteBye":
+            case "RemoteBye" | "TransportClosed":
                 self._has_remote_ended = True
                 self._arrived.set()
                 if self._task is None:

@@ -26,7 +26,7 @@ from sealroom.media.codecs import (
     is_vp8_key_frame,
 )
 from sealroom.media.frames import CLOCK_RATES, EncodedFrame, EncodedFrameHandler, run_handler
-from sealroom.media.packet_transport import EventDispatcher
+from sealroom.media.packet_transport import EventDispatcher, TransportClosed
 from sealroom.media.sections import CodecName, MediaKind
 
 logger = logging.getLogger(__name__)
@@ -134,6 +134,8 @@ class OutgoingTrack:
         if type(event).__name__ == "KeyFrameRequested":
             self._statistics.key_frames_requested += 1
             self.request_key_frame()
+        elif isinstance(event, TransportClosed):
+            self.stop()
 
     async def _run(self) -> None:
         try:

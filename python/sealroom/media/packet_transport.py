@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,11 @@ class PacketTransport(Protocol):
 
     def take_outgoing(self) -> list[bytes]:
         """Returns datagrams to send while no socket is attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransportClosed:
+    """The last event of every track: its transport failed or was closed."""
 
 
 EventHandler = Callable[[Any], None]
@@ -90,8 +96,20 @@ class EventDispatcher:
                 handler = self._senders.get(getattr(event, "sender", -1))
             if handler is None:
                 self.events_unclaimed += 1
-                continue
-            try:
-                handler(event)
-            except Exception:
-                logger.exception("handling %s failed", type(event).__name__)
+            else:
+                self._call(handler, event)
+
+    def close(self) -> None:
+        """Tells every track that no more events come, and forgets them all."""
+        handlers = [*self._receivers.values(), *self._senders.values()]
+        self._receivers.clear()
+        self._senders.clear()
+        for handler in handlers:
+            self._call(handler, TransportClosed())
+
+    @staticmethod
+    def _call(handler: EventHandler, event: Any) -> None:
+        try:
+            handler(event)
+        except Exception:
+            logger.exception("handling %s failed", type(event).__name__)

@@ -308,6 +308,7 @@ class MediaTransport:
         if self._route is not None:
             self._route = None
             self._packet_transport.detach_socket()
+        self._dispatcher.close()
 
     async def _close(self) -> None:
         self._release_native()

@@ -11,6 +11,7 @@ from fake_session import FakeSession, FrameReceived, FrameRejected, KeyFrameRequ
 
 from sealroom.media import incoming_track, outgoing_track
 from sealroom.media.codecs import OpusEncoder, Vp8Encoder, is_vp8_key_frame
+from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.tracks import IncomingTrack, OutgoingTrack
 
 
@@ -439,6 +440,18 @@ async def test_a_bye_ends_the_track_after_its_last_frame(incoming):
     assert track.readyState == "ended"
     with pytest.raises(MediaStreamError):
         await track.recv()
+
+
+async def test_tracks_end_with_their_transport(incoming, outgoing):
+    session = FakeSession()
+    coming, going = incoming(session), outgoing(session, Pictures())
+    await until(lambda: session.sent)
+    waiting = asyncio.create_task(coming.recv())
+    await asyncio.sleep(0.01)
+    EventDispatcher.of(session).close()
+    with pytest.raises(MediaStreamError):
+        await asyncio.wait_for(waiting, 5)
+    await until(lambda: not going.is_running)
 
 
 async def test_a_bye_for_an_unread_track_ends_it(incoming):

@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import socket
+import weakref
 
 import aioice.ice
 import pytest
@@ -9,7 +11,7 @@ from fake_packet_transport import FakePacketTransport
 from sealroom.media import aiortc_hooks, transport
 from sealroom.media.errors import TransportError
 from sealroom.media.negotiation import MediaPeer
-from sealroom.media.packet_transport import EventDispatcher
+from sealroom.media.packet_transport import EventDispatcher, TransportClosed
 
 RTP = bytes.fromhex("8060000100000000") + b"\0\0\0\7payload"
 
@@ -260,6 +262,27 @@ async def test_events_reach_the_track_they_name_and_a_failing_one_stops_nobody()
     dispatcher.dispatch([Event(receiver=1), Event(receiver=2), Event(sender=1), Event(receiver=3)])
     assert seen == [("receiver", 2), ("sender", 1)]
     assert dispatcher.events_unclaimed == 1
+
+
+async def test_tracks_hear_of_the_end_of_their_transport_once(make_peer):
+    fake, peer = make_peer()
+    seen = []
+    EventDispatcher.of(fake).register_receiver(1, seen.append)
+    EventDispatcher.of(fake).register_sender(1, seen.append)
+    await peer.close()
+    await peer.close()
+    assert seen == [TransportClosed(), TransportClosed()]
+
+
+async def test_a_closed_peer_frees_its_session():
+    fake = FakePacketTransport()
+    peer = MediaPeer(fake, host_addresses=["127.0.0.1"])
+    EventDispatcher.of(fake).register_receiver(1, lambda _, session=fake: session)
+    await peer.close()
+    kept = weakref.ref(fake)
+    del fake, peer
+    gc.collect()
+    assert kept() is None
 
 
 def test_a_missing_private_name_is_reported_with_the_versions(monkeypatch):
