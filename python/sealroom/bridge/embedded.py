@@ -193,6 +193,8 @@ class EmbeddedMediaServer:
             # First, because it is all that can fail.
             await connection.peer.transport.gather()
         except TransportError as error:
+            if connection is not participant.subscriber:
+                await connection.close()
             raise MediaError(str(error)) from error
         participant.subscriber = connection
         self._participants[participant_id] = participant
@@ -255,11 +257,11 @@ class EmbeddedMediaServer:
     def statistics(self) -> MediaServerStatistics:
         totals = self._router.statistics()
         participants = self._participants.values()
-        consumers = [c for p in participants for c in p.consumers.values() if c.id is not None]
+        consumers = [c for p in participants for c in p.consumers.values()]
         return MediaServerStatistics(
             participants=len(participants),
             producers=len(self._tracks),
-            consumers=len(consumers),
+            consumers=sum(c.id is not None and c.producer.is_live for c in consumers),
             received_packets=totals.packets_received,
             forwarded_packets=totals.packets_forwarded,
             forwarded_bytes=totals.bytes_forwarded,
