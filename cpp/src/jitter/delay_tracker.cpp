@@ -64,8 +64,8 @@ void DelayTracker::add_to_histogram(std::size_t bucket) {
   weights_[bucket] += newest_weight_;
   total_ += newest_weight_;
   if (bucket < quantile_) below_ += newest_weight_;
-  if (newest_weight_ >
-      kRescaleAt) {  // afresh from the buckets, so that rounding does not add up either
+  // Afresh from the buckets, so that rounding does not add up either.
+  if (newest_weight_ > kRescaleAt) {
     total_ = below_ = 0;
     for (std::size_t i = 0; i < kBuckets; ++i) {
       weights_[i] /= newest_weight_;

@@ -5,6 +5,7 @@
 #include <array>
 #include <vector>
 
+#include "support/allocation_counter.h"
 #include "support/netem.h"
 
 namespace sealroom::jitter {
@@ -144,6 +145,20 @@ TEST(NackGenerator, PacketFromBeforeTheFirstMovesTheStartBack) {
   nacks.give_up_before(99);
   EXPECT_EQ(nacks.packet_received(99, at(3)), Arrival::recovered);
   EXPECT_EQ(nacks.missing(), 0U);
+}
+
+TEST(NackGenerator, FilledGapsBehindOneThatStaysDoNotPileUp) {
+  NackGenerator nacks({.max_age = std::chrono::hours(1), .max_packets = 32});
+  nacks.packet_received(0, at(0));
+  std::size_t allocations = 0;
+  for (int i = 2; i < 20'000; i += 2) {  // 1 is never filled, all others at once
+    nacks.packet_received(i, at(i));
+    if (i > 2) nacks.packet_received(i - 1, at(i));
+    if (i == 1000) allocations = test::allocation_count();
+  }
+  EXPECT_EQ(test::allocation_count(), allocations);
+  EXPECT_EQ(nacks.missing(), 1U);
+  EXPECT_TRUE(nacks.is_waiting_for(1));
 }
 
 // Every place behind the newest packet is received, waited for or given up, whatever happens.

@@ -64,6 +64,16 @@ TEST(VideoJitterBuffer, FrameCutOffByTheMiddleOfAnotherIsNeverEmitted) {
   EXPECT_EQ(pop_numbers(buffer), Numbers{4});
 }
 
+TEST(VideoJitterBuffer, FrameWithoutItsStartIsNeverEmittedEvenWithoutAGap) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 2, true), at(0));
+  auto headless = make_frame(2, 102, 2, false);
+  headless[0].starts_frame = false;
+  insert(buffer, headless, at(33));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{1});
+  EXPECT_TRUE(buffer.take_key_frame_request(at(33)));
+}
+
 TEST(VideoJitterBuffer, EmitsNothingBeforeTheFirstKeyFrameAndAsksForItAtOnce) {
   VideoJitterBuffer buffer;
   EXPECT_FALSE(buffer.take_key_frame_request(at(0)));

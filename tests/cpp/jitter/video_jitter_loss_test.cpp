@@ -111,6 +111,27 @@ TEST(VideoJitterLoss, WholeLaterKeyFrameWinsOverAnEarlierOneWithAHole) {
   EXPECT_EQ(buffer.statistics().packets_discarded, 1U);
 }
 
+TEST(VideoJitterLoss, SliceMarkedAsAStartDoesNotMakeATornKeyFrameWhole) {
+  VideoJitterBuffer buffer;
+  auto torn = make_frame(1, 100, 5, true);
+  torn[3].starts_frame = true;
+  torn.erase(torn.begin() + 1);
+  insert(buffer, torn, at(0));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
+}
+
+TEST(VideoJitterLoss, NothingIsAskedForThatLiesBeforeTheKeyFrameVideoWentOnWith) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 1, false), at(0));
+  insert(buffer, make_frame(2, 105, 1, false), at(33));
+  EXPECT_EQ(take_nacks(buffer, at(33)).size(), 4U);
+  insert(buffer, make_frame(3, 108, 2, true), at(66));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{3});
+  EXPECT_EQ(take_nacks(buffer, at(66)), std::vector<int>{});
+  EXPECT_EQ(buffer.next_timeout(), kNever);
+  EXPECT_EQ(buffer.statistics().packets_lost, 6U);
+}
+
 TEST(VideoJitterLoss, FirstPacketOfTheKeyFrameMayComeLast) {
   VideoJitterBuffer buffer;
   insert(buffer, make_frame(1, 99, 1, false), at(0));
@@ -209,6 +230,7 @@ TEST(VideoJitterLoss, RequireKeyFrameDropsDeltaFramesAlreadyWaiting) {
   ASSERT_TRUE(buffer.pop(frame));
   buffer.require_key_frame();
   EXPECT_EQ(pop_numbers(buffer), Numbers{});
+  EXPECT_EQ(buffer.statistics().frames_dropped, 2U);
   EXPECT_TRUE(buffer.take_key_frame_request(at(66)));
   EXPECT_FALSE(buffer.take_key_frame_request(at(67)));
   insert(buffer, make_frame(4, 103, 1, false), at(99));
@@ -234,6 +256,19 @@ TEST(VideoJitterLoss, RequireKeyFrameIsMetByOneThatIsAlreadyThere) {
   buffer.require_key_frame();
   buffer.insert(underway[1].view(), at(100));
   EXPECT_EQ(pop_numbers(buffer), Numbers{4});
+}
+
+TEST(VideoJitterLoss, RequireKeyFrameDropsTheFrameUnderwayAtOnce) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 1, true), at(0));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{1});
+  const auto underway = make_frame(2, 101, 3, false);
+  buffer.insert(underway[0].view(), at(33));
+  buffer.require_key_frame();
+  EXPECT_EQ(buffer.statistics().frames_dropped, 1U);
+  buffer.insert(underway[1].view(), at(34));
+  buffer.insert(underway[2].view(), at(35));
+  EXPECT_EQ(pop_numbers(buffer), Numbers{});
 }
 
 TEST(VideoJitterLoss, LatePacketsOfDroppedFramesAreDiscarded) {

@@ -15,7 +15,7 @@ struct VideoPacket {
   std::uint16_t sequence_number = 0;
   RtpTimestamp timestamp{};
   bool marker = false;        ///< last packet of its frame
-  bool starts_frame = false;  ///< first packet of its frame (of a later slice or layer: no matter)
+  bool starts_frame = false;  ///< first packet of its frame, not of a later slice or layer
   bool is_key_frame = false;  ///< meaningful where starts_frame
   ByteView payload;  ///< at most kMaxPayload bytes; may be empty (padding): it only fills its place
 };
