@@ -15,6 +15,11 @@ import sys
 SUPPORTED = sys.platform == "linux"
 
 
+def is_closing(transport: asyncio.BaseTransport) -> bool:
+    """As the method of the same name, which aioice's transport for TURN lacks."""
+    return hasattr(transport, "is_closing") and transport.is_closing()
+
+
 def connect_beside(transport: asyncio.BaseTransport, remote: tuple[str, int]) -> socket.socket:
     """Returns a socket bound to the local address of `transport` and connected to `remote`.
 
@@ -22,7 +27,7 @@ def connect_beside(transport: asyncio.BaseTransport, remote: tuple[str, int]) ->
     or if the kernel refuses.
     """
     original = transport.get_extra_info("socket")
-    if original is None or transport.is_closing():
+    if original is None or is_closing(transport):
         raise OSError("the transport has no socket to share")
     # A duplicate, because event loops hand out wrappers that differ in what they let through.
     with socket.socket(fileno=os.dup(original.fileno())) as shared:

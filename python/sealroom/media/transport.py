@@ -271,7 +271,7 @@ class MediaTransport:
         if self._route is None:
             return
         protocol, remote = self._route
-        if protocol.transport.is_closing():
+        if socket_takeover.is_closing(protocol.transport):
             return
         try:
             protocol.datagram_received(datagram, remote)
@@ -282,7 +282,7 @@ class MediaTransport:
     def _flush_outgoing(self) -> None:
         outgoing = self._packet_transport.take_outgoing()
         pair = self._connection.selected_pair
-        if pair is None or pair.protocol.transport.is_closing():
+        if pair is None or socket_takeover.is_closing(pair.protocol.transport):
             return
         for datagram in outgoing:
             pair.protocol.transport.sendto(datagram, pair.remote_addr)

@@ -205,6 +205,34 @@ async def test_an_optional_takeover_that_is_refused_falls_back(connected_pair, m
     await until(lambda: two.received == [RTP])
 
 
+class TurnLikeTransport:
+    """aioice's transport for TURN: no socket to share, and no `is_closing`."""
+
+    def __init__(self):
+        self.sent = []
+
+    def get_extra_info(self, name):
+        return None
+
+    def sendto(self, data, addr):
+        self.sent.append((data, addr))
+
+    def close(self):
+        pass
+
+
+async def test_a_relayed_pair_uses_the_fallback(connected_pair, monkeypatch):
+    (one, _), peers = await connected_pair(takeover=False)
+    pair = peers[0].transport._connection.selected_pair
+    relay = TurnLikeTransport()
+    with pytest.raises(OSError, match="no socket"):
+        transport.socket_takeover.connect_beside(relay, pair.remote_addr)
+    with monkeypatch.context() as patch:
+        patch.setattr(pair.protocol, "transport", relay)
+        one.send(RTP)
+        await until(lambda: relay.sent == [(RTP, pair.remote_addr)])
+
+
 async def test_a_wrong_certificate_fails_both_ends(make_peer):
     fakes, peers = zip(make_peer(), make_peer(), strict=True)
     peers[0].add_section(kind="video", codec="vp8", direction="sendonly", ssrc=7)
