@@ -28,7 +28,6 @@ from sealroom.protocol import (
     RPC_PATH,
     ChallengeParams,
     ChallengeResult,
-    ErrorObject,
     EventEnvelope,
     Incoming,
     LoginParams,
@@ -242,8 +241,10 @@ class Connection:
             reason = str(error)
         except msgspec.DecodeError as error:
             reason = f"the Bridge sent a malformed message: {error}"
-            await self._socket.close(1002)
-        self._closed(reason)
+        finally:
+            # Before anything else that waits: who waits for a response must hear of it at once.
+            self._closed(reason)
+        await self._socket.close(1002)
 
     def _handle(self, message: Incoming) -> None:
         if message.method is not msgspec.UNSET:
@@ -255,7 +256,7 @@ class Connection:
             return  # an answer after its time-out
         method, response = waiting
         if message.error is not msgspec.UNSET:
-            response.set_exception(refusal(method, cast(ErrorObject, message.error)))
+            response.set_exception(refusal(method, message.error))
         elif message.result is not msgspec.UNSET:
             # A copy: Raw is a view of the message.
             response.set_result(msgspec.Raw(bytes(cast(Any, message.result))))

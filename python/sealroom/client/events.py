@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sealroom.client.models import ParticipantInfo, StreamInfo
+from sealroom.protocol import TransportRole
 
 MAX_UNREAD_EVENTS = 1024
 
@@ -95,6 +96,18 @@ class FrameRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaFailed:
+    """The media connection in one direction broke; leave the room and join again.
+
+    If it was the "subscriber", remote tracks have ended; if the "publisher", nothing is sent.
+    """
+
+    room_id: str
+    transport: TransportRole
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventsDropped:
     """The application read too slowly: this many of the oldest events are lost."""
 
@@ -118,6 +131,7 @@ Event = (
     | StreamRefused
     | StreamUnpublished
     | FrameRejected
+    | MediaFailed
     | EventsDropped
     | ConnectionClosed
 )

@@ -119,7 +119,7 @@ class Inbox:
             case EventType.STREAM_PUBLISHED, StreamView():
                 await room.stream_published(data)
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
-                room.stream_unpublished(data)
+                await room.stream_unpublished(data)
             case EventType.MEDIA_OFFER, MediaOffer():
                 await room.media_offered(data)
 

@@ -104,6 +104,11 @@ class Publisher:
                 )
                 one.outgoing.start()
 
+    @property
+    def is_dead(self) -> bool:
+        """True once the media connection has failed or was closed; nothing can be published."""
+        return self.peer.state in ("failed", "closed")
+
     async def unpublish(self, stream_id: str) -> None:
         """Stops a stream's tracks; their sources stay the application's to stop."""
         async with self._lock:
@@ -114,9 +119,10 @@ class Publisher:
                 self._tracks.remove(one)
 
     async def close(self) -> None:
-        for one in self._tracks:
+        tracks, self._tracks = self._tracks, []
+        for one in tracks:
             await one.outgoing.stop()
-        self._tracks.clear()
+        self.peer.on_state_change = None
         await self.peer.close()
         self.session.close()
 

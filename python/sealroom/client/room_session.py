@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import uuid
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 from sealroom._core import crypto as native_crypto
 from sealroom._core.session import MediaSession
 from sealroom.client.connection import Connection
+from sealroom.client.errors import NotJoinedError, RequestRefusedError
 from sealroom.client.events import (
     BoundedStream,
     Event,
     FrameRejected,
+    MediaFailed,
     ParticipantJoined,
     ParticipantLeft,
     StreamPublished,
@@ -31,8 +34,10 @@ from sealroom.client.models import (
 from sealroom.client.publisher import Publisher, StagedTrack
 from sealroom.client.rooms import OpenRoom, RoomDirectory
 from sealroom.client.subscriber import RemoteTrack, Subscriber
+from sealroom.client.wanted_tracks import WantedTracks
 from sealroom.crypto.announcement import VerifiedStream, make_announcement
 from sealroom.crypto.errors import StreamReplayError
+from sealroom.crypto.signed_object import read_unverified
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
 from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.media.negotiation import MediaPeer
@@ -46,11 +51,13 @@ from sealroom.protocol import (
     PublishParams,
     PublishResult,
     SignedObject,
+    StreamAnnouncement,
     StreamView,
     SubscriptionParams,
     SubscriptionResult,
     TrackAssignment,
     TrackSelector,
+    TransportRole,
     UnpublishParams,
 )
 from sealroom.protocol import (
@@ -97,11 +104,12 @@ class RoomSession:
         ]
         self._emit = emit
         self._ended_nonces: dict[bytes, None] = {}
-        self._wanted: dict[str, set[str] | None] = {}  # tracks by stream, None for all
+        self._wanted = WantedTracks()
         self._publisher: Publisher | None = None
         self._subscriber: Subscriber | None = None
         self._drops_broken_frames = True
         self._subscription_lock = asyncio.Lock()
+        self._is_closed = False
 
     async def start(self, streams: Sequence[StreamView]) -> None:
         """Takes the streams that were there before."""
@@ -132,17 +140,25 @@ class RoomSession:
         self.streams[view.stream_id] = stream
         self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
 
-    def stream_unpublished(self, data: StreamUnpublishedData) -> None:
-        stream = self.streams.pop(data.stream_id, None)
+    async def stream_unpublished(self, data: StreamUnpublishedData) -> None:
+        """Ends a stream; one of this participant's own, if somebody else unpublished it, too."""
+        stream = self._forget_stream(data.stream_id)
         if stream is None:
             return
-        while len(self._ended_nonces) >= MAX_ENDED_STREAMS:
-            del self._ended_nonces[next(iter(self._ended_nonces))]
-        self._ended_nonces[stream.announcement.nonce] = None
-        self._wanted.pop(data.stream_id, None)
+        if self._publisher is not None:
+            await self._publisher.unpublish(data.stream_id)
         if self._subscriber is not None:
             self._subscriber.end_stream(data.stream_id)
         self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
+
+    def _forget_stream(self, stream_id: str) -> VerifiedStream | None:
+        self._wanted.forget([stream_id])
+        stream = self.streams.pop(stream_id, None)
+        if stream is not None:
+            while len(self._ended_nonces) >= MAX_ENDED_STREAMS:
+                del self._ended_nonces[next(iter(self._ended_nonces))]
+            self._ended_nonces[stream.announcement.nonce] = None
+        return stream
 
     async def media_offered(self, data: MediaOffer) -> None:
         async with self._subscription_lock:
@@ -152,8 +168,10 @@ class RoomSession:
 
     async def publish(self, stream_id: str, tracks: list[StagedTrack]) -> None:
         """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`."""
+        self._check_open()
         if self._publisher is None:
-            self._publisher = Publisher(self._make_peer)
+            self._publisher = Publisher(self._make_publisher_peer)
+        publisher = self._publisher
         nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
         announcement = make_announcement(
             self._connection.identity,
@@ -168,7 +186,7 @@ class RoomSession:
             return await self._signal_publish(announcement, offer)
 
         try:
-            await self._publisher.publish(
+            await publisher.publish(
                 stream_id,
                 tracks,
                 keys=self._room.keys,
@@ -176,17 +194,36 @@ class RoomSession:
                 nonce=nonce,
                 signal=signal,
             )
+        except RequestRefusedError:
+            raise  # the Bridge knows no such stream, and the other streams go on
         except BaseException:
-            # The Bridge may know the stream although the media connection failed.
-            publisher, self._publisher = self._publisher, None
-            await publisher.close()
+            await self._abandon(publisher, stream_id)
             raise
+        self.streams[stream_id] = VerifiedStream(
+            stream_id=stream_id,
+            participant_id=self.participant_id,
+            user_id=self._connection.user_id,
+            fingerprint=self._connection.identity.public.fingerprint,
+            announcement=read_unverified(announcement, StreamAnnouncement),  # our own
+        )
 
     async def unpublish(self, stream_id: str) -> None:
-        params = UnpublishParams(room_id=self.room_id, stream_id=stream_id)
         if self._publisher is not None:
             await self._publisher.unpublish(stream_id)
+        if self._forget_stream(stream_id) is None:
+            return  # somebody with the right to has unpublished it before
+        params = UnpublishParams(room_id=self.room_id, stream_id=stream_id)
         await self._connection.call("stream.unpublish", params, Empty)
+
+    async def _abandon(self, publisher: Publisher, stream_id: str) -> None:
+        # The Bridge may know the stream although it carries nothing.
+        if publisher.is_dead:
+            if self._publisher is publisher:
+                self._publisher = None
+            await publisher.close()
+        params = UnpublishParams(room_id=self.room_id, stream_id=stream_id)
+        with contextlib.suppress(SealroomError):
+            await self._connection.call("stream.unpublish", params, Empty)
 
     # In.
 
@@ -203,8 +240,11 @@ class RoomSession:
             if one.track_id is not None:
                 stream.track(one.track_id)
         async with self._subscription_lock:
-            before = dict(self._wanted)
-            self._note_wanted(add, remove)
+            before = self._wanted.copy()
+            for one in remove:
+                self._wanted.remove(one, self.streams.get(one.stream_id))
+            for one in add:
+                self._wanted.add(one)
             params = SubscriptionParams(
                 room_id=self.room_id, add=_selectors(add), remove=_selectors(remove)
             )
@@ -253,6 +293,7 @@ class RoomSession:
 
     async def close(self) -> None:
         """Ends both connections and all tracks; the Bridge is told by the caller."""
+        self._is_closed = True
         publisher, self._publisher = self._publisher, None
         subscriber, self._subscriber = self._subscriber, None
         if publisher is not None:
@@ -262,19 +303,42 @@ class RoomSession:
         for tracks in self.track_streams:
             tracks.close()
 
-    def _make_peer(self, session: MediaSession) -> MediaPeer:
-        return MediaPeer(
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise NotJoinedError(f"room {self.room_id} was left meanwhile")
+
+    def _make_publisher_peer(self, session: MediaSession) -> MediaPeer:
+        return self._make_peer(session, "publisher")
+
+    def _make_subscriber_peer(self, session: MediaSession) -> MediaPeer:
+        return self._make_peer(session, "subscriber")
+
+    def _make_peer(self, session: MediaSession, role: TransportRole) -> MediaPeer:
+        peer = MediaPeer(
             session, host_addresses=self._host_addresses, ice_servers=self._ice_servers
         )
+        peer.on_state_change = lambda state: self._media_state_changed(peer, role, state)
+        return peer
+
+    def _media_state_changed(self, peer: MediaPeer, role: TransportRole, state: str) -> None:
+        if self._is_closed or state not in ("failed", "closed"):
+            return
+        reason = peer.transport.failure or f"the transport is {state}"
+        if role == "subscriber" and self._subscriber is not None:
+            self._subscriber.end_all()
+        self._emit(MediaFailed(self.room_id, role, reason))
 
     async def _signal_publish(self, announcement: SignedObject, offer: str) -> str:
         params = PublishParams(room_id=self.room_id, announcement=announcement, offer=offer)
         return (await self._connection.call("stream.publish", params, PublishResult)).answer
 
     async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
+        self._check_open()
         if self._subscriber is None:
             self._subscriber = Subscriber(
-                self._make_peer, on_track=self._track_added, on_rejected=self._frame_rejected
+                self._make_subscriber_peer,
+                on_track=self._track_added,
+                on_rejected=self._frame_rejected,
             )
             self._subscriber.set_drop_broken_frames(self._drops_broken_frames)
         answer = await self._subscriber.accept(
@@ -284,30 +348,7 @@ class RoomSession:
         await self._connection.call("media.answer", params, AnswerResult)
 
     def _wanted_stream(self, stream_id: str, track_id: str) -> VerifiedStream | None:
-        if stream_id not in self._wanted:
-            return None
-        tracks = self._wanted[stream_id]
-        return self.streams.get(stream_id) if tracks is None or track_id in tracks else None
-
-    def _note_wanted(
-        self, add: Sequence[StreamSubscription], remove: Sequence[StreamSubscription]
-    ) -> None:
-        for one in remove:
-            tracks = self._wanted.get(one.stream_id, set())
-            if one.track_id is None:
-                self._wanted.pop(one.stream_id, None)
-                continue
-            if tracks is None:
-                stream = self.streams.get(one.stream_id)
-                tracks = {t.track_id for t in stream.announcement.tracks} if stream else set()
-            self._wanted[one.stream_id] = tracks - {one.track_id}
-        for one in add:
-            if one.track_id is None:
-                self._wanted[one.stream_id] = None
-                continue
-            tracks = self._wanted.get(one.stream_id, set())
-            if tracks is not None:
-                self._wanted[one.stream_id] = tracks | {one.track_id}
+        return self.streams.get(stream_id) if self._wanted.wants(stream_id, track_id) else None
 
     def _track_added(self, remote: RemoteTrack) -> None:
         for tracks in self.track_streams:

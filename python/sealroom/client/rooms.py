@@ -99,7 +99,7 @@ class RoomDirectory:
         result = await self._connection.call("room.get", RoomParams(room_id=room_id), RoomResult)
         return await self.open(result.room, expected=room_id)
 
-    async def list(self, skip: int, limit: int, sort_order: str) -> StreamRoomList:
+    async def page(self, skip: int, limit: int, sort_order: str) -> StreamRoomList:
         """See `StreamApi.list_stream_rooms`."""
         if sort_order not in ("asc", "desc"):
             raise InvalidArgumentError("sort_order: 'asc' or 'desc'")

@@ -96,8 +96,8 @@ class StreamApi:
     async def list_stream_rooms(
         self, *, skip: int = 0, limit: int = 100, sort_order: str = "desc"
     ) -> StreamRoomList:
-        """Lists the caller's rooms by time of creation; one that does not verify spoils no other."""
-        return await self._directory.list(skip, limit, sort_order)
+        """Lists the caller's rooms by creation; one that does not verify spoils no other."""
+        return await self._directory.page(skip, limit, sort_order)
 
     async def delete_stream_room(self, room_id: str) -> None:
         """Deletes a room; its participants are out at once."""

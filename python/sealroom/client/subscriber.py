@@ -126,9 +126,14 @@ class Subscriber:
         for key in [key for key in self._tracks if key[0] == stream_id]:
             self._remove(key)
 
-    async def close(self) -> None:
+    def end_all(self) -> None:
+        """Ends every track: the media connection is gone."""
         for key in list(self._tracks):
             self._remove(key)
+
+    async def close(self) -> None:
+        self.end_all()
+        self.peer.on_state_change = None
         await self.peer.close()
         self.session.close()
 
