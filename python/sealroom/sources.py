@@ -1,0 +1,131 @@
+"""Media for programs to send: any file FFmpeg reads, or a test picture and tone, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import av
+from aiortc import MediaStreamTrack
+from aiortc.contrib.media import MediaPlayer
+from av import VideoFrame
+
+from sealroom.errors import SealroomError
+
+TEST_SOURCE: Final = "test"
+TEST_WIDTH: Final = 640
+TEST_HEIGHT: Final = 480
+TEST_RATE: Final = 30
+_TEST_GRAPH: Final = (
+    f"testsrc2=size={TEST_WIDTH}x{TEST_HEIGHT}:rate={TEST_RATE}[out0];"
+    "sine=frequency=440:beep_factor=4:sample_rate=48000:samples_per_frame=960[out1]"
+)
+# Sources are timed to the millisecond or worse; a frame that much early still counts as on time.
+_RATE_TOLERANCE: Final = 0.9
+
+
+class SourceError(SealroomError):
+    """A media source cannot be opened, or holds neither pictures nor sound."""
+
+    code = "source"
+
+
+class MediaSource:
+    """The first video and the first audio track of a source, each None if there is none.
+
+    Frames come at the pace of a clock. Take from every track that is there or stop it: what is not
+    taken is kept. Event-loop thread only.
+    """
+
+    def __init__(self, video: MediaStreamTrack | None, audio: MediaStreamTrack | None) -> None:
+        self.video = video
+        self.audio = audio
+
+    @property
+    def tracks(self) -> list[MediaStreamTrack]:
+        """The tracks that are there, video first."""
+        return [track for track in (self.video, self.audio) if track is not None]
+
+    def stop(self) -> None:
+        """Ends all tracks and closes the file. Idempotent."""
+        for track in self.tracks:
+            track.stop()
+
+
+def open_source(
+    name: str, *, max_width: int = TEST_WIDTH, max_height: int = TEST_HEIGHT, max_rate: int = 30
+) -> MediaSource:
+    """Opens a media file, or FFmpeg's test picture and tone when `name` is "test".
+
+    Larger pictures are scaled down to fit, faster ones thinned out to `max_rate` frames a second.
+
+    Raises:
+        SourceError: there is no such file, it is no media file, or it has no usable track.
+    """
+    if name == TEST_SOURCE:
+        player = MediaPlayer(_TEST_GRAPH, format="lavfi")
+        return MediaSource(player.video, player.audio)
+    if not Path(name).is_file():
+        raise SourceError(f"there is no file {name}; give a media file, or 'test'")
+    try:
+        player = MediaPlayer(name)
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{name} is not a media file that FFmpeg reads: {error}") from error
+    video: MediaStreamTrack | None = player.video
+    if video is None and player.audio is None:
+        raise SourceError(f"{name} holds neither pictures nor sound")
+    if video is not None:
+        video = FittedTrack(video, max_width, max_height, max_rate)
+    return MediaSource(video, player.audio)
+
+
+class FittedTrack(MediaStreamTrack):
+    """Video of another track, scaled down into a size and thinned out to a rate."""
+
+    kind = "video"
+
+    def __init__(self, source: MediaStreamTrack, width: int, height: int, rate: int) -> None:
+        super().__init__()
+        self._source = source
+        self._size = (width, height)
+        self._least_step = _RATE_TOLERANCE / rate
+        self._last_time: float | None = None
+
+    async def recv(self) -> VideoFrame:
+        """Returns the next frame; raises MediaStreamError at the end of the source."""
+        while True:
+            frame: Any = await self._source.recv()
+            if self._is_due(frame.time):
+                break
+        width, height = fit((frame.width, frame.height), self._size)
+        if (width, height) == (frame.width, frame.height):
+            return frame  # type: ignore[no-any-return]
+        return await asyncio.to_thread(_scaled, frame, width, height)
+
+    def stop(self) -> None:
+        """Ends this track and its source."""
+        self._source.stop()
+        super().stop()
+
+    def _is_due(self, time: float | None) -> bool:
+        if time is None:
+            return True
+        last = self._last_time
+        if last is not None and 0 <= time - last < self._least_step:
+            return False
+        self._last_time = time
+        return True
+
+
+def fit(size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
+    """Returns the largest even size of the same shape inside `bounds`, never larger than `size`."""
+    scale = min(1.0, bounds[0] / size[0], bounds[1] / size[1])
+    width, height = (max(2, int(length * scale + 0.5) & ~1) for length in size)
+    return width, height
+
+
+def _scaled(frame: VideoFrame, width: int, height: int) -> VideoFrame:
+    smaller = frame.reformat(width=width, height=height, format="yuv420p")
+    smaller.pts, smaller.time_base = frame.pts, frame.time_base
+    return smaller
