@@ -10,13 +10,27 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from sealroom.client.connection import Connection
-from sealroom.client.events import ConnectionClosed, Event, RoomClosed, RoomCreated, RoomDeleted
+from sealroom.client.events import (
+    ConnectionClosed,
+    Event,
+    ParticipantJoined,
+    ParticipantLeft,
+    RoomClosed,
+    RoomCreated,
+    RoomDeleted,
+    StreamPublished,
+    StreamRefused,
+    StreamUnpublished,
+)
+from sealroom.client.models import ParticipantInfo, StreamInfo
 from sealroom.client.room_session import RoomSession
+from sealroom.client.rooms import RoomDirectory
 from sealroom.errors import SealroomError
 from sealroom.protocol import (
     EventEnvelope,
     EventType,
     MediaOffer,
+    Message,
     Participant,
     StreamView,
     decode_event_data,
@@ -41,10 +55,12 @@ class Inbox:
         self,
         connection: Connection,
         rooms: dict[str, RoomSession],
+        directory: RoomDirectory,
         emit: Callable[[Event], None],
     ) -> None:
         self._connection = connection
         self._rooms = rooms
+        self._directory = directory
         self._emit = emit
         self._waiting: asyncio.Queue[EventEnvelope] = asyncio.Queue(MAX_WAITING_EVENTS)
         self._turn = asyncio.Lock()
@@ -110,6 +126,7 @@ class Inbox:
                 return
         room = self._rooms.get(envelope.room_id)
         if room is None:
+            await self._handle_elsewhere(envelope.room_id, envelope.type, data)
             return
         match envelope.type, data:
             case EventType.PARTICIPANT_JOINED, Participant():
@@ -122,6 +139,24 @@ class Inbox:
                 await room.stream_unpublished(data)
             case EventType.MEDIA_OFFER, MediaOffer():
                 await room.media_offered(data)
+
+    async def _handle_elsewhere(self, room_id: str, kind: EventType, data: Message) -> None:
+        # Events of a room that is not joined, because the application subscribed to them.
+        match kind, data:
+            case EventType.PARTICIPANT_JOINED, Participant():
+                self._emit(ParticipantJoined(room_id, ParticipantInfo.of(data)))
+            case EventType.PARTICIPANT_LEFT, Participant():
+                self._emit(ParticipantLeft(room_id, ParticipantInfo.of(data)))
+            case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
+                self._emit(StreamUnpublished(room_id, data.stream_id, data.user_id))
+            case EventType.STREAM_PUBLISHED, StreamView():
+                try:
+                    opened = await self._directory.get(room_id)
+                    stream = await self._directory.verify_stream(data, opened.record)
+                except SealroomError as error:
+                    self._emit(StreamRefused(room_id, data.stream_id, data.user_id, error))
+                else:
+                    self._emit(StreamPublished(room_id, StreamInfo.of(stream)))
 
     async def _room_deleted(self, room_id: str, data: RoomDeletedData) -> None:
         room = self._rooms.pop(room_id, None)

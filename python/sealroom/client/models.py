@@ -8,7 +8,7 @@ from typing import Any
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.identity import PublicIdentity
 from sealroom.media.sections import CodecName, MediaKind
-from sealroom.protocol import RoomState
+from sealroom.protocol import Participant, RoomState
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,10 @@ class ParticipantInfo:
 
     participant_id: str
     user_id: str
+
+    @classmethod
+    def of(cls, participant: Participant) -> ParticipantInfo:
+        return cls(participant.participant_id, participant.user_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,11 +120,11 @@ class RoomSession:
 
     def participant_joined(self, participant: Participant) -> None:
         if self.participants.setdefault(participant.participant_id, participant) is participant:
-            self._emit(ParticipantJoined(self.room_id, _info(participant)))
+            self._emit(ParticipantJoined(self.room_id, ParticipantInfo.of(participant)))
 
     def participant_left(self, participant: Participant) -> None:
         if self.participants.pop(participant.participant_id, None) is not None:
-            self._emit(ParticipantLeft(self.room_id, _info(participant)))
+            self._emit(ParticipantLeft(self.room_id, ParticipantInfo.of(participant)))
 
     async def stream_published(self, view: StreamView) -> None:
         """Believes the stream if its announcement verifies; a second showing changes nothing."""
@@ -263,10 +263,15 @@ class RoomSession:
         if self._subscriber is not None:
             self._subscriber.set_drop_broken_frames(drop)
 
-    def add_track_listener(self, listener: TrackListener, stream_id: str | None) -> None:
-        self.track_listeners.append((stream_id, listener))
+    def add_track_listener(
+        self, listener: TrackListener, stream_id: str | None
+    ) -> Callable[[], None]:
+        """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
+        entry = (stream_id, listener)
+        self.track_listeners.append(entry)
         for remote in self.remote_tracks():
             self._notify(listener, stream_id, remote)
+        return lambda: self.track_listeners.remove(entry)
 
     def open_track_stream(self) -> BoundedStream[RemoteTrack]:
         tracks: BoundedStream[RemoteTrack] = BoundedStream(MAX_UNREAD_TRACKS)
@@ -371,10 +376,6 @@ class RoomSession:
 def new_id() -> str:
     """A random id for a stream or track."""
     return uuid.uuid4().hex
-
-
-def _info(participant: Participant) -> ParticipantInfo:
-    return ParticipantInfo(participant.participant_id, participant.user_id)
 
 
 def _selectors(subscriptions: Sequence[StreamSubscription]) -> list[TrackSelector]:

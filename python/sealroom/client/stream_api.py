@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from aiortc import MediaStreamTrack
 
@@ -27,9 +27,21 @@ from sealroom.client.rooms import RoomDirectory
 from sealroom.client.subscriber import RemoteTrack
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
-from sealroom.protocol import MAX_NAME_LENGTH, MAX_STREAM_TRACKS, Empty, JoinResult, RoomParams
+from sealroom.protocol import (
+    MAX_NAME_LENGTH,
+    MAX_STREAM_TRACKS,
+    Empty,
+    EventSubscribeParams,
+    EventSubscription,
+    EventType,
+    JoinResult,
+    RoomParams,
+)
 
 logger = logging.getLogger(__name__)
+
+ROOM_EVENTS = (EventType.ROOM_CREATED, EventType.ROOM_DELETED, EventType.ROOM_CLOSED)
+"""What `subscribe_for_events` asks for unless told otherwise."""
 
 
 class StreamApi:
@@ -51,7 +63,7 @@ class StreamApi:
         self._streams: dict[str, tuple[str, list[StagedTrack], bool]] = {}
         self._listeners: list[Callable[[Event], None]] = []
         self._event_streams: list[BoundedStream[Event]] = []
-        self._inbox = Inbox(connection, self._joined, self._emit)
+        self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
 
     # Rooms.
 
@@ -138,10 +150,7 @@ class StreamApi:
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
         """Live participants of a joined room, the caller included."""
-        return [
-            ParticipantInfo(one.participant_id, one.user_id)
-            for one in self._session(room_id).participants.values()
-        ]
+        return [ParticipantInfo.of(one) for one in self._session(room_id).participants.values()]
 
     # Publishing.
 
@@ -234,9 +243,12 @@ class StreamApi:
         on_track: Callable[[RemoteTrack], None],
         *,
         stream_id: str | None = None,
-    ) -> None:
-        """Calls `on_track` with each track received, those already there first."""
-        self._session(room_id).add_track_listener(on_track, stream_id)
+    ) -> Callable[[], None]:
+        """Calls `on_track` with each track received, those already there first.
+
+        Returns a function that ends it.
+        """
+        return self._session(room_id).add_track_listener(on_track, stream_id)
 
     def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
         """Iterates over the tracks received, those already there first, until the room is left."""
@@ -251,17 +263,40 @@ class StreamApi:
 
     # Events.
 
+    async def subscribe_for_events(
+        self, types: Iterable[EventType] = ROOM_EVENTS, *, room_id: str | None = None
+    ) -> str:
+        """Asks the Bridge for events of one room, or of all the caller's rooms, joined or not.
+
+        Those of a joined room come without asking. Returns an id for `unsubscribe_from_events`.
+        """
+        params = EventSubscribeParams(
+            types=list(types),
+            scope="context" if room_id is None else "room",
+            scope_id=self._connection.context_id if room_id is None else room_id,
+        )
+        result = await self._connection.call("events.subscribe", params, EventSubscription)
+        return result.subscription_id
+
+    async def unsubscribe_from_events(self, subscription_id: str) -> None:
+        """Ends what `subscribe_for_events` began."""
+        params = EventSubscription(subscription_id=subscription_id)
+        await self._connection.call("events.unsubscribe", params, Empty)
+
     def add_event_listener(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Calls `listener` with every event; returns a function that ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Iterates over events from now on, until the connection is closed; bounded."""
+    def events(self) -> AsyncIterator[Event]:
+        """Iterates over events from this call on, until the connection is closed; bounded."""
         stream: BoundedStream[Event] = BoundedStream(MAX_UNREAD_EVENTS)
         self._event_streams.append(stream)
         if self._connection.is_closed:
             stream.close()
+        return self._iterate(stream)
+
+    async def _iterate(self, stream: BoundedStream[Event]) -> AsyncIterator[Event]:
         try:
             async for event in stream:
                 if dropped := stream.take_dropped():
