@@ -112,7 +112,9 @@ def imported_packages(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
+            if node.level == 1:
+                continue  # inside the package
+            assert node.level == 0, f"{path}: relative import out of the package"
             module = node.module or ""
             names = [f"sealroom.{alias.name}" for alias in node.names] if module == "sealroom" else [module]
         else:
