@@ -5,7 +5,8 @@ import asyncio
 import pytest
 from bridge_support import Client, Refused, World, eventually
 
-from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType
+from sealroom.bridge.room_store import RoomStore
+from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType, RoomState
 
 ALL = [one.value for one in EventType if one is not EventType.MEDIA_OFFER]
 
@@ -192,6 +193,31 @@ async def test_a_user_removed_while_publishing_leaves_nothing(world: World) -> N
     publishing.cancel()
     await alice.no_event()
     assert (await alice.call("stream.list", room_id=room_id)).streams == []
+
+
+async def test_a_user_removed_while_joining_is_not_in_the_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = await world.user("alice"), await world.user("bob")
+    room = await world.create_room(alice, ["bob"], ttl=0.1)
+    await subscribe(alice, "room", room.room_id)
+    entered, gate = asyncio.Event(), asyncio.Event()
+    set_state = RoomStore.set_state
+
+    async def slow_set_state(self: RoomStore, room_id: str, state: RoomState) -> None:
+        entered.set()
+        await gate.wait()
+        await set_state(self, room_id, state)
+
+    monkeypatch.setattr(RoomStore, "set_state", slow_set_state)
+    joining = asyncio.create_task(bob.join(room.room_id))
+    await entered.wait()
+    await world.bridge.admin.user_remove(world.context_id, "bob")
+    gate.set()
+    await alice.event(EventType.ROOM_CLOSED)  # it was opened, is empty, and ages
+    assert (await alice.call("room.participants", room_id=room.room_id)).participants == []
+    await alice.no_event()
+    joining.cancel()
 
 
 async def test_two_who_join_and_leave_at_once_see_a_consistent_room(world: World) -> None:

@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import alembic.command
 import alembic.config
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -23,6 +23,10 @@ from .errors import BridgeError
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
 _SQLITE_BUSY_MS = 5000
+
+_Result = TypeVar("_Result")
+_Parameters = ParamSpec("_Parameters")
+_Owner = TypeVar("_Owner", bound="HasDatabase")
 
 
 def migrate(connection: Connection) -> None:
@@ -40,6 +44,23 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._writing = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run `work` to its end, even if the caller is cancelled meanwhile."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; else nobody needs it
+
+    async def drain(self) -> None:
+        """Wait until all work is done."""
+        await asyncio.gather(*self._running, return_exceptions=True)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -52,6 +73,29 @@ class Database:
         """Transaction that is committed at the end and rolled back on an exception."""
         async with self._writing, self._engine.begin() as connection:
             yield connection
+
+
+class HasDatabase(Protocol):
+    """A class whose methods `uncancelled` may wrap."""
+
+    _database: Database
+
+
+def uncancelled(
+    method: Callable[Concatenate[_Owner, _Parameters], Coroutine[Any, Any, _Result]],
+) -> Callable[Concatenate[_Owner, _Parameters], Coroutine[Any, Any, _Result]]:
+    """Make a query run to its end, even if its caller is cancelled.
+
+    A connection cancelled in a query is thrown away, and a database in memory with it.
+    """
+
+    @wraps(method)
+    async def wrapper(
+        self: _Owner, /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
+    ) -> _Result:
+        return await self._database.finish(method(self, *args, **kwargs))
+
+    return wrapper
 
 
 @asynccontextmanager
@@ -69,37 +113,24 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     except ArgumentError:
         raise BridgeError("The database URL is malformed; try sqlite+aiosqlite:///FILE.") from None
     options: dict[str, Any] = {"hide_parameters": True}
-    in_memory = False
-    if parsed.get_backend_name() == "sqlite":
-        in_memory = parsed.database in (None, "", ":memory:")
-        if in_memory:
-            parsed = _shared_memory(parsed)
-            options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
-        else:
-            assert parsed.database is not None
-            _create_private(Path(parsed.database))
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    if is_sqlite and parsed.database in (None, "", ":memory:"):
+        # One connection, used by one task at a time: it is the database.
+        options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+    elif is_sqlite:
+        assert parsed.database is not None
+        _create_private(Path(parsed.database))
     engine = create_async_engine(parsed, **options)
-    if parsed.get_backend_name() == "sqlite":
+    if is_sqlite:
         event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-    # A database in memory lasts while a connection to it is open, and the pool drops its connection
-    # when a task is cancelled in a query: this one keeps the data.
-    anchor = create_async_engine(parsed, **options) if in_memory else None
+    database = Database(engine)
     try:
-        if anchor is not None:
-            async with anchor.connect():
-                pass
-        async with engine.begin() as connection:
+        async with database.write() as connection:
             await connection.run_sync(migrate)
-        yield Database(engine)
+        yield database
     finally:
+        await database.drain()
         await engine.dispose()
-        if anchor is not None:
-            await anchor.dispose()
-
-
-def _shared_memory(url: URL) -> URL:
-    name = f"file:sealroom-{uuid4().hex}"
-    return url.set(database=name, query={"mode": "memory", "cache": "shared", "uri": "true"})
 
 
 def _create_private(path: Path) -> None:

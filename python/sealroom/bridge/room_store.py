@@ -19,7 +19,7 @@ from sealroom.protocol import (
     SignedObject,
 )
 
-from .database import Database
+from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
 from .schema import room_members, rooms, sealed_secrets
 from .store import now_ms
@@ -42,6 +42,7 @@ class RoomStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @uncancelled
     async def create(
         self,
         *,
@@ -115,11 +116,13 @@ class RoomStore:
             modified_at=now,
         )
 
+    @uncancelled
     async def get(self, room_id: str, user_id: str) -> RoomView | None:
         """Return a room with the user's own sealed secrets. Whether the user may is not asked."""
         views = await self._views([room_id], user_id)
         return views[0] if views else None
 
+    @uncancelled
     async def page(
         self,
         context_id: str,
@@ -157,6 +160,7 @@ class RoomStore:
             chosen.append(row.room_id)
         return total or 0, await self._views(chosen, user_id)
 
+    @uncancelled
     async def lifecycle(self, room_id: str) -> tuple[RoomState, float] | None:
         """Return state and empty-room time to live of a room, None if it does not exist."""
         query = sa.select(rooms.c.state, rooms.c.empty_room_ttl).where(rooms.c.room_id == room_id)
@@ -164,6 +168,7 @@ class RoomStore:
             row = (await connection.execute(query)).first()
         return None if row is None else (row.state, row.empty_room_ttl)
 
+    @uncancelled
     async def set_state(self, room_id: str, state: RoomState) -> None:
         """Change the state of a room; nothing happens if it is gone."""
         async with self._database.write() as connection:
@@ -173,12 +178,14 @@ class RoomStore:
                 .values(state=state, modified_at=now_ms())
             )
 
+    @uncancelled
     async def open_rooms(self) -> dict[str, float]:
         """Return the rooms in state `open` with their empty-room time to live."""
         query = sa.select(rooms.c.room_id, rooms.c.empty_room_ttl).where(rooms.c.state == "open")
         async with self._database.read() as connection:
             return {row.room_id: row.empty_room_ttl for row in await connection.execute(query)}
 
+    @uncancelled
     async def record_payload(self, room_id: str) -> bytes | None:
         """Return the bytes of a room's signed record, None if the room does not exist."""
         query = sa.select(rooms.c.record_payload).where(rooms.c.room_id == room_id)
@@ -186,11 +193,13 @@ class RoomStore:
             payload: bytes | None = await connection.scalar(query)
         return payload
 
+    @uncancelled
     async def delete(self, room_id: str) -> None:
         """Delete a room with its members and secrets; nothing happens if it is gone."""
         async with self._database.write() as connection:
             await connection.execute(sa.delete(rooms).where(rooms.c.room_id == room_id))
 
+    @uncancelled
     async def summaries(
         self, context_id: str, skip: int, limit: int
     ) -> tuple[int, list[RoomSummary]]:

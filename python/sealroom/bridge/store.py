@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from sealroom.protocol import MAX_CONTEXT_USERS, Context, ErrorCode, User
 
-from .database import Database
+from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
 from .schema import api_keys, bridge_info, contexts, users
 
@@ -35,11 +35,13 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @uncancelled
     async def ping(self) -> None:
         """Return if the database answers."""
         async with self._database.read() as connection:
             await connection.execute(sa.text("SELECT 1"))
 
+    @uncancelled
     async def bridge_id(self) -> str:
         """Return the id of this Bridge, chosen at its first start."""
         async with self._database.write() as connection:
@@ -54,6 +56,7 @@ class Store:
 
     # --- API keys ---
 
+    @uncancelled
     async def create_api_key(self, title: str) -> str:
         """Make a new key and return it; only its hash is stored."""
         key = API_KEY_PREFIX + secrets.token_urlsafe(32)
@@ -65,12 +68,14 @@ class Store:
             )
         return key
 
+    @uncancelled
     async def has_api_key(self) -> bool:
         """Tell whether any key exists."""
         async with self._database.read() as connection:
             count = await connection.scalar(sa.select(sa.func.count()).select_from(api_keys))
         return bool(count)
 
+    @uncancelled
     async def check_api_key(self, key: str) -> bool:
         """Tell whether a key is valid; every stored hash is compared, each in constant time."""
         wanted = _hash_key(key)
@@ -81,6 +86,7 @@ class Store:
 
     # --- Contexts ---
 
+    @uncancelled
     async def create_context(self, title: str) -> Context:
         """Make a new context."""
         context = Context(context_id=uuid4().hex, title=title, created_at=now_ms())
@@ -92,6 +98,7 @@ class Store:
             )
         return context
 
+    @uncancelled
     async def list_contexts(self, skip: int, limit: int) -> tuple[int, list[Context]]:
         """Return the number of contexts and one page, oldest first."""
         query = sa.select(contexts).order_by(contexts.c.created_at, contexts.c.context_id)
@@ -103,6 +110,7 @@ class Store:
             for row in rows
         ]
 
+    @uncancelled
     async def require_context(self, context_id: str) -> None:
         """Return if the context exists.
 
@@ -116,6 +124,7 @@ class Store:
 
     # --- Users ---
 
+    @uncancelled
     async def add_user(
         self, context_id: str, user_id: str, identity: str, fingerprint: bytes
     ) -> None:
@@ -144,6 +153,7 @@ class Store:
                 ErrorCode.USER_EXISTS, field="user_id", remedy="remove the user first"
             ) from None
 
+    @uncancelled
     async def remove_user(self, context_id: str, user_id: str) -> None:
         """Remove a user.
 
@@ -159,6 +169,7 @@ class Store:
                     ErrorCode.USER_NOT_FOUND, field="user_id", remedy="see admin.user_list"
                 )
 
+    @uncancelled
     async def find_user(self, context_id: str, user_id: str) -> User | None:
         """Return one user, if there is one."""
         query = sa.select(users.c.identity).where(
@@ -168,6 +179,7 @@ class Store:
             identity: str | None = await connection.scalar(query)
         return None if identity is None else User(user_id=user_id, identity=identity)
 
+    @uncancelled
     async def list_users(
         self, context_id: str, skip: int, limit: int, user_ids: Sequence[str] | None = None
     ) -> tuple[int, list[User]]:
@@ -182,6 +194,7 @@ class Store:
             rows = (await connection.execute(query)).all()
         return total or 0, [User(user_id=row.user_id, identity=row.identity) for row in rows]
 
+    @uncancelled
     async def fingerprints(self, context_id: str, user_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the fingerprints of those of the users who exist."""
         found: dict[str, bytes] = {}
