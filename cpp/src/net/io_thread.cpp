@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "poller.h"
-#include "timer_heap.h"
+#include "sealroom/base/timer_heap.h"
 
 namespace sealroom::net {
 namespace {

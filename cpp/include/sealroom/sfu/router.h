@@ -17,8 +17,10 @@
 namespace sealroom::sfu {
 
 using TransportId = StrongNumber<struct TransportIdTag, std::uint64_t>;  ///< one DTLS association
-using ProducerId = StrongNumber<struct ProducerIdTag, std::uint64_t>;    ///< a track somebody sends to the router
-using ConsumerId = StrongNumber<struct ConsumerIdTag, std::uint64_t>;    ///< that track on its way to a subscriber
+using ProducerId =
+    StrongNumber<struct ProducerIdTag, std::uint64_t>;  ///< a track somebody sends to the router
+using ConsumerId =
+    StrongNumber<struct ConsumerIdTag, std::uint64_t>;  ///< that track on its way to a subscriber
 
 struct ProducerConfig {
   rtp::Codec codec{};
@@ -38,7 +40,7 @@ struct ProducerStatistics {
   std::uint64_t packets_received = 0;
   std::uint64_t bytes_received = 0;  ///< RTP payload
   std::uint64_t packets_lost = 0;
-  std::uint64_t nacks_sent = 0;
+  std::uint64_t nacks_sent = 0;  ///< packets asked for, retries counted
   std::uint64_t key_frame_requests_sent = 0;
 };
 
@@ -46,7 +48,7 @@ struct ConsumerStatistics {
   std::uint64_t packets_sent = 0;
   std::uint64_t bytes_sent = 0;  ///< RTP payload
   std::uint64_t packets_retransmitted = 0;
-  std::uint64_t nacks_received = 0;
+  std::uint64_t nacks_received = 0;  ///< messages
   std::uint64_t key_frame_requests_received = 0;
   std::uint8_t fraction_lost = 0;  ///< of the last receiver report, of 256
 };
@@ -54,6 +56,7 @@ struct ConsumerStatistics {
 struct RouterStatistics {
   std::uint64_t packets_received = 0;
   std::uint64_t packets_forwarded = 0;
+  std::uint64_t bytes_forwarded = 0;   ///< RTP payload
   std::uint64_t packets_rejected = 0;  ///< not authentic, replayed, or of no producer
 };
 
@@ -75,16 +78,22 @@ struct RouterLimits {
   std::size_t max_transports = 10000;
   std::size_t max_producers = 10000;
   std::size_t max_consumers = 100000;
-  std::size_t max_tapped_frames = 256;  ///< per producer, oldest dropped
+  std::size_t max_tapped_frames = 256;  ///< per producer, and 32 MiB; oldest dropped
 };
 
-/// A selective forwarding unit (RFC 7667 section 3.7): opens SRTP from a producer, rewrites the header for each consumer, seals
-/// it again. Holds no frame key: this layer does not link sframe. Answers NACKs from a packet cache per producer (a
-/// retransmission is byte-identical to the first sending), asks the producer for what it lost itself, passes key-frame
-/// requests on at most every 300 ms per producer, and originates receiver reports to producers and sender reports to
-/// consumers. A video consumer starts with a key frame, which its arrival asks for.
-/// Sans-IO and single-threaded: one input (datagram, time-out, change), then drain poll_transmit until it says false.
-/// No allocation per packet after warm-up.
+/// A selective forwarding unit (RFC 7667 section 3.7): opens SRTP from a producer, rewrites the
+/// header for each consumer, seals it again. Holds no frame key: this layer does not link sframe.
+/// Answers NACKs from a packet cache per producer (a retransmission is byte-identical to the first
+/// sending, no sequence number ever stands for two packets), asks the producer for what it lost
+/// itself, passes key-frame requests on at most every 300 ms per producer, and originates receiver
+/// reports to producers and sender reports to consumers. A video consumer starts with a key frame,
+/// which its arrival asks for.
+/// Sans-IO and single-threaded: one input (datagram, time-out, change), then drain poll_transmit
+/// until it says false. After a change look at next_timeout too: what it set off (a key-frame
+/// request) may be due at once. No allocation per packet after warm-up. Memory: 1.5 MiB of cache
+/// per video producer that has sent, 0.2 MiB per audio producer; per transport what was waiting to
+/// leave at its worst. Errors: invalid_argument for an unknown id or a bad configuration,
+/// limit_exceeded, and those of srtp.
 class Router {
  public:
   explicit Router(crypto::Backend backend, RouterLimits limits = {});
@@ -94,19 +103,24 @@ class Router {
 
   Result<TransportId> add_transport();
   void remove_transport(TransportId id);  ///< and its producers and consumers
-  /// Installs the keys of the association; packets before are dropped. `send` and `receive` are master key and salt.
+  /// Installs the keys of the association, once; packets before are dropped. `send` and `receive`
+  /// are master key and salt.
   Result<void> set_keys(TransportId id, srtp::Profile profile, ByteView send, ByteView receive);
+  /// For producers and consumers added afterwards: those there keep theirs, as a retransmission
+  /// must not differ.
   Result<void> set_extensions(TransportId id, const rtp::ExtensionMap& map);
 
   Result<ProducerId> add_producer(TransportId id, ProducerConfig config);
   void remove_producer(ProducerId id);  ///< and its consumers, each with a BYE
+  /// An SSRC that this transport had before is refused: its SRTP indices are spent.
   Result<ConsumerId> add_consumer(TransportId id, ProducerId producer, ConsumerConfig config);
   void remove_consumer(ConsumerId id);
-  Result<void> set_consumer_paused(ConsumerId id, bool paused);  ///< a resumed video consumer waits for a key frame
+  Result<void> set_consumer_paused(
+      ConsumerId id, bool paused);  ///< a resumed video consumer waits for a key frame
 
   /// Opens the datagram in place.
   void handle_datagram(TransportId from, MutableByteView datagram, TimePoint now);
-  void handle_timeout(TimePoint now, NtpTime wall_clock);
+  void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;
   /// False when nothing is left. The view stays valid until the next call of any method.
   bool poll_transmit(Transmit& transmit);

@@ -6,7 +6,7 @@
 
 #include "sealroom/base/types.h"
 
-namespace sealroom::net {
+namespace sealroom {
 
 /// A binary heap of timers that know their place in it, so that moving or disarming one is O(log n)
 /// and leaves no dead entries behind. The heap does not own the timers.
@@ -75,4 +75,4 @@ class TimerHeap {
   std::vector<Timer*> heap_;
 };
 
-}  // namespace sealroom::net
+}  // namespace sealroom

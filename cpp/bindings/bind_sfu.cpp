@@ -1,0 +1,293 @@
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "arguments.h"
+#include "buffers.h"
+#include "default_io_thread.h"
+#include "errors.h"
+#include "frames.h"
+#include "sealroom/host/router_host.h"
+
+namespace sealroom::bindings {
+namespace {
+
+namespace py = pybind11;
+using namespace py::literals;
+using sfu::ConsumerId;
+using sfu::ProducerId;
+
+struct PyTappedFrame {
+  py::array_t<std::uint8_t> data;
+  std::uint32_t rtp_timestamp;
+  bool is_key_frame;
+};
+
+/// The bound transport. Native calls that may wait for the I/O thread run without the GIL.
+class PyRouterTransport {
+ public:
+  explicit PyRouterTransport(std::unique_ptr<host::RouterTransport> transport)
+      : transport_(std::move(transport)) {}
+  ~PyRouterTransport() {
+    const py::gil_scoped_release release;
+    transport_.reset();
+  }
+  PyRouterTransport(const PyRouterTransport&) = delete;
+  PyRouterTransport& operator=(const PyRouterTransport&) = delete;
+
+  [[nodiscard]] std::uint64_t id() const { return transport_->id().value; }
+
+  void start(int profile, const py::buffer& send_key, const py::buffer& receive_key) {
+    const ReadBuffer send(send_key);
+    const ReadBuffer receive(receive_key);
+    if (profile < 0 || profile > 0xffff) {
+      raise(Error::invalid_argument, "profile: a DTLS-SRTP number");
+    }
+    Result<void> result;
+    {
+      const py::gil_scoped_release release;
+      result =
+          transport_->set_keys(static_cast<srtp::Profile>(profile), send.view(), receive.view());
+    }
+    unwrap(result);
+  }
+
+  void attach_socket(int fd) {
+    Result<void> result;
+    {
+      const py::gil_scoped_release release;
+      result = transport_->attach_socket(fd);
+    }
+    unwrap(result);
+  }
+
+  void detach_socket() {
+    const py::gil_scoped_release release;
+    transport_->detach_socket();
+  }
+
+  void receive_datagram(const py::buffer& data) {
+    const ReadBuffer datagram(data);
+    const py::gil_scoped_release release;
+    transport_->receive_datagram(datagram.view());
+  }
+
+  /// The router has no events; this only clears the descriptor.
+  py::list take_events() {
+    transport_->clear_event();
+    return py::list();
+  }
+  py::list take_control() { return to_list(&host::RouterTransport::take_control); }
+  py::list take_outgoing() { return to_list(&host::RouterTransport::take_outgoing); }
+  [[nodiscard]] int event_fd() const { return transport_->event_descriptor(); }
+  [[nodiscard]] bool is_attached() const { return transport_->is_attached(); }
+
+  void close() {
+    const py::gil_scoped_release release;
+    transport_->close();
+  }
+
+ private:
+  py::list to_list(std::vector<Bytes> (host::RouterTransport::*take)()) {
+    std::vector<Bytes> datagrams;
+    {
+      const py::gil_scoped_release release;
+      datagrams = (transport_.get()->*take)();
+    }
+    py::list result(datagrams.size());
+    for (std::size_t i = 0; i < datagrams.size(); ++i) result[i] = to_bytes(datagrams[i]);
+    return result;
+  }
+
+  std::unique_ptr<host::RouterTransport> transport_;
+};
+
+class PyRouter {
+ private:
+  template <class Function>
+  auto run(Function&& function) {
+    const py::gil_scoped_release release;
+    return host_->with_router(std::forward<Function>(function));
+  }
+
+ public:
+  PyRouter(net::IoThread* io_thread, const std::optional<std::string>& backend)
+      : host_(std::make_unique<host::RouterHost>(
+            io_thread != nullptr ? *io_thread : default_io_thread(),
+            backend_from_option(backend))) {}
+  ~PyRouter() {
+    const py::gil_scoped_release release;
+    host_.reset();
+  }
+  PyRouter(const PyRouter&) = delete;
+  PyRouter& operator=(const PyRouter&) = delete;
+
+  std::unique_ptr<PyRouterTransport> create_transport(const std::map<std::string, int>& ids) {
+    const rtp::ExtensionMap extensions = extension_map(ids);
+    Result<std::unique_ptr<host::RouterTransport>> created = Error::not_ready;
+    {
+      const py::gil_scoped_release release;
+      created = host_->create_transport(extensions);
+    }
+    return std::make_unique<PyRouterTransport>(unwrap(std::move(created)));
+  }
+
+  std::uint64_t add_producer(const PyRouterTransport& transport, const std::string& mid,
+                             std::optional<std::uint32_t> ssrc, int type,
+                             const std::string& codec) {
+    sfu::ProducerConfig config;
+    config.codec = codec_from_name(codec);
+    config.payload_type = PayloadType{payload_type(type)};
+    if (ssrc) config.ssrc = Ssrc{*ssrc};
+    config.mid = mid;
+    const sfu::TransportId id{transport.id()};
+    return unwrap(
+               run([&](sfu::Router& router) { return router.add_producer(id, std::move(config)); }))
+        .value;
+  }
+
+  void remove_producer(std::uint64_t id) {
+    run([&](sfu::Router& router) {
+      router.remove_producer(ProducerId{id});
+      return true;
+    });
+  }
+
+  std::uint64_t add_consumer(const PyRouterTransport& transport, std::uint64_t producer,
+                             std::uint32_t ssrc, int type, const std::string& mid) {
+    sfu::ConsumerConfig config;
+    config.ssrc = Ssrc{ssrc};
+    config.payload_type = PayloadType{payload_type(type)};
+    config.mid = mid;
+    // RFC 3550 section 5.1: random, and in the lower half so that a lost first packet cannot hide a
+    // wrap.
+    config.first_sequence_number = static_cast<std::uint16_t>(std::random_device()() & 0x7fff);
+    const sfu::TransportId id{transport.id()};
+    return unwrap(run([&](sfu::Router& router) {
+             return router.add_consumer(id, ProducerId{producer}, std::move(config));
+           }))
+        .value;
+  }
+
+  void remove_consumer(std::uint64_t id) {
+    run([&](sfu::Router& router) {
+      router.remove_consumer(ConsumerId{id});
+      return true;
+    });
+  }
+
+  void set_consumer_paused(std::uint64_t id, bool paused) {
+    unwrap(run(
+        [&](sfu::Router& router) { return router.set_consumer_paused(ConsumerId{id}, paused); }));
+  }
+
+  void set_tap(std::uint64_t producer, bool enabled) {
+    unwrap(run([&](sfu::Router& router) { return router.set_tap(ProducerId{producer}, enabled); }));
+  }
+
+  py::list take_tapped_frames(std::uint64_t producer) {
+    std::vector<sfu::TappedFrame> frames =
+        run([&](sfu::Router& router) { return router.take_tapped_frames(ProducerId{producer}); });
+    py::list result(frames.size());
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      result[i] = py::cast(PyTappedFrame{to_array(std::move(frames[i].data)),
+                                         frames[i].timestamp.value, frames[i].is_key_frame});
+    }
+    return result;
+  }
+
+  sfu::RouterStatistics statistics() {
+    return run([](sfu::Router& router) { return router.statistics(); });
+  }
+  sfu::ProducerStatistics producer_statistics(std::uint64_t id) {
+    return known(run([&](sfu::Router& router) { return router.statistics(ProducerId{id}); }),
+                 "producer");
+  }
+  sfu::ConsumerStatistics consumer_statistics(std::uint64_t id) {
+    return known(run([&](sfu::Router& router) { return router.statistics(ConsumerId{id}); }),
+                 "consumer");
+  }
+
+ private:
+  template <class Statistics>
+  static Statistics known(const std::optional<Statistics>& statistics, const char* what) {
+    if (!statistics) raise(Error::invalid_argument, std::string(what) + ": unknown id");
+    return *statistics;
+  }
+
+  std::unique_ptr<host::RouterHost> host_;
+};
+
+void bind_values(py::module_& m) {
+  py::class_<PyTappedFrame>(m, "TappedFrame",
+                            "A frame as the router could see it: its payload, which is ciphertext.")
+      .def_readonly("data", &PyTappedFrame::data)
+      .def_readonly("rtp_timestamp", &PyTappedFrame::rtp_timestamp)
+      .def_readonly("is_key_frame", &PyTappedFrame::is_key_frame);
+  py::class_<sfu::RouterStatistics>(m, "RouterStatistics")
+      .def_readonly("packets_received", &sfu::RouterStatistics::packets_received)
+      .def_readonly("packets_forwarded", &sfu::RouterStatistics::packets_forwarded)
+      .def_readonly("bytes_forwarded", &sfu::RouterStatistics::bytes_forwarded)
+      .def_readonly("packets_rejected", &sfu::RouterStatistics::packets_rejected);
+  py::class_<sfu::ProducerStatistics>(m, "ProducerStatistics")
+      .def_readonly("packets_received", &sfu::ProducerStatistics::packets_received)
+      .def_readonly("bytes_received", &sfu::ProducerStatistics::bytes_received)
+      .def_readonly("packets_lost", &sfu::ProducerStatistics::packets_lost)
+      .def_readonly("nacks_sent", &sfu::ProducerStatistics::nacks_sent)
+      .def_readonly("key_frame_requests_sent", &sfu::ProducerStatistics::key_frame_requests_sent);
+  py::class_<sfu::ConsumerStatistics>(m, "ConsumerStatistics")
+      .def_readonly("packets_sent", &sfu::ConsumerStatistics::packets_sent)
+      .def_readonly("bytes_sent", &sfu::ConsumerStatistics::bytes_sent)
+      .def_readonly("packets_retransmitted", &sfu::ConsumerStatistics::packets_retransmitted)
+      .def_readonly("nacks_received", &sfu::ConsumerStatistics::nacks_received)
+      .def_readonly("key_frame_requests_received",
+                    &sfu::ConsumerStatistics::key_frame_requests_received)
+      .def_readonly("fraction_lost", &sfu::ConsumerStatistics::fraction_lost);
+}
+
+}  // namespace
+
+void bind_sfu(py::module_& parent) {
+  py::module_ m = parent.def_submodule(
+      "sfu", "The selective forwarding unit: SRTP in, SRTP out per subscriber; no frame keys.");
+  bind_values(m);
+  py::class_<PyRouterTransport>(m, "RouterTransport", "One DTLS-SRTP association of a router.")
+      .def_property_readonly("id", &PyRouterTransport::id)
+      .def("start", &PyRouterTransport::start, py::kw_only(), "profile"_a, "send_key"_a,
+           "receive_key"_a)
+      .def("attach_socket", &PyRouterTransport::attach_socket, "fd"_a)
+      .def("detach_socket", &PyRouterTransport::detach_socket)
+      .def_property_readonly("is_attached", &PyRouterTransport::is_attached)
+      .def("receive_datagram", &PyRouterTransport::receive_datagram, "data"_a)
+      .def("take_events", &PyRouterTransport::take_events)
+      .def("take_control", &PyRouterTransport::take_control)
+      .def("take_outgoing", &PyRouterTransport::take_outgoing)
+      .def_property_readonly("event_fd", &PyRouterTransport::event_fd)
+      .def("close", &PyRouterTransport::close);
+  py::class_<PyRouter>(m, "Router", "Forwards tracks between transports on the I/O thread.")
+      .def(py::init<net::IoThread*, const std::optional<std::string>&>(),
+           "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
+           py::keep_alive<1, 2>())
+      .def("create_transport", &PyRouter::create_transport, py::kw_only(), "extensions"_a,
+           py::keep_alive<0, 1>())
+      .def("add_producer", &PyRouter::add_producer, "transport"_a, py::kw_only(), "mid"_a,
+           "ssrc"_a = py::none(), "payload_type"_a, "codec"_a)
+      .def("remove_producer", &PyRouter::remove_producer, "producer"_a)
+      .def("add_consumer", &PyRouter::add_consumer, "transport"_a, "producer"_a, py::kw_only(),
+           "ssrc"_a, "payload_type"_a, "mid"_a)
+      .def("remove_consumer", &PyRouter::remove_consumer, "consumer"_a)
+      .def("set_consumer_paused", &PyRouter::set_consumer_paused, "consumer"_a, "paused"_a)
+      .def("set_tap", &PyRouter::set_tap, "producer"_a, "enabled"_a)
+      .def("take_tapped_frames", &PyRouter::take_tapped_frames, "producer"_a)
+      .def("statistics", &PyRouter::statistics)
+      .def("producer_statistics", &PyRouter::producer_statistics, "producer"_a)
+      .def("consumer_statistics", &PyRouter::consumer_statistics, "consumer"_a);
+}
+
+}  // namespace sealroom::bindings

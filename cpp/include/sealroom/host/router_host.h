@@ -1,0 +1,94 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "sealroom/net/packet_port.h"
+#include "sealroom/sfu/router.h"
+
+namespace sealroom::host {
+
+class RouterTransport;
+
+/// A Router with a clock and a lock: packets are read, forwarded and sent on the I/O thread.
+/// Thread-safe. Lock order: this class's mutex, then a port's; the I/O thread holds neither while
+/// it calls in. Its transports must be destroyed before it.
+class RouterHost final : private net::TimerHandler {
+ public:
+  RouterHost(net::IoThread& io_thread, crypto::Backend backend, sfu::RouterLimits limits = {});
+  ~RouterHost() override;
+  RouterHost(const RouterHost&) = delete;
+  RouterHost& operator=(const RouterHost&) = delete;
+
+  Result<std::unique_ptr<RouterTransport>> create_transport(const rtp::ExtensionMap& extensions);
+
+  /// Runs `function(router)` under the lock, then does what is due and sends what came of it.
+  template <class Function>
+  auto with_router(Function&& function) {
+    const std::lock_guard lock(mutex_);
+    auto result = function(router_);
+    finish(net::IoThread::now());
+    return result;
+  }
+
+ private:
+  friend class RouterTransport;
+
+  void handle_timer(TimePoint now) override;
+  void receive(sfu::TransportId from, MutableByteView datagram, TimePoint now);
+  void receive_end(TimePoint now);
+  void finish(TimePoint now);
+  void flush();
+  void remove(sfu::TransportId id);
+
+  net::IoThread& io_thread_;
+  std::mutex mutex_;  ///< guards what follows
+  sfu::Router router_;
+  std::unordered_map<std::uint64_t, RouterTransport*> transports_;
+  std::size_t unflushed_ = 0;  ///< datagrams received since the last flush
+  TimePoint armed_at_ = kNever;
+  net::IoThread::Id timer_;
+};
+
+/// One transport of a RouterHost with its port. Thread-safe; `close` and the destructor wait for
+/// the I/O thread to be out of it.
+class RouterTransport final : private net::MediaSink {
+ public:
+  RouterTransport(RouterHost& host, sfu::TransportId id);  ///< by RouterHost::create_transport
+  ~RouterTransport() override;
+  RouterTransport(const RouterTransport&) = delete;
+  RouterTransport& operator=(const RouterTransport&) = delete;
+
+  [[nodiscard]] sfu::TransportId id() const { return id_; }
+  Result<void> set_keys(srtp::Profile profile, ByteView send, ByteView receive);
+
+  /// not_ready after close.
+  Result<void> attach_socket(int file_descriptor);
+  void detach_socket() { port_.detach(); }
+  [[nodiscard]] bool is_attached() const { return port_.is_attached(); }
+  /// An SRTP or SRTCP datagram that came by other means than the socket; copied.
+  void receive_datagram(ByteView datagram);
+  std::vector<Bytes> take_control() { return port_.take_control(); }
+  std::vector<Bytes> take_outgoing() { return port_.take_outgoing(); }
+  [[nodiscard]] int event_descriptor() const { return notifier_.file_descriptor(); }
+  void clear_event() { notifier_.clear(); }
+  [[nodiscard]] net::PortCounters port_counters() const { return port_.counters(); }
+  /// Takes the transport with its producers and consumers out of the router. Idempotent.
+  void close();
+
+ private:
+  friend class RouterHost;
+  void handle_media(MutableByteView datagram, TimePoint now) override;
+  void handle_media_batch_end(TimePoint now) override;
+
+  RouterHost& host_;
+  const sfu::TransportId id_;
+  net::EventNotifier notifier_;
+  net::PacketPort port_;
+  std::mutex attach_mutex_;  ///< attach_socket against close; never taken on the I/O thread
+  bool closed_ = false;
+};
+
+}  // namespace sealroom::host

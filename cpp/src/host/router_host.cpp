@@ -1,0 +1,111 @@
+#include "sealroom/host/router_host.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sealroom::host {
+namespace {
+
+// Datagrams gather per subscriber so that a frame leaves in few large sends; more than a frame's
+// worth would only add delay and memory.
+constexpr std::size_t kMaxUnflushed = 64;
+
+}  // namespace
+
+RouterHost::RouterHost(net::IoThread& io_thread, crypto::Backend backend, sfu::RouterLimits limits)
+    : io_thread_(io_thread), router_(backend, limits), timer_(io_thread.add_timer(*this)) {}
+
+RouterHost::~RouterHost() { io_thread_.remove_timer(timer_); }
+
+Result<std::unique_ptr<RouterTransport>> RouterHost::create_transport(
+    const rtp::ExtensionMap& extensions) {
+  const std::lock_guard lock(mutex_);
+  const auto id = router_.add_transport();
+  if (!id) return id.error();
+  (void)router_.set_extensions(id.value(), extensions);
+  auto transport = std::make_unique<RouterTransport>(*this, id.value());
+  transports_.emplace(id.value().value, transport.get());
+  return transport;
+}
+
+void RouterHost::remove(sfu::TransportId id) {
+  const std::lock_guard lock(mutex_);
+  transports_.erase(id.value);
+  router_.remove_transport(id);
+  finish(net::IoThread::now());
+}
+
+void RouterHost::receive(sfu::TransportId from, MutableByteView datagram, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  router_.handle_datagram(from, datagram, now);
+  if (++unflushed_ >= kMaxUnflushed) flush();
+}
+
+void RouterHost::receive_end(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  finish(now);
+}
+
+void RouterHost::handle_timer(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  armed_at_ = kNever;
+  finish(now);
+}
+
+void RouterHost::finish(TimePoint now) {
+  if (router_.next_timeout() <= now) router_.handle_timeout(now);
+  flush();
+  const TimePoint next = router_.next_timeout();
+  if (next == armed_at_) return;
+  armed_at_ = next;
+  io_thread_.arm(timer_, next);
+}
+
+void RouterHost::flush() {
+  unflushed_ = 0;
+  sfu::Transmit transmit;
+  while (router_.poll_transmit(transmit)) {
+    const auto found = transports_.find(transmit.transport.value);
+    if (found != transports_.end()) found->second->port_.send(transmit.data, transmit.segment_size);
+  }
+}
+
+RouterTransport::RouterTransport(RouterHost& host, sfu::TransportId id)
+    : host_(host), id_(id), port_(host.io_thread_, *this, notifier_) {}
+
+RouterTransport::~RouterTransport() { close(); }
+
+Result<void> RouterTransport::set_keys(srtp::Profile profile, ByteView send, ByteView receive) {
+  return host_.with_router(
+      [&](sfu::Router& router) { return router.set_keys(id_, profile, send, receive); });
+}
+
+Result<void> RouterTransport::attach_socket(int file_descriptor) {
+  const std::lock_guard lock(attach_mutex_);
+  Result<void> attached = port_.attach(file_descriptor);
+  if (!closed_) return attached;
+  port_.detach();  // which closes the descriptor, as its ownership was handed over
+  return Error::not_ready;
+}
+
+void RouterTransport::close() {
+  const std::lock_guard lock(attach_mutex_);
+  if (std::exchange(closed_, true)) return;
+  port_.detach();
+  host_.remove(id_);
+}
+
+void RouterTransport::receive_datagram(ByteView datagram) {
+  Bytes copy(datagram.begin(), datagram.end());
+  const TimePoint now = net::IoThread::now();
+  handle_media(copy, now);
+  handle_media_batch_end(now);
+}
+
+void RouterTransport::handle_media(MutableByteView datagram, TimePoint now) {
+  host_.receive(id_, datagram, now);
+}
+
+void RouterTransport::handle_media_batch_end(TimePoint now) { host_.receive_end(now); }
+
+}  // namespace sealroom::host

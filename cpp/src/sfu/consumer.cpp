@@ -1,0 +1,107 @@
+#include "consumer.h"
+
+#include <utility>
+
+namespace sealroom::sfu {
+namespace {
+
+// Twelve bytes, the extension header, and mid, abs-send-time and audio level in the two-byte form,
+// padded.
+constexpr std::size_t kMaxHeaderSize = 12 + 4 + (2 + 16) + (2 + 3) + (2 + 1) + 3;
+
+std::uint32_t middle_bits(NtpTime time) { return static_cast<std::uint32_t>(time.value >> 16); }
+
+}  // namespace
+
+Consumer::Consumer(ConsumerId id, Producer& producer, Transport& transport, ConsumerConfig config,
+                   MediaKind kind)
+    : id_(id),
+      producer_(producer),
+      transport_(transport),
+      config_(std::move(config)),
+      extensions_(transport.extensions),
+      kind_(kind),
+      rewriter_(config_.first_sequence_number) {}
+
+bool Consumer::forward(const OpenedPacket& packet, TimePoint now) {
+  if (is_paused_ || !transport_.has_keys()) return false;
+  if (!is_running_) {
+    if (kind_ == MediaKind::video && !packet.starts_key_frame) return false;
+    rewriter_.begin_run(packet.sequence);
+    is_running_ = true;
+    if (statistics_.packets_sent == 0) limiter_.start(now);
+  }
+  const std::optional<std::int64_t> output = rewriter_.to_output(packet.sequence);
+  if (!output || !send(packet, *output)) return false;
+  ++statistics_.packets_sent;
+  statistics_.bytes_sent += packet.payload.size();
+  return true;
+}
+
+void Consumer::retransmit(const OpenedPacket& packet, std::int64_t output, TimePoint now) {
+  if (!limiter_.allow(output, packet.payload.size(), statistics_.bytes_sent, now)) return;
+  if (send(packet, output)) ++statistics_.packets_retransmitted;
+}
+
+bool Consumer::send(const OpenedPacket& packet, std::int64_t output) {
+  rtp::RtpHeader header = packet.header;
+  header.payload_type = config_.payload_type;
+  header.sequence_number = static_cast<std::uint16_t>(output);
+  header.ssrc = config_.ssrc;
+  rtp::HeaderExtensions extensions = packet.extensions;
+  extensions.mid = config_.mid;
+
+  const MutableByteView buffer =
+      transport_.outgoing.prepare(kMaxHeaderSize + packet.payload.size() + srtp::kMaxRtpOverhead);
+  const auto header_size = rtp::write_header(header, extensions, extensions_, buffer);
+  if (!header_size) return false;
+  const auto size = transport_.sender->protect_rtp(buffer, header_size.value(), packet.payload);
+  if (!size) return false;
+  transport_.commit(size.value());
+  return true;
+}
+
+void Consumer::set_paused(bool paused) {
+  if (paused == is_paused_) return;
+  is_paused_ = paused;
+  is_running_ = false;
+}
+
+void Consumer::send_report(const TimeMapping& mapping, std::string_view cname, TimePoint now) {
+  if (!is_running_) return;
+  rtp::SenderReport report;
+  report.sender = config_.ssrc;
+  report.ntp_time = mapping.ntp;
+  report.rtp_timestamp = mapping.timestamp;
+  report.packet_count = static_cast<std::uint32_t>(statistics_.packets_sent);
+  report.octet_count = static_cast<std::uint32_t>(statistics_.bytes_sent);
+  const bool sent = transport_.send_rtcp([&](rtp::RtcpWriter& writer) {
+    (void)writer.sender_report(report);
+    (void)writer.source_description(config_.ssrc, cname);
+  });
+  if (!sent) return;
+  last_report_ = middle_bits(mapping.ntp);
+  last_report_at_ = now;
+}
+
+// RFC 3550 section 6.1: a compound begins with a report, and a BYE is its last packet.
+void Consumer::send_bye(std::string_view cname) {
+  transport_.send_rtcp([&](rtp::RtcpWriter& writer) {
+    rtp::ReceiverReport empty;
+    empty.sender = config_.ssrc;
+    (void)writer.receiver_report(empty);
+    (void)writer.source_description(config_.ssrc, cname);
+    (void)writer.bye(config_.ssrc);
+  });
+}
+
+void Consumer::handle_report(const rtp::ReportBlock& block, TimePoint now) {
+  statistics_.fraction_lost = block.fraction_lost;
+  if (block.last_sender_report == 0 || block.last_sender_report != last_report_) return;
+  const Duration held(static_cast<std::int64_t>(block.delay_since_last_sender_report) * 1'000'000 >>
+                      16);
+  const Duration round_trip_time = now - last_report_at_ - held;
+  if (round_trip_time > Duration::zero()) limiter_.set_round_trip_time(round_trip_time);
+}
+
+}  // namespace sealroom::sfu

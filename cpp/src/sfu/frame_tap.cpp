@@ -1,0 +1,64 @@
+#include "frame_tap.h"
+
+#include <iterator>
+#include <utility>
+
+namespace sealroom::sfu {
+
+FrameTap::FrameTap(rtp::Codec codec, std::size_t max_frames)
+    : codec_(codec), max_frames_(max_frames) {
+  if (rtp::media_kind(codec) == MediaKind::video) assembler_.emplace();
+}
+
+void FrameTap::insert(const OpenedPacket& packet, TimePoint now) {
+  const auto part = rtp::depacketize(codec_, packet.payload);
+  if (!part) return;
+  if (!assembler_) {
+    push({Bytes(part.value().data.begin(), part.value().data.end()), packet.header.timestamp,
+          false});
+    return;
+  }
+  jitter::VideoPacket video;
+  video.sequence_number = packet.header.sequence_number;
+  video.timestamp = packet.header.timestamp;
+  video.marker = packet.header.marker;
+  video.starts_frame = part.value().starts_frame;
+  video.is_key_frame = part.value().is_key_frame;
+  video.payload = part.value().data;
+  assembler_->insert(video, now);
+  collect();
+}
+
+void FrameTap::handle_timeout(TimePoint now) {
+  if (!assembler_) return;
+  assembler_->handle_timeout(now);
+  collect();
+}
+
+TimePoint FrameTap::next_timeout() const {
+  return assembler_ ? assembler_->next_timeout() : kNever;
+}
+
+void FrameTap::collect() {
+  jitter::VideoFrame frame;
+  while (assembler_->pop(frame)) push({std::move(frame.data), frame.timestamp, frame.is_key_frame});
+}
+
+void FrameTap::push(TappedFrame frame) {
+  bytes_ += frame.data.size();
+  frames_.push_back(std::move(frame));
+  while (frames_.size() > max_frames_ || bytes_ > kMaxBytes) {
+    bytes_ -= frames_.front().data.size();
+    frames_.pop_front();
+  }
+}
+
+std::vector<TappedFrame> FrameTap::take() {
+  std::vector<TappedFrame> result(std::make_move_iterator(frames_.begin()),
+                                  std::make_move_iterator(frames_.end()));
+  frames_.clear();
+  bytes_ = 0;
+  return result;
+}
+
+}  // namespace sealroom::sfu

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "consumer.h"
+#include "sealroom/jitter/video_jitter_buffer.h"
+
+namespace sealroom::sfu {
+
+/// Collects a producer's frames as the router could see them. Only for those who look: it
+/// allocates.
+class FrameTap {
+ public:
+  static constexpr std::size_t kMaxBytes = std::size_t{32} << 20;  ///< waiting; oldest dropped
+
+  FrameTap(rtp::Codec codec, std::size_t max_frames);
+
+  void insert(const OpenedPacket& packet, TimePoint now);
+  void handle_timeout(TimePoint now);
+  [[nodiscard]] TimePoint next_timeout() const;
+  std::vector<TappedFrame> take();
+
+ private:
+  void collect();
+  void push(TappedFrame frame);
+
+  rtp::Codec codec_;
+  std::size_t max_frames_;
+  std::optional<jitter::VideoJitterBuffer> assembler_;  ///< video; an audio packet is a frame
+  std::deque<TappedFrame> frames_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace sealroom::sfu

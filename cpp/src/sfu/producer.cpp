@@ -1,0 +1,215 @@
+#include "producer.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace sealroom::sfu {
+namespace {
+
+constexpr Duration kKeyFrameRequestInterval = std::chrono::milliseconds(300);
+constexpr Duration kReportInterval = std::chrono::seconds(1);
+// Four seconds of 2.5 Mbit/s; and two of Opus.
+constexpr std::size_t kVideoCache = 1024;
+constexpr std::size_t kAudioCache = 128;
+// A larger step is another stream under the same SSRC. It must not reach the consumers' numbers: a
+// step of 2^15 and more would let SRTP take a new packet for one of a round before, and reuse its
+// key stream.
+constexpr std::int64_t kMaxJump = 4096;
+constexpr std::size_t kNacksPerMessage = 128;
+
+// In 32.32 fixed point.
+std::uint64_t to_ntp_units(Duration duration) {
+  const auto microseconds = static_cast<std::uint64_t>(duration.count());
+  return (microseconds / 1'000'000 << 32) + ((microseconds % 1'000'000 << 32) / 1'000'000);
+}
+
+}  // namespace
+
+Producer::Producer(ProducerId id, Transport& transport, ProducerConfig config)
+    : id_(id),
+      transport_(transport),
+      config_(std::move(config)),
+      extensions_(transport.extensions),
+      kind_(rtp::media_kind(config_.codec)),
+      cname_("sealroom-" + std::to_string(transport.id.value)),
+      ssrc_(config_.ssrc),
+      reception_(rtp::clock_rate(config_.codec)),
+      cache_(kind_ == MediaKind::video ? kVideoCache : kAudioCache) {
+  timer.owner = this;
+}
+
+OpenedPacket Producer::open(const rtp::RtpPacketView& view, std::int64_t sequence) const {
+  OpenedPacket packet;
+  packet.sequence = sequence;
+  packet.header = view.header();
+  packet.payload = view.payload();
+  const rtp::HeaderExtensions all = rtp::read_extensions(view, extensions_);
+  packet.extensions.abs_send_time = all.abs_send_time;
+  packet.extensions.audio_level = all.audio_level;
+  if (kind_ == MediaKind::video) {
+    const auto part = rtp::depacketize(config_.codec, packet.payload);
+    packet.starts_key_frame = part.ok() && part.value().starts_frame && part.value().is_key_frame;
+  }
+  return packet;
+}
+
+bool Producer::receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded& forwarded) {
+  const rtp::RtpHeader& header = view.header();
+  if (header.payload_type != config_.payload_type) return false;
+  const bool is_first = next_receiver_report_ == kNever;
+  const std::int64_t sequence = unwrapper_.unwrap(header.sequence_number);
+  const std::int64_t newest_before = is_first ? sequence : cache_.newest();
+  if (!cache_.insert(sequence, view.packet())) return false;
+
+  reception_.packet_received(header.sequence_number, header.timestamp, now);
+  bytes_received_ += view.payload().size();
+  if (is_first) next_receiver_report_ = now + kReportInterval;
+  const bool is_restart = sequence - newest_before > kMaxJump;
+  if (is_restart) {
+    nacks_.restart();
+    for (Consumer* consumer : consumers) consumer->restart();
+    if (kind_ == MediaKind::video) request_key_frame();
+  }
+  if (kind_ == MediaKind::video) nacks_.packet_received(sequence, now);
+
+  const OpenedPacket packet = open(view, sequence);
+  // Whoever waits for a key frame gets this one.
+  if (packet.starts_key_frame) key_frame_wanted_ = false;
+  if (tap_ != nullptr) tap_->insert(packet, now);
+  for (Consumer* consumer : consumers) {
+    const bool was_waiting = consumer->needs_key_frame();
+    if (!consumer->forward(packet, now)) continue;
+    ++forwarded.packets;
+    forwarded.bytes += packet.payload.size();
+    if (was_waiting && sequence < newest_before) {
+      forward_from_cache(*consumer, sequence + 1, now, forwarded);
+    }
+  }
+  return true;
+}
+
+// The first packet of a key frame came after later ones, which the consumer did not get while it
+// was waiting.
+void Producer::forward_from_cache(Consumer& consumer, std::int64_t first, TimePoint now,
+                                  Forwarded& forwarded) {
+  for (std::int64_t sequence = first; sequence <= cache_.newest(); ++sequence) {
+    const auto view = rtp::RtpPacketView::parse(cache_.find(sequence));
+    if (!view || !consumer.forward(open(view.value(), sequence), now)) continue;
+    ++forwarded.packets;
+    forwarded.bytes += view.value().payload().size();
+  }
+}
+
+void Producer::answer_nack(Consumer& consumer, const rtp::NackList& nack, std::size_t max_packets,
+                           TimePoint now) {
+  for (std::size_t i = 0; i < std::min(nack.count, max_packets); ++i) {
+    const auto origin = consumer.find(nack.sequence_numbers[i]);
+    if (!origin) continue;
+    const auto view = rtp::RtpPacketView::parse(cache_.find(origin->input));
+    if (view.ok()) consumer.retransmit(open(view.value(), origin->input), origin->output, now);
+  }
+}
+
+void Producer::handle_sender_report(const rtp::SenderReport& report, TimePoint now) {
+  report_ntp_ = report.ntp_time;
+  report_timestamp_ = report.rtp_timestamp;
+  report_arrival_ = now;
+  if (next_sender_reports_ == kNever) next_sender_reports_ = now;
+}
+
+void Producer::service(TimePoint now) {
+  if (tap_ != nullptr && now >= tap_->next_timeout()) tap_->handle_timeout(now);
+  if (!ssrc_ || !transport_.has_keys()) return;
+  if (kind_ == MediaKind::video) send_nacks(now);
+  if (key_frame_wanted_ && now >= next_key_frame_request_) send_key_frame_request(now);
+  if (now >= next_receiver_report_) send_receiver_report(now);
+  if (now >= next_sender_reports_) send_sender_reports(now);
+}
+
+TimePoint Producer::next_timeout() const {
+  TimePoint next = tap_ != nullptr ? tap_->next_timeout() : kNever;
+  // Without an address there is nobody to ask; the first packet brings it.
+  if (!ssrc_ || !transport_.has_keys()) return next;
+  if (kind_ == MediaKind::video) next = std::min(next, nacks_.next_timeout());
+  if (key_frame_wanted_) next = std::min(next, next_key_frame_request_);
+  return std::min({next, next_receiver_report_, next_sender_reports_});
+}
+
+void Producer::send_nacks(TimePoint now) {
+  nacks_.handle_timeout(now);
+  std::array<std::uint16_t, kNacksPerMessage> missing;
+  while (const std::size_t count = nacks_.take(now, missing)) {
+    transport_.send_rtcp([&](rtp::RtcpWriter& writer) {
+      (void)writer.nack(kRouterSsrc, *ssrc_, std::span(missing).first(count));
+    });
+  }
+}
+
+void Producer::send_key_frame_request(TimePoint now) {
+  const bool sent = transport_.send_rtcp(
+      [&](rtp::RtcpWriter& writer) { (void)writer.picture_loss_indication(kRouterSsrc, *ssrc_); });
+  key_frame_wanted_ = false;
+  next_key_frame_request_ = now + kKeyFrameRequestInterval;
+  if (sent) ++key_frame_requests_;
+}
+
+void Producer::send_receiver_report(TimePoint now) {
+  next_receiver_report_ = now + kReportInterval;
+  rtp::ReceiverReport report;
+  report.sender = kRouterSsrc;
+  report.reports.count = 1;
+  rtp::ReportBlock& block = report.reports.blocks[0];
+  block.ssrc = *ssrc_;
+  block.fraction_lost = reception_.take_fraction_lost();
+  block.cumulative_lost = reception_.cumulative_lost();
+  block.extended_highest_sequence = reception_.extended_highest_sequence();
+  block.jitter = reception_.jitter();
+  if (next_sender_reports_ != kNever) {
+    block.last_sender_report = static_cast<std::uint32_t>(report_ntp_.value >> 16);
+    block.delay_since_last_sender_report =
+        static_cast<std::uint32_t>(to_ntp_units(now - report_arrival_) >> 16);
+  }
+  transport_.send_rtcp([&](rtp::RtcpWriter& writer) {
+    (void)writer.receiver_report(report);
+    (void)writer.source_description(kRouterSsrc, cname_);
+  });
+}
+
+void Producer::send_sender_reports(TimePoint now) {
+  next_sender_reports_ = now + kReportInterval;
+  const TimeMapping mapping = mapping_at(now);
+  for (Consumer* consumer : consumers) consumer->send_report(mapping, cname_, now);
+}
+
+// The publisher's own clock, carried on: its tracks stay in step whatever its clock shows.
+TimeMapping Producer::mapping_at(TimePoint now) const {
+  const Duration elapsed = std::max(now - report_arrival_, Duration::zero());
+  const auto ticks =
+      static_cast<std::uint64_t>(elapsed.count()) * rtp::clock_rate(config_.codec) / 1'000'000;
+  return {NtpTime{report_ntp_.value + to_ntp_units(elapsed)},
+          RtpTimestamp{report_timestamp_.value + static_cast<std::uint32_t>(ticks)}};
+}
+
+void Producer::set_tap(bool enabled, std::size_t max_frames) {
+  if (enabled == (tap_ != nullptr)) return;
+  tap_ = enabled ? std::make_unique<FrameTap>(config_.codec, max_frames) : nullptr;
+  if (enabled && kind_ == MediaKind::video) request_key_frame();
+}
+
+std::vector<TappedFrame> Producer::take_tapped_frames() {
+  return tap_ != nullptr ? tap_->take() : std::vector<TappedFrame>();
+}
+
+ProducerStatistics Producer::statistics() const {
+  ProducerStatistics statistics;
+  statistics.packets_received = reception_.packets_received();
+  statistics.bytes_received = bytes_received_;
+  statistics.packets_lost =
+      static_cast<std::uint64_t>(std::max(reception_.cumulative_lost(), std::int32_t{0}));
+  statistics.nacks_sent = nacks_.requested();
+  statistics.key_frame_requests_sent = key_frame_requests_;
+  return statistics;
+}
+
+}  // namespace sealroom::sfu

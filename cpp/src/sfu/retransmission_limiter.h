@@ -1,0 +1,72 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "sealroom/base/types.h"
+
+namespace sealroom::sfu {
+
+/// What one consumer may have sent again: no packet twice within about a round trip, and in a
+/// second at most a quarter of the bytes sent in a second plus a small floor, so that NACKs cannot
+/// make the router an amplifier. Memory is taken with the first NACK.
+class RetransmissionLimiter {
+ public:
+  static constexpr std::uint64_t kFloorBytes =
+      16'384;                                 ///< a second: a dozen packets of a slow stream
+  static constexpr std::uint64_t kShare = 4;  ///< one of so many bytes sent
+
+  /// Called with the first packet sent, so that the first second's rate is known.
+  void start(TimePoint now) { window_start_ = now; }
+
+  /// A retry one round trip after the last must pass, so the interval stays below it.
+  void set_round_trip_time(Duration round_trip_time) {
+    min_interval_ = std::clamp<Duration>(round_trip_time * 3 / 4, std::chrono::milliseconds(5),
+                                         std::chrono::milliseconds(200));
+  }
+
+  /// May the packet with this outgoing number go out again? `bytes_sent` is the consumer's total of
+  /// first sendings.
+  bool allow(std::int64_t output, std::size_t size, std::uint64_t bytes_sent, TimePoint now) {
+    if (recent_ == nullptr) recent_ = std::make_unique<Recent>();
+    roll_window(bytes_sent, now);
+    const std::uint64_t sent = std::max(rate_, bytes_sent - bytes_at_start_);
+    if (used_ + size > sent / kShare + kFloorBytes) return false;
+
+    Entry& entry = (*recent_)[static_cast<std::size_t>(output) % kRecent];
+    if (entry.output == output && entry.at + min_interval_ > now) return false;
+    entry = {output, now};
+    used_ += size;
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kRecent = 256;
+  static constexpr Duration kWindow = std::chrono::seconds(1);
+  struct Entry {
+    std::int64_t output = -1;
+    TimePoint at{};
+  };
+  using Recent = std::array<Entry, kRecent>;
+
+  void roll_window(std::uint64_t bytes_sent, TimePoint now) {
+    const Duration elapsed = now - window_start_;
+    if (elapsed < kWindow) return;
+    rate_ = (bytes_sent - bytes_at_start_) * static_cast<std::uint64_t>(kWindow.count()) /
+            static_cast<std::uint64_t>(elapsed.count());
+    window_start_ = now;
+    bytes_at_start_ = bytes_sent;
+    used_ = 0;
+  }
+
+  std::unique_ptr<Recent> recent_;
+  Duration min_interval_ = std::chrono::milliseconds(20);
+  TimePoint window_start_{};
+  std::uint64_t bytes_at_start_ = 0;
+  std::uint64_t rate_ = 0;  ///< bytes a second before this window
+  std::uint64_t used_ = 0;  ///< bytes sent again in this window
+};
+
+}  // namespace sealroom::sfu

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "sealroom/base/datagram_batch.h"
+#include "sealroom/rtp/rtcp.h"
+#include "sealroom/sfu/router.h"
+#include "sealroom/srtp/receiver.h"
+#include "sealroom/srtp/sender.h"
+
+namespace sealroom::sfu {
+
+class Consumer;
+class Producer;
+
+/// The router's own SSRC in the RTCP it sends to producers.
+inline constexpr Ssrc kRouterSsrc{1};
+inline constexpr std::size_t kMaxRtcpSize = rtp::kMaxDatagramSize;
+/// Consumers one transport may have in its life: their SSRCs are remembered, see
+/// Transport::used_ssrcs.
+inline constexpr std::size_t kMaxSsrcsPerTransport = 65'536;
+
+struct Transport;
+/// The transports that have something to send, in no particular order.
+using SendQueue = std::vector<Transport*>;
+
+/// One association: its keys, what it carries, what waits to leave.
+struct Transport {
+  Transport(TransportId transport_id, SendQueue& queue) : id(transport_id), send_queue(queue) {}
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  [[nodiscard]] bool has_keys() const { return sender.has_value(); }
+
+  /// Takes the first `size` bytes of `outgoing.prepare()`.
+  void commit(std::size_t size) {
+    outgoing.commit(size);
+    if (is_queued) return;
+    is_queued = true;
+    send_queue.push_back(this);
+  }
+
+  /// Seals and queues what `write(rtp::RtcpWriter&)` writes; nothing before the keys are there.
+  template <class Write>
+  bool send_rtcp(Write&& write) {
+    if (!has_keys()) return false;
+    const MutableByteView buffer = outgoing.prepare(kMaxRtcpSize + srtp::kMaxRtcpOverhead);
+    rtp::RtcpWriter writer(buffer.first(kMaxRtcpSize));
+    write(writer);
+    if (writer.size() == 0) return false;
+    const auto size = sender->protect_rtcp(buffer, writer.size());
+    if (size.ok()) commit(size.value());
+    return size.ok();
+  }
+
+  const TransportId id;
+  SendQueue& send_queue;
+  bool is_queued = false;
+  rtp::ExtensionMap extensions;  ///< copied by each producer and consumer when it is added
+  std::optional<srtp::Sender> sender;
+  std::optional<srtp::Receiver> receiver;
+  DatagramBatch outgoing;
+
+  std::vector<Producer*> producers;
+  std::unordered_map<std::uint32_t, Producer*> producers_by_ssrc;
+  std::unordered_map<std::uint32_t, Consumer*> consumers_by_ssrc;
+  /// Also of consumers that are gone. Used anew, an SSRC would begin again with the SRTP indices,
+  /// and so the key stream, of the one before.
+  std::unordered_set<std::uint32_t> used_ssrcs;
+};
+
+}  // namespace sealroom::sfu
