@@ -1,0 +1,76 @@
+"""`sealroom bridge`: runs a server."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sealroom.cli.output import explain, print_result
+from sealroom.cli.session import host_addresses
+
+if TYPE_CHECKING:
+    from sealroom.bridge.server import RunningBridge
+
+
+def bridge(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8700,
+    database: Annotated[
+        Path, typer.Option(envvar="SEALROOM_DATABASE", help="SQLite file; made if it is missing.")
+    ] = Path("sealroom.sqlite3"),
+    admin_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SEALROOM_ADMIN_KEY_FILE",
+            help="At the first start, write the API key into this file instead of showing it.",
+        ),
+    ] = None,
+    media_address: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="IP address at which clients reach the media server; may be repeated. Default:"
+            " loopback if --host is, else all addresses of this machine."
+        ),
+    ] = None,
+) -> None:
+    """Run a Bridge: the server for rooms and media. It can read neither. Ctrl-C ends it."""
+    from sealroom.bridge import BridgeConfig
+    from sealroom.bridge.config import sqlite_url
+    from sealroom.bridge.server import run
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    config = BridgeConfig(
+        host=host,
+        port=port,
+        database=sqlite_url(str(database)),
+        host_addresses=media_address or host_addresses(f"ws://{host}"),
+    )
+
+    def on_started(running: RunningBridge, first_key: str | None) -> None:
+        explain(f"The Bridge listens on {running.url}, its database is {database}.")
+        if first_key is not None:
+            _tell_key(first_key, running.url, admin_key_file)
+
+    run(config, on_started=on_started)
+
+
+def _tell_key(key: str, url: str, file: Path | None) -> None:
+    if file is not None:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(descriptor, 0o600)  # it may have been there before
+        with open(descriptor, "w") as stream:  # noqa: PTH123 - an open descriptor
+            stream.write(key + "\n")
+        explain(f"This is its first start: the API key for administration is in {file}.")
+        explain(f"  export SEALROOM_URL={url} SEALROOM_ADMIN_KEY_FILE={file}")
+    else:
+        explain("This is its first start. API key for administration, shown only this once:")
+        print_result(key)
+        explain(f"  export SEALROOM_URL={url} SEALROOM_ADMIN_KEY=...")
+    explain("  sealroom context create 'My team'")

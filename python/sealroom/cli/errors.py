@@ -1,0 +1,69 @@
+"""One sentence per failure, with what to do about it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sealroom.client.errors import (
+    AccessDeniedError,
+    ConnectionClosedError,
+    LoginFailedError,
+    RequestRefusedError,
+    RequestTimeoutError,
+)
+from sealroom.crypto.errors import MemberKeyMismatchError, VerificationError
+from sealroom.errors import SealroomError
+from sealroom.identity import IdentityFilePermissionsError, PassphraseError
+from sealroom.protocol import ErrorCode
+
+
+class CommandError(SealroomError):
+    """A command cannot do what it was told; the text says what to do instead."""
+
+    code: ClassVar[str] = "command"
+
+
+_REMEDIES: dict[type[Exception], str] = {
+    LoginFailedError: (
+        "check --context, --user and --identity, and that an administrator ran"
+        " 'sealroom context add-user'"
+    ),
+    AccessDeniedError: "check the room id with 'sealroom room list', or ask a manager of the room",
+    RequestTimeoutError: "see whether the Bridge is busy or the network slow, then try again",
+    IdentityFilePermissionsError: "chmod 600 the file if nobody else can have read it",
+    PassphraseError: "set SEALROOM_PASSPHRASE, or run in a terminal to be asked for it",
+    MemberKeyMismatchError: (
+        "ask that user for the fingerprint ('sealroom identity show'); if the key really changed,"
+        " take the old one out of the file of known users"
+    ),
+    VerificationError: "do not use this room: the Bridge or a member is not telling the truth",
+}
+
+
+def describe(error: Exception) -> str:
+    """Returns a line for a person."""
+    if isinstance(error, CommandError):
+        return str(error)
+    text = _first_line(error)
+    if isinstance(error, RequestRefusedError):
+        if error.remedy and not isinstance(error, LoginFailedError):
+            return text  # it tells the Bridge's remedy already
+        if error.error_code == ErrorCode.ACCESS_DENIED:
+            return _with_remedy(text, _REMEDIES[AccessDeniedError])
+    if isinstance(error, ConnectionClosedError) and "cannot reach" in text:
+        return _with_remedy(text, "start one with 'sealroom bridge', or give its address by --url")
+    for kind, remedy in _REMEDIES.items():
+        if isinstance(error, kind):
+            return _with_remedy(text, remedy)
+    return text
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _with_remedy(text: str, remedy: str) -> str:
+    return f"{text.rstrip('.')}. Remedy: {remedy}."

@@ -1,0 +1,194 @@
+"""Receives the streams of a room and records them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.live import Live
+from rich.text import Text
+
+from sealroom.cli.errors import CommandError
+from sealroom.cli.output import explain, print_result, remarks
+from sealroom.cli.publishing import TICK, interrupts
+from sealroom.cli.session import Login, Session, log_in
+from sealroom.client import RemoteTrack, StreamInfo, StreamSubscription
+from sealroom.client.events import Event, FrameRejected, StreamPublished, StreamRefused
+from sealroom.recording import MatroskaWriter
+from sealroom.sources import TEST_SOURCE
+
+
+@dataclass
+class WatchedStream:
+    """A stream that is received, and its recording."""
+
+    info: StreamInfo
+    writer: MatroskaWriter | None
+    received: Counter[str] = field(default_factory=Counter)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def has_ended(self) -> bool:
+        return len(self.tasks) == len(self.info.tracks) and all(one.done() for one in self.tasks)
+
+
+async def watch_room(login: Login, room_id: str, save: Path | None, seconds: float | None) -> None:
+    """Watches until all streams ended, `seconds` or an interrupt.
+
+    Raises:
+        CommandError: nothing arrived, or something did not decrypt.
+    """
+    check_recording_path(save)
+    async with log_in(login) as session:
+        watcher = Watcher(session, room_id, save)
+        try:
+            await watcher.run(seconds)
+        finally:
+            await watcher.finish()
+        watcher.conclude()
+
+
+def check_recording_path(save: Path | None) -> None:
+    """Refuses what cannot become a recording, before there is something to record."""
+    if save is None:
+        return
+    if save.suffix.lower() != ".mkv":
+        raise CommandError(f"{save} is no Matroska file. Remedy: give it the ending .mkv.")
+    if not save.parent.is_dir():
+        raise CommandError(f"there is no folder {save.parent}. Remedy: mkdir -p {save.parent}.")
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Returns the file for the nth stream: out.mkv, out-2.mkv, ..."""
+    return path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+
+
+class Watcher:
+    """Subscribes to all streams of a joined room and takes their encoded frames."""
+
+    def __init__(self, session: Session, room_id: str, save: Path | None) -> None:
+        self._session = session
+        self._room_id = room_id
+        self._save = save
+        self._streams: dict[str, WatchedStream] = {}
+        self._rejected: Counter[str] = Counter()
+        self._news: asyncio.Queue[StreamInfo] = asyncio.Queue()
+        self._background: list[asyncio.Task[None]] = []
+        self._stop_listening = session.api.add_event_listener(self._note)
+
+    async def run(self, seconds: float | None) -> None:
+        """Watches; returns when it is over."""
+        api = self._session.api
+        await api.join_stream_room(self._room_id)
+        self._background.append(asyncio.create_task(self._take_tracks()))
+        for stream in await api.list_streams(self._room_id):
+            self._news.put_nowait(stream)
+        if self._news.empty():
+            explain("Nobody publishes yet: waiting. Ctrl-C ends it.")
+        begin = time.monotonic()
+        with interrupts() as interrupted, Live(console=remarks(), transient=True) as live:
+            while not interrupted.is_set() and not self._session.connection.is_closed:
+                elapsed = time.monotonic() - begin
+                await self._subscribe_to_news()
+                if seconds is not None and elapsed >= seconds:
+                    break
+                streams = self._streams.values()
+                if seconds is None and streams and all(one.has_ended for one in streams):
+                    break
+                self._raise_failures()
+                live.update(Text(f"{elapsed:6.1f} s   {self._figures()}"))
+                await asyncio.sleep(TICK)
+        self._session.check_open()
+        self._raise_failures()
+
+    async def finish(self) -> None:
+        """Ends everything and closes the recordings."""
+        self._stop_listening()
+        tasks = [*self._background, *(t for one in self._streams.values() for t in one.tasks)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in self._streams.values():
+            if stream.writer is not None:
+                stream.writer.close()
+
+    def conclude(self) -> None:
+        """Tells what was received.
+
+        Raises:
+            CommandError: nothing was, or something did not decrypt.
+        """
+        if not any(stream.received for stream in self._streams.values()):
+            raise CommandError(
+                "nothing arrived. Remedy: see that somebody publishes in this room:"
+                f" sealroom publish {TEST_SOURCE} {self._room_id}"
+            )
+        explain(f"Done: {self._figures()}.")
+        for stream in self._streams.values():
+            if stream.writer is not None and stream.writer.frames_written:
+                print_result(str(stream.writer.path))
+        if self._rejected:
+            reasons = ", ".join(f"{count} {reason}" for reason, count in self._rejected.items())
+            raise CommandError(
+                f"frames were refused and left out ({reasons}): somebody tampers with this call,"
+                " or uses another key"
+            )
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case StreamPublished(room_id=self._room_id, stream=stream):
+                self._news.put_nowait(stream)
+            case StreamRefused(room_id=self._room_id):
+                explain(f"A stream of {event.user_id} does not verify and is left out.")
+            case FrameRejected(room_id=self._room_id, reason=reason, count=count):
+                self._rejected[reason] += count
+
+    async def _subscribe_to_news(self) -> None:
+        while not self._news.empty():
+            info = self._news.get_nowait()
+            if info.stream_id in self._streams:
+                continue
+            kinds = [track.kind for track in info.tracks]
+            writer = None
+            if self._save is not None:
+                path = numbered(self._save, len(self._streams) + 1)
+                writer = MatroskaWriter(path, kinds)
+            self._streams[info.stream_id] = WatchedStream(info, writer)
+            explain(f"{info.user_id} publishes {' and '.join(kinds)}.")
+            await self._session.api.subscribe_to_remote_streams(
+                self._room_id, [StreamSubscription(info.stream_id)]
+            )
+
+    async def _take_tracks(self) -> None:
+        async for remote in self._session.api.remote_tracks(self._room_id):
+            stream = self._streams.get(remote.stream_id)
+            if stream is not None:
+                stream.tasks.append(asyncio.create_task(self._take(stream, remote)))
+
+    async def _take(self, stream: WatchedStream, remote: RemoteTrack) -> None:
+        async for frame in remote.encoded_frames():
+            if frame.rejected is not None:
+                continue
+            stream.received[remote.kind] += 1
+            if stream.writer is not None:
+                stream.writer.write(frame)
+
+    def _raise_failures(self) -> None:
+        for stream in self._streams.values():
+            for task in stream.tasks:
+                if task.done() and not task.cancelled() and task.exception() is not None:
+                    error = task.exception()
+                    assert error is not None
+                    raise error
+
+    def _figures(self) -> str:
+        if not self._streams:
+            return "no stream"
+        parts = []
+        for stream in self._streams.values():
+            counts = ", ".join(f"{n} {kind} frames" for kind, n in sorted(stream.received.items()))
+            parts.append(f"{stream.info.user_id}: {counts or 'no frames'}")
+        return "; ".join(parts)
