@@ -7,6 +7,7 @@ import logging
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiortc import RTCCertificate
@@ -272,15 +273,20 @@ class EmbeddedMediaServer:
         for section in offered:
             extensions.update(section.extensions)
         transport = self._router.create_transport(extensions=extensions or OFFERED_EXTENSIONS)
-        if self._certificate is None:  # one for all: making it costs more than the rest
-            self._certificate = RTCCertificate.generateCertificate()
         peer = MediaPeer(
             transport,
             host_addresses=self._host_addresses,
             takeover=self._takeover,
-            certificate=self._certificate,
+            certificate=self._current_certificate(),
         )
         return _Connection(transport, peer)
+
+    def _current_certificate(self) -> RTCCertificate:
+        # One for all transports, because making it costs more than the rest; it lives for 30 days.
+        soon = datetime.now(UTC) + timedelta(days=7)
+        if self._certificate is None or self._certificate.expires < soon:
+            self._certificate = RTCCertificate.generateCertificate()
+        return self._certificate
 
     def _refuse_others(
         self, participant: _Participant, connection: _Connection, new: dict[str, _Producer]

@@ -338,7 +338,10 @@ class MediaPeer:
                     ids.setdefault(name, number)
         if ids != self._extensions:
             self._extensions = ids
-            self._packet_transport.set_extensions(ids)
+            # A transport of the router has its ids from the start, which are those of the offer.
+            apply = getattr(self._packet_transport, "set_extensions", None)
+            if apply is not None:
+                apply(ids)
 
     def _check_transport(self, remote: RemoteDescription) -> RemoteTransport:
         new, old = remote.transport, self._remote

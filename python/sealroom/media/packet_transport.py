@@ -21,9 +21,6 @@ class PacketTransport(Protocol):
     def start(self, *, profile: int, send_key: bytes, receive_key: bytes) -> None:
         """Installs the SRTP keys: DTLS-SRTP profile number, master key and salt per direction."""
 
-    def set_extensions(self, extensions: dict[str, int]) -> None:
-        """Sets the negotiated RTP header extension ids: "mid", "audio_level", "abs_send_time"."""
-
     def attach_socket(self, fd: int) -> None:
         """Takes ownership of a connected UDP descriptor, replacing the one before."""
 
