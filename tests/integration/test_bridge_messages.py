@@ -215,6 +215,7 @@ async def test_no_secret_reaches_a_log(caplog: pytest.LogCaptureFixture) -> None
     mark = "canary-5d1f"
     async with open_world(media) as world:
         key = await world.bridge.admin.create_api_key("test")
+        await world.bridge.admin.context_create(mark)
         alice = await world.user("alice")
         await alice.call("auth.admin", api_key=key)
         with pytest.raises(Refused):
