@@ -58,6 +58,16 @@ class PyRouterTransport {
     unwrap(result);
   }
 
+  void set_extensions(const std::map<std::string, int>& ids) {
+    const rtp::ExtensionMap extensions = extension_map(ids);
+    Result<void> result;
+    {
+      const py::gil_scoped_release release;
+      result = transport_->set_extensions(extensions);
+    }
+    unwrap(result);
+  }
+
   void attach_socket(int fd) {
     Result<void> result;
     {
@@ -261,6 +271,7 @@ void bind_sfu(py::module_& parent) {
       .def_property_readonly("id", &PyRouterTransport::id)
       .def("start", &PyRouterTransport::start, py::kw_only(), "profile"_a, "send_key"_a,
            "receive_key"_a)
+      .def("set_extensions", &PyRouterTransport::set_extensions, "extensions"_a)
       .def("attach_socket", &PyRouterTransport::attach_socket, "fd"_a)
       .def("detach_socket", &PyRouterTransport::detach_socket)
       .def_property_readonly("is_attached", &PyRouterTransport::is_attached)

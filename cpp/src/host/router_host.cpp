@@ -80,6 +80,11 @@ Result<void> RouterTransport::set_keys(srtp::Profile profile, ByteView send, Byt
       [&](sfu::Router& router) { return router.set_keys(id_, profile, send, receive); });
 }
 
+Result<void> RouterTransport::set_extensions(const rtp::ExtensionMap& extensions) {
+  return host_.with_router(
+      [&](sfu::Router& router) { return router.set_extensions(id_, extensions); });
+}
+
 Result<void> RouterTransport::attach_socket(int file_descriptor) {
   const std::lock_guard lock(attach_mutex_);
   Result<void> attached = port_.attach(file_descriptor);

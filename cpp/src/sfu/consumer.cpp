@@ -29,7 +29,8 @@ bool Consumer::forward(const OpenedPacket& packet, TimePoint now) {
     if (kind_ == MediaKind::video && !packet.starts_key_frame) return false;
     rewriter_.begin_run(packet.sequence);
     is_running_ = true;
-    if (statistics_.packets_sent == 0) limiter_.start(now);
+    if (!has_started_) limiter_.start(now);
+    has_started_ = true;
   }
   const std::optional<std::int64_t> output = rewriter_.to_output(packet.sequence);
   if (!output || !send(packet, *output)) return false;

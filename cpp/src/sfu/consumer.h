@@ -40,6 +40,10 @@ class Consumer {
   }
   void retransmit(const OpenedPacket& packet, std::int64_t output, TimePoint now);
 
+  /// Only before the first packet: a retransmission must not differ.
+  void set_extensions(const rtp::ExtensionMap& map) {
+    if (!has_started_) extensions_ = map;
+  }
   void set_paused(bool paused);
   [[nodiscard]] bool is_paused() const { return is_paused_; }
   /// The producer's stream broke off: go on behind the gap as after a pause.
@@ -68,6 +72,7 @@ class Consumer {
   rtp::ExtensionMap extensions_;
   MediaKind kind_;
   bool is_paused_ = false;
+  bool has_started_ = false;
   bool is_running_ = false;  ///< a run has begun and packets are passed on
   SequenceRewriter rewriter_;
   RetransmissionLimiter limiter_;

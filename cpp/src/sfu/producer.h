@@ -28,6 +28,10 @@ class Producer {
   /// An authenticated packet of it. False if it was not passed on: of another payload type, or a
   /// duplicate. `forwarded` grows by what was sent to consumers.
   bool receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded& forwarded);
+  /// Only before the first packet: a retransmission must not differ.
+  void set_extensions(const rtp::ExtensionMap& map) {
+    if (next_receiver_report_ == kNever) extensions_ = map;
+  }
   void handle_sender_report(const rtp::SenderReport& report, TimePoint now);
   /// Answers a consumer's NACK; looks at no more than `max_packets` of it.
   void answer_nack(Consumer& consumer, const rtp::NackList& nack, std::size_t max_packets,

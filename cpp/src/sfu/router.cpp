@@ -86,6 +86,8 @@ Result<void> Router::set_extensions(TransportId id, const rtp::ExtensionMap& map
   Transport* const transport = state_->find(id);
   if (transport == nullptr) return Error::invalid_argument;
   transport->extensions = map;
+  for (Producer* producer : transport->producers) producer->set_extensions(map);
+  for (const auto& [ssrc, consumer] : transport->consumers_by_ssrc) consumer->set_extensions(map);
   return {};
 }
 

@@ -59,7 +59,7 @@ struct Transport {
   const TransportId id;
   SendQueue& send_queue;
   bool is_queued = false;
-  rtp::ExtensionMap extensions;  ///< copied by each producer and consumer when it is added
+  rtp::ExtensionMap extensions;  ///< each producer and consumer has its own copy
   std::optional<srtp::Sender> sender;
   std::optional<srtp::Receiver> receiver;
   DatagramBatch outgoing;

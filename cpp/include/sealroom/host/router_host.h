@@ -64,6 +64,8 @@ class RouterTransport final : private net::MediaSink {
   [[nodiscard]] sfu::TransportId id() const { return id_; }
   Result<void> set_keys(srtp::Profile profile, ByteView send, ByteView receive);
 
+  Result<void> set_extensions(const rtp::ExtensionMap& extensions);
+
   /// not_ready after close.
   Result<void> attach_socket(int file_descriptor);
   void detach_socket() { port_.detach(); }

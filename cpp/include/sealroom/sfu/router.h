@@ -106,8 +106,8 @@ class Router {
   /// Installs the keys of the association, once; packets before are dropped. `send` and `receive`
   /// are master key and salt.
   Result<void> set_keys(TransportId id, srtp::Profile profile, ByteView send, ByteView receive);
-  /// For producers and consumers added afterwards: those there keep theirs, as a retransmission
-  /// must not differ.
+  /// Producers and consumers that have carried a packet keep theirs, as a retransmission must not
+  /// differ.
   Result<void> set_extensions(TransportId id, const rtp::ExtensionMap& map);
 
   Result<ProducerId> add_producer(TransportId id, ProducerConfig config);
