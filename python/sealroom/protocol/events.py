@@ -1,6 +1,9 @@
 """Events the Bridge pushes: notifications of method `event` with an `EventEnvelope`.
 
-`sequence` counts the events of one session from 1 without gaps, in the order they happened.
+`sequence` counts the events of one session from 1 without gaps, in the order they happened. The
+session that caused an event does not get it, since its reply says as much; a publisher whose stream
+somebody else unpublished does. Responses and events of one session come in one order: after the
+reply to `room.join`, every change of the room is an event.
 """
 
 from enum import StrEnum
