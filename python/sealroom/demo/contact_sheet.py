@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from av import CodecContext, VideoFrame
 
-from sealroom.demo.lettering import LINE_HEIGHT, Pixels, draw_text
+from sealroom.demo.lettering import GLYPH_WIDTH, LINE_HEIGHT, Pixels, draw_text
 from sealroom.demo.observer import View
 from sealroom.demo.subscriber import Sample
 
@@ -68,8 +68,8 @@ def _describe(view: View | None) -> list[str]:
         return ["SFU: this frame was not tapped"]
     size = f"{len(view.payload)} bytes"
     if view.picture is None:
-        return [f"SFU: {size}, the decoder refuses them.", "Drawn: the bytes, one grey dot each."]
-    return [f"SFU: {size}, what a decoder makes of them.", f"Likeness {view.likeness:+.2f} of 1."]
+        return [f"SFU: {size}, decoder refuses.", "The bytes as grey dots."]
+    return [f"SFU: {size}, decoder's picture.", f"Likeness to alice's: {view.likeness:+.2f} of 1."]
 
 
 def _sfu_tile(view: View | None) -> Pixels:
@@ -97,7 +97,7 @@ def _tile(frame: VideoFrame) -> Pixels:
 
 
 def _write(sheet: Pixels, top: int, left: int, text: str, colour: tuple[int, int, int]) -> None:
-    line = draw_text(text, min(len(text) * 8, sheet.shape[1] - left), colour)
+    line = draw_text(text, min(len(text) * GLYPH_WIDTH, sheet.shape[1] - left), colour)
     ink = line.any(axis=2)
     sheet[top : top + LINE_HEIGHT, left : left + line.shape[1]][ink] = line[ink]
 

@@ -23,11 +23,11 @@ def draw_text(text: str, width: int, colour: tuple[int, int, int] = (230, 230, 2
     canvas = np.zeros((LINE_HEIGHT, width, 3), np.uint8)
     if not line.strip():
         return canvas
-    size = f"{characters * GLYPH_WIDTH}x{LINE_HEIGHT}"
-    # The demuxer wants a moment of text; a carriage return after it changes nothing.
-    source = io.BytesIO(line.encode("ascii") + b"\r")
+    # One column more than there are characters: a full line would scroll out of sight.
+    size = f"{(characters + 1) * GLYPH_WIDTH}x{LINE_HEIGHT}"
+    source = io.BytesIO(line.encode("ascii"))
     with av.open(source, "r", format="tty", options={"video_size": size}) as container:
         grey = list(container.decode(video=0))[-1].to_ndarray(format="gray")
-    inked = (grey > 0)[..., None]
-    canvas[:, : grey.shape[1]] = inked * np.array(colour, np.uint8)
+    inked = (grey[:, :width] > 0)[..., None]
+    canvas[:, : inked.shape[1]] = inked * np.array(colour, np.uint8)
     return canvas
