@@ -1,6 +1,7 @@
 """Two of our peers over aiortc's ICE and DTLS, with end-to-end encryption."""
 
 import asyncio
+import random
 import secrets
 
 import pytest
@@ -95,3 +96,35 @@ async def test_handlers_at_both_ends_see_clear_frames(native_peer):
     await two.assert_receives(("video",))
     assert len(received) >= 10
     assert received.items() <= sent.items()
+
+
+async def test_loss_and_reordering_leave_nothing_undecodable(native_peer):
+    one, two = (native_peer(protection=True, takeover=False) for _ in range(2))
+    await call(one, two, key=secrets.token_bytes(32))
+    chance = random.Random(1)
+    dropped = 0
+    for peer in (one, two):
+        link = peer.peer.transport._connection.selected_pair.protocol.transport
+
+        def lossy(data, addr, send=link.sendto):
+            nonlocal dropped
+            if data[0] < 128:
+                send(data, addr)
+            elif chance.random() < 0.05:
+                dropped += 1
+            elif chance.random() < 0.1:
+                asyncio.get_running_loop().call_later(0.01, send, data, addr)
+            else:
+                send(data, addr)
+
+        link.sendto = lossy
+    for track in two.incoming.values():
+        track.frames()
+    await asyncio.sleep(8)
+    assert dropped > 20
+    sent = {t.kind: t.statistics for t in one.outgoing.values()}
+    for track in two.incoming.values():
+        counts = track.statistics
+        assert counts.decode_errors == counts.frames_rejected == 0
+        assert counts.frames_decoded > 0.85 * sent[track.kind].frames_sent, track.kind
+    await two.assert_receives(("video",))
