@@ -1,97 +1,18 @@
 import asyncio
 from fractions import Fraction
-from itertools import pairwise
 
 import av
 import numpy as np
 import pytest
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from fake_session import FakeSession, FrameReceived, FrameRejected, KeyFrameRequested, RemoteBye
+from fake_session import FakeSession, FrameReceived, FrameRejected, RemoteBye
+from track_support import encoded_video, receive_video, until
 
-from sealroom.media import incoming_track, outgoing_track
-from sealroom.media.codecs import OpusEncoder, Vp8Encoder, is_vp8_key_frame
+from sealroom.media import incoming_track
+from sealroom.media.codecs import OpusEncoder, is_vp8_key_frame
 from sealroom.media.packet_transport import EventDispatcher
-from sealroom.media.tracks import IncomingTrack, OutgoingTrack
-
-
-async def until(condition, timeout=5.0):
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-class Pictures(MediaStreamTrack):
-    kind = "video"
-
-    def __init__(self, count=1000, interval=0.005):
-        super().__init__()
-        self.count, self.interval, self.number = count, interval, 0
-
-    async def recv(self):
-        if self.number == self.count:
-            raise MediaStreamError
-        await asyncio.sleep(self.interval)
-        frame = av.VideoFrame.from_ndarray(
-            np.full((48, 64, 3), self.number % 256, np.uint8), format="rgb24"
-        )
-        frame.pts, frame.time_base = self.number, Fraction(1, 30)
-        self.number += 1
-        return frame
-
-
-class Packets(MediaStreamTrack):
-    kind = "video"
-
-    def __init__(self, datas):
-        super().__init__()
-        self.datas, self.number, self.asked = datas, 0, 0
-
-    def request_key_frame(self):
-        self.asked += 1
-
-    async def recv(self):
-        await asyncio.sleep(0.001)
-        if self.number == len(self.datas):
-            raise MediaStreamError
-        packet = av.Packet(self.datas[self.number])
-        packet.pts, packet.time_base = self.number, Fraction(1, 30)
-        self.number += 1
-        return packet
-
-
-def encoded_video(count, key_frames=()):
-    encoder = Vp8Encoder()
-    frames = []
-    for number in range(count):
-        picture = av.VideoFrame.from_ndarray(
-            np.full((48, 64, 3), number * 3 % 256, np.uint8), format="rgb24"
-        )
-        frames += encoder.encode(picture, force_key_frame=number in key_frames)
-    return [f.data for f in frames]
-
-
-def receive_video(session, datas, first=0):
-    for number, data in enumerate(datas, first):
-        session.emit(
-            FrameReceived(
-                1, np.frombuffer(data, np.uint8), number * 3000, is_key_frame=is_vp8_key_frame(data)
-            )
-        )
-
-
-@pytest.fixture
-async def outgoing():
-    tracks = []
-
-    def make(session, source, codec="vp8", **options):
-        tracks.append(OutgoingTrack(session, 1, source, codec, **options))
-        tracks[-1].start()
-        return tracks[-1]
-
-    yield make
-    for track in tracks:
-        await track.stop()
+from sealroom.media.tracks import IncomingTrack
 
 
 @pytest.fixture
@@ -106,126 +27,6 @@ async def incoming():
     yield make
     for track in tracks:
         track.stop()
-
-
-# --- outgoing
-
-
-async def test_pictures_leave_encoded_with_a_90_khz_clock_and_a_random_start(outgoing):
-    starts = set()
-    for _ in range(2):
-        session = FakeSession()
-        ended = asyncio.Event()
-        track = outgoing(session, Pictures(5), on_ended=ended.set)
-        await asyncio.wait_for(ended.wait(), 5)
-        stamps = [fields["rtp_timestamp"] for _, fields in session.sent]
-        steps = {(b - a) & 0xFFFFFFFF for a, b in pairwise(stamps)}
-        assert steps == {3000}
-        assert [is_vp8_key_frame(d) for d, _ in session.sent] == [True] + [False] * 4
-        assert track.statistics.frames_sent == 5
-        starts.add(stamps[0])
-    assert len(starts) == 2
-
-
-async def test_a_request_makes_a_key_frame_but_not_more_often_than_allowed(outgoing, monkeypatch):
-    monkeypatch.setattr(outgoing_track, "MIN_KEY_FRAME_INTERVAL", 0.2)
-    session = FakeSession()
-    track = outgoing(session, Pictures())
-    await until(lambda: len(session.sent) > 5)
-    for _ in range(20):
-        session.emit(KeyFrameRequested(1))
-        await asyncio.sleep(0.005)
-    await until(lambda: track.statistics.key_frames_sent == 3)
-    assert track.statistics.key_frames_requested == 20
-    await asyncio.sleep(0.3)
-    assert track.statistics.key_frames_sent == 3
-
-
-async def test_the_handler_sees_and_replaces_each_frame_and_may_be_async(outgoing):
-    session = FakeSession()
-    seen = []
-
-    async def handler(frame):
-        seen.append((frame.kind, frame.codec, frame.track_id, frame.is_key_frame))
-        frame.data = b"changed" + bytes(frame.data)[:1]
-        return frame
-
-    outgoing(session, Pictures(3), encoded_frame_handler=handler, track_id="camera")
-    await until(lambda: len(session.sent) == 3)
-    assert seen[0] == ("video", "vp8", "camera", True)
-    assert all(data.startswith(b"changed") for data, _ in session.sent)
-
-
-async def test_after_a_dropped_frame_nothing_leaves_before_a_key_frame(outgoing, monkeypatch):
-    monkeypatch.setattr(outgoing_track, "MIN_KEY_FRAME_INTERVAL", 0.05)
-    session = FakeSession()
-    count = 0
-
-    def handler(frame):
-        nonlocal count
-        count += 1
-        return None if count == 3 else frame
-
-    track = outgoing(session, Pictures(40), encoded_frame_handler=handler)
-    await until(lambda: track.statistics.key_frames_sent == 2)
-    assert is_vp8_key_frame(session.sent[2][0])
-    assert track.statistics.frames_dropped >= 1
-
-
-async def test_a_handler_that_raises_lets_nothing_out(outgoing):
-    session = FakeSession()
-
-    def handler(frame):
-        raise ValueError("bug")
-
-    track = outgoing(session, Pictures(5), encoded_frame_handler=handler)
-    await until(lambda: track.statistics.handler_errors == 5)
-    assert session.sent == []
-
-
-async def test_frames_before_the_key_are_dropped_and_then_a_key_frame_comes(outgoing, monkeypatch):
-    monkeypatch.setattr(outgoing_track, "MIN_KEY_FRAME_INTERVAL", 0.05)
-    session = FakeSession()
-    session.is_ready = False
-    track = outgoing(session, Pictures())
-    await until(lambda: track.statistics.frames_dropped > 3)
-    session.is_ready = True
-    await until(lambda: session.sent)
-    assert is_vp8_key_frame(session.sent[0][0])
-
-
-async def test_packets_pass_unencoded_and_key_frames_are_asked_of_the_source(outgoing):
-    session = FakeSession()
-    datas = encoded_video(10)
-    source = Packets(datas)
-    outgoing(session, source)
-    session.emit(KeyFrameRequested(1))
-    await until(lambda: len(session.sent) == 10)
-    assert [data for data, _ in session.sent] == datas
-    assert source.asked == 1
-
-
-async def test_audio_levels_stay_private_unless_wanted(outgoing):
-    class Tone(MediaStreamTrack):
-        kind = "audio"
-        pts = 0
-
-        async def recv(self):
-            await asyncio.sleep(0.005)
-            frame = av.AudioFrame.from_ndarray(np.full((1, 960), 8000, np.int16), layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = 48000, self.pts, Fraction(1, 48000)
-            self.pts += 960
-            return frame
-
-    for wanted in (False, True):
-        session = FakeSession()
-        outgoing(session, Tone(), "opus", send_audio_level=wanted)
-        await until(lambda: len(session.sent) >= 3)  # noqa: B023
-        levels = {fields["audio_level"] for _, fields in session.sent}
-        assert all(10 < level < 20 for level in levels) if wanted else levels == {None}
-
-
-# --- incoming
 
 
 async def test_frames_come_out_decoded_as_arrays(incoming):
@@ -442,16 +243,14 @@ async def test_a_bye_ends_the_track_after_its_last_frame(incoming):
         await track.recv()
 
 
-async def test_tracks_end_with_their_transport(incoming, outgoing):
+async def test_it_ends_with_its_transport(incoming):
     session = FakeSession()
-    coming, going = incoming(session), outgoing(session, Pictures())
-    await until(lambda: session.sent)
-    waiting = asyncio.create_task(coming.recv())
+    track = incoming(session)
+    waiting = asyncio.create_task(track.recv())
     await asyncio.sleep(0.01)
     EventDispatcher.of(session).close()
     with pytest.raises(MediaStreamError):
         await asyncio.wait_for(waiting, 5)
-    await until(lambda: not going.is_running)
 
 
 async def test_a_bye_for_an_unread_track_ends_it(incoming):
