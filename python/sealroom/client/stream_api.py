@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
 from aiortc import MediaStreamTrack
 
 from sealroom.client.connection import Connection
-from sealroom.client.errors import AlreadyJoinedError, NotJoinedError, StreamStateError
+from sealroom.client.errors import (
+    AlreadyJoinedError,
+    ConnectionClosedError,
+    NotJoinedError,
+    RequestRefusedError,
+    StreamStateError,
+)
 from sealroom.client.events import MAX_UNREAD_EVENTS, BoundedStream, Event, EventsDropped
 from sealroom.client.handles import StreamHandle, TrackHandle
 from sealroom.client.inbox import Inbox
@@ -114,6 +121,8 @@ class StreamApi:
     async def delete_stream_room(self, room_id: str) -> None:
         """Deletes a room; its participants are out at once."""
         await self._directory.delete(room_id)
+        if room_id in self._joined:  # the Bridge tells everybody but the one who did it
+            await self._forget(room_id).close()
 
     async def join_stream_room(self, room_id: str) -> None:
         """Joins a room: its events begin, streams can be published and subscribed to.
@@ -141,10 +150,8 @@ class StreamApi:
 
     async def leave_stream_room(self, room_id: str) -> None:
         """Leaves a room; its tracks end and its stream handles are dead. Raises NotJoinedError."""
-        session = self._session(room_id)
-        del self._joined[room_id]
-        self._streams = {key: one for key, one in self._streams.items() if one[0] != room_id}
-        await session.close()
+        self._session(room_id)
+        await self._forget(room_id).close()
         if not self._connection.is_closed:
             await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
 
@@ -310,12 +317,10 @@ class StreamApi:
         return self._session(room_id).statistics()
 
     async def close(self) -> None:
-        """Leaves all rooms; the connection stays its owner's to close."""
+        """Leaves all rooms; the connection stays its owner's to close. Idempotent."""
         for room_id in list(self._joined):
-            session = self._joined.pop(room_id)
-            await session.close()
-            if not self._connection.is_closed:
-                await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+            with contextlib.suppress(RequestRefusedError, ConnectionClosedError):
+                await self.leave_stream_room(room_id)
         await self._inbox.close()
         for stream in self._event_streams:
             stream.close()
@@ -331,6 +336,10 @@ class StreamApi:
         if self._connection.is_closed:
             for stream in self._event_streams:
                 stream.close()
+
+    def _forget(self, room_id: str) -> RoomSession:
+        self._streams = {key: one for key, one in self._streams.items() if one[0] != room_id}
+        return self._joined.pop(room_id)
 
     def _session(self, room_id: str) -> RoomSession:
         session = self._joined.get(room_id)
