@@ -129,6 +129,10 @@ class ClientWorld:
         await self.connect(user_id, trust)
         return self._apis[-1][1]
 
+    def adopt(self, connection: Connection, api: StreamApi) -> None:
+        """Close these at the end, too."""
+        self._apis.append((connection, api))
+
     def connection_of(self, api: StreamApi) -> Connection:
         return next(connection for connection, one in self._apis if one is api)
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from client_support import ClientWorld, EventLog, open_client_world
 
-from sealroom.client import StreamApi, UserIdentity
+from sealroom.client import Connection, StreamApi, UserIdentity
 from sealroom.client.errors import AccessDeniedError, RequestRefusedError
 from sealroom.client.events import RoomClosed, RoomCreated, RoomDeleted
 from sealroom.crypto.epoch import EpochId, seal_secret
@@ -25,7 +25,13 @@ from sealroom.crypto.errors import (
     VerificationError,
 )
 from sealroom.errors import InvalidArgumentError, SealroomError
-from sealroom.identity import AllowList, CallbackVerifier, Identity, TrustOnFirstUse
+from sealroom.identity import (
+    AllowList,
+    CallbackVerifier,
+    Identity,
+    TrustOnFirstUse,
+    default_pin_file,
+)
 from sealroom.protocol import MAX_METADATA_BYTES, ErrorCode, RoomResult, RoomView
 
 
@@ -269,3 +275,22 @@ async def test_each_lie_about_a_room_is_caught_wherever_it_is_told(clients: Clie
             await bob.join_stream_room(room_id)
         listed = await bob.list_stream_rooms()
         assert [type(one.error) for one in listed.refused] == [expected]
+
+
+async def test_without_a_verifier_keys_are_pinned_in_the_users_file(clients: ClientWorld) -> None:
+    async def connect() -> StreamApi:
+        connection = await Connection.connect(
+            clients.world.bridge.url,
+            identity=clients.world.identities["alice"],
+            user_id="alice",
+            context_id=clients.context_id,
+        )
+        api = StreamApi(connection)
+        clients.adopt(connection, api)
+        return api
+
+    await clients.room(await connect())
+    assert default_pin_file().is_file()
+    await change_key(clients, "bob")
+    with pytest.raises(MemberKeyMismatchError):
+        await clients.room(await connect())

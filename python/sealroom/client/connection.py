@@ -19,7 +19,13 @@ from sealroom.client.errors import (
     RequestTimeoutError,
     refusal,
 )
-from sealroom.identity import Identity, PublicIdentity, TrustOnFirstUse, UserVerifier
+from sealroom.identity import (
+    Identity,
+    PublicIdentity,
+    TrustOnFirstUse,
+    UserVerifier,
+    default_pin_file,
+)
 from sealroom.protocol import (
     EVENT_METHOD,
     LOGIN_TYPE,
@@ -98,8 +104,8 @@ class Connection:
             url: of the Bridge, `ws://host:port` or `wss://host:port`.
             identity: the user's private identity; it never leaves this process.
             user_id, context_id: as the administrator registered them.
-            trust: decides whose key is whose; by default trust on first use with the user's pins
-                in memory only. Give one with a pin file to remember them.
+            trust: decides whose key is whose; by default trust on first use, with the pins in
+                the file `default_pin_file()` names. `TrustOnFirstUse()` keeps them in memory only.
             request_timeout: seconds.
 
         Raises:
@@ -121,7 +127,7 @@ class Connection:
             identity=identity,
             user_id=user_id,
             context_id=context_id,
-            trust=trust or TrustOnFirstUse(),
+            trust=trust or TrustOnFirstUse(default_pin_file()),
             request_timeout=request_timeout,
         )
         try:
