@@ -169,6 +169,10 @@ class MediaPeer:
             raise NegotiationError("an offer of the peer waits for its answer")
         if not self._lines and not self._waiting:
             raise NegotiationError("there is no section to offer")
+        if self._remote is None:
+            # Before there is a candidate to send to: the answerer's checks may overtake its answer,
+            # and a conflict of roles that is solved half way can lose the nomination for good.
+            self.transport.set_ice_role(controlling=True)
         await self.transport.gather()
         for section in self._waiting:
             self._place(section)

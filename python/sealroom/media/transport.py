@@ -182,9 +182,13 @@ class MediaTransport:
         if not self.local_candidates:
             raise TransportError("no local candidate: none of the host addresses can be bound")
 
+    def set_ice_role(self, *, controlling: bool) -> None:
+        """Decides the ICE role: the first offerer controls (RFC 8445 section 6.1.1)."""
+        self._connection.ice_controlling = controlling
+
     def set_roles(self, *, ice_controlling: bool, dtls_client: bool) -> None:
         """Decides the ICE and the DTLS role; before `start`."""
-        self._connection.ice_controlling = ice_controlling
+        self.set_ice_role(controlling=ice_controlling)
         self._dtls._set_role("client" if dtls_client else "server")
 
     async def add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
