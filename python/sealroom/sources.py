@@ -71,7 +71,8 @@ def open_source(
     try:
         player = MediaPlayer(name)
     except av.error.FFmpegError as error:
-        raise SourceError(f"{name} is not a media file that FFmpeg reads: {error}") from error
+        reason = error.strerror or error
+        raise SourceError(f"{name} is not a media file that FFmpeg reads: {reason}") from error
     video: MediaStreamTrack | None = player.video
     if video is None and player.audio is None:
         raise SourceError(f"{name} holds neither pictures nor sound")
@@ -119,9 +120,9 @@ class FittedTrack(MediaStreamTrack):
 
 
 def fit(size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
-    """Returns the largest even size of the same shape inside `bounds`, never larger than `size`."""
+    """Returns the nearest even size of the same shape inside even `bounds`, never scaled up."""
     scale = min(1.0, bounds[0] / size[0], bounds[1] / size[1])
-    width, height = (max(2, int(length * scale + 0.5) & ~1) for length in size)
+    width, height = (max(2, 2 * round(length * scale / 2)) for length in size)
     return width, height
 
 

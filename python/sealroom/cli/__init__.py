@@ -25,13 +25,13 @@ def main() -> None:
         from sealroom.cli.app import run
 
         code = run()
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         print(f"Error: {missing_module_message(error)}", file=sys.stderr)  # noqa: T201
         code = 2
     sys.exit(code)
 
 
-def missing_module_message(error: ModuleNotFoundError) -> str:
+def missing_module_message(error: ImportError) -> str:
     """Returns a sentence that names the extra to install."""
     module = (error.name or "").split(".")[0]
     for extra, modules in _EXTRAS.items():

@@ -38,7 +38,7 @@ app.command("watch")(call.watch)
 def run() -> int:
     """Runs the command of this process; returns its exit code unless typer exits first."""
     try:
-        app()
+        app(prog_name="sealroom")
     except (SealroomError, OSError) as error:
         complain(describe(error))
         return 1

@@ -45,7 +45,8 @@ def bridge(
     from sealroom.bridge.server import run
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("aioice").setLevel(logging.WARNING)
+    for chatty in ("aioice", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     config = BridgeConfig(
         host=host,
         port=port,

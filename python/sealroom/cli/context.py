@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from sealroom.cli.admin_client import administer
 from sealroom.cli.identity import read_public_identity
 from sealroom.cli.options import DEFAULT_URL, AdminUrl, ApiKey, ApiKeyFile
-from sealroom.cli.output import explain, print_result, results
+from sealroom.cli.output import explain, plain, print_result, results
 from sealroom.identity import PublicIdentity
 from sealroom.protocol import (
     Context,
@@ -68,9 +69,11 @@ def list_contexts(
                 if not page.contexts or len(found) >= page.total:
                     return found
 
-    table = Table("Context", "Title", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Context", no_wrap=True, min_width=32)
+    table.add_column("Title")
     for one in asyncio.run(work()):
-        table.add_row(one.context_id, one.title)
+        table.add_row(one.context_id, Text(plain(one.title)))
     results().print(table)
 
 
@@ -125,5 +128,6 @@ def users(
 
     table = Table("User", "Fingerprint", box=None, pad_edge=False)
     for one in asyncio.run(work()):
-        table.add_row(one.user_id, PublicIdentity.parse(one.identity).fingerprint_text)
+        fingerprint = PublicIdentity.parse(one.identity).fingerprint_text
+        table.add_row(Text(plain(one.user_id)), fingerprint)
     results().print(table)

@@ -8,13 +8,11 @@ from sealroom.client.errors import (
     AccessDeniedError,
     ConnectionClosedError,
     LoginFailedError,
-    RequestRefusedError,
     RequestTimeoutError,
 )
 from sealroom.crypto.errors import MemberKeyMismatchError, VerificationError
 from sealroom.errors import SealroomError
 from sealroom.identity import IdentityFilePermissionsError, PassphraseError
-from sealroom.protocol import ErrorCode
 
 
 class CommandError(SealroomError):
@@ -39,22 +37,24 @@ _REMEDIES: dict[type[Exception], str] = {
     VerificationError: "do not use this room: the Bridge or a member is not telling the truth",
 }
 
+_KEY_REMEDY = (
+    "give the key that 'sealroom bridge' showed when it first started with its present database"
+)
+
 
 def describe(error: Exception) -> str:
     """Returns a line for a person."""
     if isinstance(error, CommandError):
         return str(error)
     text = _first_line(error)
-    if isinstance(error, RequestRefusedError):
-        if error.remedy and not isinstance(error, LoginFailedError):
-            return text  # it tells the Bridge's remedy already
-        if error.error_code == ErrorCode.ACCESS_DENIED:
-            return _with_remedy(text, _REMEDIES[AccessDeniedError])
+    if isinstance(error, LoginFailedError) and error.field == "api_key":
+        return _with_remedy("the Bridge does not know this API key", _KEY_REMEDY)
     if isinstance(error, ConnectionClosedError) and "cannot reach" in text:
         return _with_remedy(text, "start one with 'sealroom bridge', or give its address by --url")
     for kind, remedy in _REMEDIES.items():
         if isinstance(error, kind):
-            return _with_remedy(text, remedy)
+            # The Bridge's own remedy is for programs.
+            return _with_remedy(text.partition(" Remedy: ")[0], remedy)
     return text
 
 

@@ -9,10 +9,12 @@ import sys
 
 from rich.console import Console
 
+WIDE = 240
+
 
 def results() -> Console:
-    """The console for results."""
-    return Console()
+    """The console for results; wide where no person looks, so that nothing is cut off."""
+    return Console() if sys.stdout.isatty() else Console(width=WIDE)
 
 
 def remarks() -> Console:
@@ -26,11 +28,17 @@ def print_result(text: str) -> None:
     sys.stdout.flush()
 
 
+def plain(text: str) -> str:
+    """Returns text of others without what a terminal would obey."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def explain(text: str) -> None:
-    """Writes a remark."""
-    remarks().print(text, markup=False, highlight=False, soft_wrap=True)
+    """Writes a remark of one line."""
+    remarks().print(plain(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def complain(text: str) -> None:
     """Writes an error as one line."""
-    remarks().print(f"Error: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+    line = f"Error: {plain(text)}"
+    remarks().print(line, style="red", markup=False, highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from sealroom.cli.options import (
     DEFAULT_URL,
@@ -17,7 +18,7 @@ from sealroom.cli.options import (
     Url,
     UserId,
 )
-from sealroom.cli.output import complain, explain, print_result, results
+from sealroom.cli.output import complain, explain, plain, print_result, results
 from sealroom.cli.session import Login, log_in
 from sealroom.client import StreamRoom, StreamRoomList
 
@@ -85,9 +86,12 @@ def list_rooms(
                     return found
 
     listing = asyncio.run(work())
-    table = Table("Room", "Title", "State", "Made", "Managers", "Users", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Room", no_wrap=True, min_width=32)
+    for name in ("Title", "State", "Made", "Managers", "Users"):
+        table.add_column(name)
     for room in listing.rooms:
-        table.add_row(*_row(room))
+        table.add_row(*(Text(plain(cell)) for cell in _row(room)))
     results().print(table)
     for refused in listing.refused:
         complain(f"room {refused.room_id} does not verify and is left out: {refused.error}")

@@ -17,6 +17,7 @@ from sealroom.cli.publishing import TICK, interrupts
 from sealroom.cli.session import Login, Session, log_in
 from sealroom.client import RemoteTrack, StreamInfo, StreamSubscription
 from sealroom.client.events import Event, FrameRejected, StreamPublished, StreamRefused
+from sealroom.errors import SealroomError
 from sealroom.recording import MatroskaWriter
 from sealroom.sources import TEST_SOURCE
 
@@ -92,7 +93,6 @@ class Watcher:
         with interrupts() as interrupted, Live(console=remarks(), transient=True) as live:
             while not interrupted.is_set() and not self._session.connection.is_closed:
                 elapsed = time.monotonic() - begin
-                await self._subscribe_to_news()
                 if seconds is not None and elapsed >= seconds:
                     break
                 streams = self._streams.values()
@@ -100,7 +100,7 @@ class Watcher:
                     break
                 self._raise_failures()
                 live.update(Text(f"{elapsed:6.1f} s   {self._figures()}"))
-                await asyncio.sleep(TICK)
+                await self._subscribe_to_news()
         self._session.check_open()
         self._raise_failures()
 
@@ -147,20 +147,28 @@ class Watcher:
                 self._rejected[reason] += count
 
     async def _subscribe_to_news(self) -> None:
-        while not self._news.empty():
-            info = self._news.get_nowait()
-            if info.stream_id in self._streams:
-                continue
-            kinds = [track.kind for track in info.tracks]
-            writer = None
-            if self._save is not None:
-                path = numbered(self._save, len(self._streams) + 1)
-                writer = MatroskaWriter(path, kinds)
-            self._streams[info.stream_id] = WatchedStream(info, writer)
-            explain(f"{info.user_id} publishes {' and '.join(kinds)}.")
+        """Takes at most `TICK` seconds if there is no news."""
+        try:
+            info = await asyncio.wait_for(self._news.get(), TICK)
+        except TimeoutError:
+            return
+        if info.stream_id in self._streams:
+            return
+        kinds = [track.kind for track in info.tracks]
+        explain(f"{info.user_id} publishes {' and '.join(kinds)}.")
+        writer = None
+        if self._save is not None:
+            writer = MatroskaWriter(numbered(self._save, len(self._streams) + 1), kinds)
+        self._streams[info.stream_id] = WatchedStream(info, writer)
+        try:
             await self._session.api.subscribe_to_remote_streams(
                 self._room_id, [StreamSubscription(info.stream_id)]
             )
+        except SealroomError:
+            streams = await self._session.api.list_streams(self._room_id)
+            if info.stream_id in {one.stream_id for one in streams}:
+                raise
+            del self._streams[info.stream_id]  # it ended before it was subscribed to
 
     async def _take_tracks(self) -> None:
         async for remote in self._session.api.remote_tracks(self._room_id):

@@ -47,10 +47,14 @@ class SfuFigures:
 
 @dataclass(slots=True)
 class OutsiderFigures:
-    """A user of the context who is no member of the room; `attempts` tells each answer."""
+    """A user of the context who is no member of the room.
+
+    `attempts`: the Bridge's answer to each way in; `refused`: whether it refused all of them.
+    """
 
     refused: bool = False
     attempts: dict[str, str] = field(default_factory=dict)
+    attempts_let_in: int = 0
     frames_tried: int = 0
     frames_decoded: int = 0
 

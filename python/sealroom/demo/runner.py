@@ -65,7 +65,7 @@ def _show(options: DemoOptions, result: DemoResult, console: Console) -> None:
     console.print(figures_table(report))
     console.print()
     for note in result.notes:
-        console.print(f"Note: {note}", style="yellow")
+        console.print(f"Note: {note}", style="yellow", markup=False, highlight=False)
     for failure in report.failures:
         console.print(Text("FAILED ", "bold red") + Text(failure))
     if report.passed:
@@ -74,4 +74,5 @@ def _show(options: DemoOptions, result: DemoResult, console: Console) -> None:
             + Text("Video and audio arrived, everything decrypted, mallory got nothing.")
         )
     files = (options.report_file, options.picture_file, options.recording_file)
-    console.print("Written: " + ", ".join(str(path) for path in files), style="dim")
+    for path in files:
+        console.print(f"    {path}", style="dim", markup=False, highlight=False, soft_wrap=True)

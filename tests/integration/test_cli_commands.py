@@ -1,0 +1,310 @@
+"""The command line against a Bridge, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import stat
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sealroom.bridge import Bridge
+from sealroom.cli import main, missing_module_message
+from sealroom.identity import Identity
+
+ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Runs `sealroom ARGUMENTS...` in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["sealroom", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        code = ended.value.code
+        assert "Traceback" not in captured.err
+        return Ran(code if isinstance(code, int) else 0, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def bridge(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A Bridge in a thread of its own; the environment names it and its API key."""
+    ready = threading.Event()
+    stop: list[Callable[[], object]] = []
+    told: list[str] = []
+
+    async def serve() -> None:
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
+        async with Bridge.embedded() as running:
+            told.extend([running.url, await running.admin.create_api_key()])
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(20)
+    monkeypatch.setenv("SEALROOM_URL", told[0])
+    monkeypatch.setenv("SEALROOM_ADMIN_KEY", told[1])
+    yield told[0]
+    stop[0]()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def context(run: Command, bridge: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A context with alice, bob and mallory, each with an identity file; the caller is alice."""
+    context_id = run("context", "create", "Team").out.strip()
+    for user in ("alice", "bob", "mallory"):
+        assert run("identity", "new", f"{user}.id").code == 0
+        assert run("context", "add-user", context_id, user, f"{user}.id").code == 0
+    monkeypatch.setenv("SEALROOM_CONTEXT", context_id)
+    monkeypatch.setenv("SEALROOM_USER", "alice")
+    monkeypatch.setenv("SEALROOM_IDENTITY", "alice.id")
+    return context_id
+
+
+def as_user(user: str) -> list[str]:
+    return ["--user", user, "--identity", f"{user}.id"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [],
+        ["demo"],
+        ["bridge"],
+        ["identity"],
+        ["identity", "new"],
+        ["identity", "show"],
+        ["context"],
+        ["context", "create"],
+        ["context", "list"],
+        ["context", "users"],
+        ["context", "add-user"],
+        ["room"],
+        ["room", "create"],
+        ["room", "list"],
+        ["room", "delete"],
+        ["publish"],
+        ["watch"],
+    ],
+)
+def test_every_command_explains_itself(run: Command, command: list[str]) -> None:
+    ran = run(*command, "--help")
+    assert ran.code == 0
+    assert "Usage: sealroom" in ran.out
+    # A sentence for the command, and no option or command without one.
+    assert re.search(r"[A-Z][^│╭]{15,}\.", ran.out)
+    for line in re.findall(r"│ +(?:--?\w[\w-]*|[a-z][\w-]+) .*│", ran.out):
+        assert re.search(r"[a-z]{2,} [a-z]", line), line
+
+
+def test_an_identity_file_is_private_and_is_not_overwritten(run: Command, tmp_path: Path) -> None:
+    made = run("identity", "new", "alice.id")
+    assert made.code == 0
+    assert stat.S_IMODE((tmp_path / "alice.id").stat().st_mode) == 0o600
+    assert made.out.strip() == Identity.load(tmp_path / "alice.id").public.fingerprint_text
+    before = (tmp_path / "alice.id").read_bytes()
+    again = run("identity", "new", "alice.id")
+    assert again.code == 1
+    assert "exists already" in again.err
+    assert (tmp_path / "alice.id").read_bytes() == before
+
+
+def test_an_identity_is_shown_without_its_passphrase(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEALROOM_PASSPHRASE", "correct horse")
+    made = run("identity", "new", "alice.id", "--passphrase")
+    monkeypatch.delenv("SEALROOM_PASSPHRASE")
+    shown = run("identity", "show", "alice.id")
+    assert shown.out == made.out
+    public = run("identity", "show", "alice.id", "--public").out.strip()
+    identity = Identity.load(tmp_path / "alice.id", "correct horse")
+    assert public == identity.public.encode()
+    (tmp_path / "alice.pub").write_text(public + "\n")
+    assert run("identity", "show", "alice.pub").out == made.out
+
+
+def test_a_protected_identity_without_its_passphrase_is_one_clear_line(
+    run: Command, context: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEALROOM_PASSPHRASE", "correct horse")
+    assert run("identity", "new", "carol.id", "--passphrase").code == 0
+    assert run("context", "add-user", context, "carol", "carol.id").code == 0
+    assert run("room", "list", *as_user("carol")).code == 0
+    monkeypatch.delenv("SEALROOM_PASSPHRASE")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    ran = run("room", "list", *as_user("carol"))
+    assert ran.code == 1
+    assert "SEALROOM_PASSPHRASE" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_a_room_is_made_listed_and_deleted(run: Command, context: str) -> None:
+    made = run("room", "create", "--title", "Weekly [bold]plans[/bold]", "--member", "bob")
+    assert made.code == 0
+    room = made.out.strip()
+    assert ID.fullmatch(room)
+    for listing in (run("room", "list"), run("room", "list", *as_user("bob"))):
+        assert room in listing.out
+        assert "Weekly [bold]plans[/bold]" in listing.out
+    assert room not in run("room", "list", *as_user("mallory")).out
+    assert run("room", "delete", room, *as_user("bob")).code == 1
+    assert run("room", "delete", room).code == 0
+    assert room not in run("room", "list").out
+
+
+def test_contexts_and_users_are_listed(run: Command, context: str) -> None:
+    listing = run("context", "list")
+    assert context in listing.out
+    assert "Team" in listing.out
+    users = run("context", "users", context).out
+    fingerprint = run("identity", "show", "bob.id").out.strip()
+    assert re.search(rf"bob +{fingerprint}", users)
+
+
+def test_titles_cannot_steer_the_terminal(run: Command, context: str) -> None:
+    assert run("room", "create", "--title", "x\x1b]0;owned\x07y\x1b[2J").code == 0
+    shown = run("room", "list").out
+    assert "\x1b]" not in shown
+    assert "\x07" not in shown
+    assert "\x1b[2J" not in shown
+
+
+def test_an_outsider_is_told_no_in_one_line(run: Command, context: str) -> None:
+    room = run("room", "create", "--member", "bob").out.strip()
+    for command in (["watch", room], ["publish", "test", room], ["room", "delete", room]):
+        ran = run(*command, *as_user("mallory"))
+        assert ran.code == 1
+        assert re.fullmatch(r"Error: .*does not exist or you may not.* Remedy: .*\.\n", ran.err)
+
+
+def test_watching_where_nobody_publishes_fails_and_says_so(
+    run: Command, context: str, tmp_path: Path
+) -> None:
+    room = run("room", "create").out.strip()
+    ran = run("watch", room, "--seconds", "0.5", "--save", "out.mkv")
+    assert ran.code == 1
+    assert "nothing arrived" in ran.err
+    assert not (tmp_path / "out.mkv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["room", "list", "--user", "alice", "--identity", "bob.id"], "log-in was refused"),
+        (["room", "list", "--user", "nobody"], "log-in was refused"),
+        (["room", "create", "--member", "zoe"], "not in the context: zoe"),
+        (["context", "list", "--admin-key", "wrong"], "does not know this API key"),
+        (["context", "list", "--url", "ws://127.0.0.1:1"], "sealroom bridge"),
+        (["room", "list", "--url", "ws://127.0.0.1:1"], "sealroom bridge"),
+        (["room", "list", "--url", "nonsense"], "cannot reach"),
+        (["room", "list", "--identity", "none.id"], "sealroom identity new none.id"),
+        (["context", "add-user", "CONTEXT", "alice", "alice.id"], "already"),
+        (["context", "add-user", "0" * 32, "x", "alice.id"], "context"),
+        (["context", "add-user", "CONTEXT", "x", "sealroom:abc"], "wrong length"),
+        (["context", "add-user", "CONTEXT", "x", "nofile"], "neither a public identity"),
+        (["publish", "no-such-file.mp4", "0" * 32], "there is no file no-such-file.mp4"),
+        (["publish", "alice.id", "0" * 32], "not a media file"),
+        (["watch", "0" * 32, "--save", "out.mp4"], ".mkv"),
+        (["watch", "0" * 32, "--save", "nowhere/out.mkv"], "mkdir"),
+    ],
+)
+def test_a_failure_is_one_line_that_says_what_to_do(
+    run: Command, context: str, arguments: list[str], told: str
+) -> None:
+    ran = run(*(context if one == "CONTEXT" else one for one in arguments))
+    assert ran.code == 1, ran
+    assert told in ran.err
+    assert ran.err.startswith("Error: ")
+    assert len(ran.err.strip().splitlines()) == 1, ran.err
+    assert ran.out == ""
+
+
+def test_a_missing_option_is_named_with_its_variable(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SEALROOM_IDENTITY", "SEALROOM_USER", "SEALROOM_CONTEXT", "SEALROOM_ADMIN_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "SEALROOM_IDENTITY" in run("room", "list").err
+    assert "SEALROOM_USER" in run("room", "list", "--identity", "x").err
+    assert "SEALROOM_ADMIN_KEY" in run("context", "list").err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["watch"], ["nonsense"], ["demo", "--seconds", "0"], ["bridge", "--port", "x"]]
+)
+def test_wrong_use_ends_with_2(run: Command, arguments: list[str]) -> None:
+    ran = run(*arguments)
+    assert ran.code == 2
+    assert ran.err
+
+
+def test_a_changed_key_is_refused(run: Command, context: str, tmp_path: Path) -> None:
+    room = run("room", "create", "--member", "bob").out.strip()
+    assert room in run("room", "list", *as_user("bob")).out
+    known = next((tmp_path / "data").rglob("known_users.json"))
+    alice = Identity.load("alice.id").public.fingerprint.hex()
+    assert alice in known.read_text()
+    known.write_text(known.read_text().replace(alice, "00" * 32))
+    ran = run("room", "list", *as_user("bob"))
+    assert ran.code == 1
+    assert "does not verify" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("module", "remedy"),
+    [
+        ("typer", "sealroom[cli]"),
+        ("rich.console", "sealroom[cli]"),
+        ("starlette.applications", "sealroom[bridge]"),
+        ("sqlalchemy", "sealroom[bridge]"),
+        ("sealroom._core", "install sealroom again"),
+    ],
+)
+def test_a_missing_extra_is_named(module: str, remedy: str) -> None:
+    error = ModuleNotFoundError(f"No module named {module!r}", name=module)
+    assert remedy in missing_module_message(error)
+
+
+def test_without_the_bridge_extra_its_command_names_it_and_others_work(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("sealroom.bridge")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "starlette.applications", None)
+    ran = run("bridge")
+    assert ran.code == 2
+    assert "pip install 'sealroom[bridge]'" in ran.err
+    assert run("identity", "new", "alice.id").code == 0

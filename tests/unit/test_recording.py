@@ -1,0 +1,151 @@
+"""Recordings: what goes in comes out of a player, and broken input does no harm."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import av
+import pytest
+
+from sealroom.media.codecs import OpusEncoder, Vp8Encoder
+from sealroom.media.frames import EncodedFrame
+from sealroom.recording import MatroskaWriter, RecordingError, examine_recording
+
+GRAPH = (
+    "testsrc2=size=160x120:rate=30[out0];"
+    "sine=frequency=440:sample_rate=48000:samples_per_frame=960[out1]"
+)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[EncodedFrame]:
+    """Two seconds of video and audio; timestamps wrap after one second, key frames at 0 and 30."""
+    video, audio = Vp8Encoder(), OpusEncoder()
+    made: list[EncodedFrame] = []
+    with av.open(GRAPH, "r", format="lavfi") as container:
+        for frame in container.decode():
+            if frame.time is not None and frame.time >= 2:
+                break
+            is_video = isinstance(frame, av.VideoFrame)
+            if is_video:
+                encoded = video.encode(frame, force_key_frame=round(frame.time * 30) % 30 == 0)
+            else:
+                encoded = audio.encode(frame)
+            rate = 90_000 if is_video else 48_000
+            made += [
+                EncodedFrame(
+                    one.data,
+                    (one.time - rate) & 0xFFFFFFFF,
+                    one.is_key_frame,
+                    "video" if is_video else "audio",
+                    "vp8" if is_video else "opus",
+                    "track",
+                    arrival=100.0 + one.time / rate,
+                )
+                for one in encoded
+            ]
+    return made
+
+
+def of_kind(frames: list[EncodedFrame], kind: str) -> list[EncodedFrame]:
+    return [frame for frame in frames if frame.kind == kind]
+
+
+def test_every_frame_plays_at_its_time(tmp_path: Path, frames: list[EncodedFrame]) -> None:
+    path = tmp_path / "call.mkv"
+    with MatroskaWriter(path) as writer:
+        for frame in frames:
+            writer.write(frame)
+    assert writer.frames_written == len(frames)
+    summary = examine_recording(path)
+    assert summary.video_frames == len(of_kind(frames, "video")) == 60
+    assert summary.audio_frames == len(of_kind(frames, "audio"))
+    assert (summary.width, summary.height) == (160, 120)
+    assert summary.seconds == pytest.approx(2.0, abs=0.1)
+    with av.open(str(path)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times == pytest.approx([number / 30 for number in range(60)], abs=0.002)
+
+
+def test_video_begins_at_its_first_key_frame(tmp_path: Path, frames: list[EncodedFrame]) -> None:
+    video = of_kind(frames, "video")[10:]
+    with MatroskaWriter(tmp_path / "late.mkv", ["video"]) as writer:
+        for frame in video:
+            writer.write(frame)
+    assert writer.frames_skipped == 20
+    assert examine_recording(writer.path).video_frames == 30
+
+
+def test_sound_that_comes_first_is_kept_and_in_step(
+    tmp_path: Path, frames: list[EncodedFrame]
+) -> None:
+    with MatroskaWriter(tmp_path / "step.mkv") as writer:
+        for frame in of_kind(frames, "audio") + of_kind(frames, "video")[30:]:
+            writer.write(frame)
+    with av.open(str(writer.path)) as container:
+        first = next(container.decode(video=0))
+    assert first.time == pytest.approx(1.0, abs=0.01)
+    assert examine_recording(writer.path).audio_frames == len(of_kind(frames, "audio"))
+
+
+def test_a_kind_that_never_comes_is_left_out(tmp_path: Path, frames: list[EncodedFrame]) -> None:
+    with MatroskaWriter(tmp_path / "sound.mkv") as writer:
+        for frame in of_kind(frames, "audio"):
+            writer.write(frame)
+        assert not writer.path.exists()
+    summary = examine_recording(writer.path)
+    assert summary.video_frames == 0
+    assert summary.audio_frames > 90
+
+
+def test_what_waits_for_the_other_kind_is_bounded(
+    tmp_path: Path, frames: list[EncodedFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealroom.recording.matroska.MAX_WAITING_FRAMES", 20)
+    with MatroskaWriter(tmp_path / "sound.mkv") as writer:
+        for frame in of_kind(frames, "audio"):
+            writer.write(frame)
+    assert writer.frames_written == 20
+
+
+def test_rejected_frames_are_refused(tmp_path: Path) -> None:
+    writer = MatroskaWriter(tmp_path / "x.mkv")
+    frame = EncodedFrame(b"x", 0, True, "audio", "opus", "t", rejected="authentication_failed")
+    with pytest.raises(ValueError, match="rejected"):
+        writer.write(frame)
+    writer.close()
+    assert not writer.path.exists()
+
+
+def test_repeated_and_earlier_times_are_skipped(tmp_path: Path, frames: list[EncodedFrame]) -> None:
+    audio = of_kind(frames, "audio")
+    with MatroskaWriter(tmp_path / "x.mkv", ["audio"]) as writer:
+        for frame in [*audio[:10], audio[9], audio[5], *audio[10:]]:
+            writer.write(frame)
+    assert writer.frames_written == len(audio)
+    assert writer.frames_skipped == 2
+
+
+def test_key_frames_of_nonsense_do_not_begin_a_video(tmp_path: Path) -> None:
+    with MatroskaWriter(tmp_path / "x.mkv", ["video"]) as writer:
+        for data in (b"", b"\0" * 9, b"\0" * 10):
+            writer.write(EncodedFrame(data, 0, True, "video", "vp8", "t"))
+    assert not writer.path.exists()
+
+
+def test_a_file_that_cannot_be_written_is_an_error_with_its_name(
+    tmp_path: Path, frames: list[EncodedFrame]
+) -> None:
+    writer = MatroskaWriter(tmp_path / "no" / "such" / "x.mkv", ["audio"])
+    with pytest.raises(RecordingError, match=r"x\.mkv"):
+        writer.write(of_kind(frames, "audio")[0])
+
+
+def test_what_is_no_recording_does_not_play(tmp_path: Path) -> None:
+    path = tmp_path / "noise.mkv"
+    path.write_bytes(secrets.token_bytes(5000))
+    with pytest.raises(RecordingError, match="cannot play"):
+        examine_recording(path)
+    with pytest.raises(RecordingError, match="cannot play"):
+        examine_recording(tmp_path / "missing.mkv")
