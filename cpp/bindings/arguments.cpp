@@ -37,4 +37,33 @@ std::uint8_t payload_type(int value) {
   return static_cast<std::uint8_t>(value);
 }
 
+sframe::CipherSuite cipher_suite(int number) {
+  const auto suite = static_cast<sframe::CipherSuite>(number);
+  if (number < 0 || number > 0xFFFF || !sframe::suite_parameters(suite)) {
+    raise(Error::unsupported,
+          "suite: " + std::to_string(number) + " is not a supported cipher suite of RFC 9605");
+  }
+  return suite;
+}
+
+srtp::Profile srtp_profile(int number) {
+  const auto profile = static_cast<srtp::Profile>(number);
+  if (number < 0 || number > 0xFFFF || !srtp::profile_parameters(profile)) {
+    raise(Error::unsupported,
+          "profile: " + std::to_string(number) + " is not a supported DTLS-SRTP profile");
+  }
+  return profile;
+}
+
+ByteView checked_master(const char* name, srtp::Profile profile, ByteView key) {
+  const auto parameters = unwrap(srtp::profile_parameters(profile));
+  if (key.size() != parameters.key_size + parameters.salt_size) {
+    raise(Error::invalid_argument, name + (": " + std::string(parameters.name)) + " needs " +
+                                       std::to_string(parameters.key_size) + " bytes of key and " +
+                                       std::to_string(parameters.salt_size) + " of salt, got " +
+                                       std::to_string(key.size()));
+  }
+  return key;
+}
+
 }  // namespace sealroom::bindings

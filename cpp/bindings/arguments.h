@@ -5,9 +5,12 @@
 #include <optional>
 #include <string>
 
+#include "sealroom/base/bytes.h"
 #include "sealroom/crypto/backend.h"
 #include "sealroom/rtp/header_extension.h"
 #include "sealroom/rtp/payload_format.h"
+#include "sealroom/sframe/cipher_suite.h"
+#include "sealroom/srtp/profile.h"
 
 namespace sealroom::bindings {
 
@@ -18,6 +21,10 @@ rtp::ExtensionMap extension_map(
     const std::map<std::string, int>& ids);  ///< {"mid": 1, "abs_send_time": 2}
 /// The named back end; without a name $SEALROOM_CRYPTO, else the fastest one.
 crypto::Backend backend_from_option(const std::optional<std::string>& name);
-std::uint8_t payload_type(int value);  ///< 0..127
+std::uint8_t payload_type(int value);          ///< 0..127
+sframe::CipherSuite cipher_suite(int number);  ///< of RFC 9605
+srtp::Profile srtp_profile(int number);        ///< of DTLS-SRTP
+/// `key` if it is as long as master key and salt of `profile`; `name` is its argument's.
+ByteView checked_master(const char* name, srtp::Profile profile, ByteView key);
 
 }  // namespace sealroom::bindings

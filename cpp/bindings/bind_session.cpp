@@ -11,6 +11,7 @@
 #include "default_io_thread.h"
 #include "errors.h"
 #include "frames.h"
+#include "key_arguments.h"
 #include "sealroom/host/session_host.h"
 #include "session_objects.h"
 
@@ -23,10 +24,18 @@ using session::ReceiverId;
 using session::SenderId;
 
 constexpr std::size_t kMaxEventsAtOnce = 256;
+constexpr std::size_t kMaxMidSize = 16;
+constexpr const char* kUnknownSender = "sender: unknown id";
+constexpr const char* kUnknownReceiver = "receiver: unknown id";
 
 std::uint32_t random_u32() {
   std::random_device source;
   return source();
+}
+
+const std::string& checked_mid(const std::string& mid) {
+  if (mid.size() > kMaxMidSize) raise(Error::invalid_argument, "mid: at most 16 bytes");
+  return mid;
 }
 
 /// The bound object. Native calls that may wait for the I/O thread run without the GIL.
@@ -65,11 +74,13 @@ class PyMediaSession {
   void start(int profile, const py::buffer& send_key, const py::buffer& receive_key) {
     const ReadBuffer send(send_key);
     const ReadBuffer receive(receive_key);
-    if (profile < 0 || profile > 0xffff)
-      raise(Error::invalid_argument, "profile: a DTLS-SRTP number");
+    const srtp::Profile suite = srtp_profile(profile);
+    const ByteView send_view = checked_master("send_key", suite, send.view());
+    const ByteView receive_view = checked_master("receive_key", suite, receive.view());
     unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.set_keys(static_cast<srtp::Profile>(profile), send.view(), receive.view());
-    }));
+             return media.set_keys(suite, send_view, receive_view);
+           }),
+           "start: once");
   }
 
   void set_extensions(const std::map<std::string, int>& ids) {
@@ -86,36 +97,42 @@ class PyMediaSession {
     config.codec = codec_from_name(codec);
     config.payload_type = PayloadType{payload_type(type)};
     config.ssrc = Ssrc{ssrc};
-    config.mid = mid;
+    config.mid = checked_mid(mid);
     config.protection = protection;
     // RFC 3550 section 5.1: random, and in the lower half so that a lost first packet cannot hide a
     // wrap.
     config.first_sequence_number = static_cast<std::uint16_t>(random_u32() & 0x7fff);
     config.first_picture_id = static_cast<std::uint16_t>(random_u32() & 0x7fff);
     return unwrap(run([&](session::MediaSession& media, TimePoint) {
-             return media.add_sender(std::move(config));
-           }))
+                    return media.add_sender(std::move(config));
+                  }),
+                  "ssrc: of another sender")
         .value;
   }
 
   void set_sender_key(std::uint64_t sender, int suite, std::uint64_t key_id,
                       const py::buffer& key) {
     const ReadBuffer base_key(key);
+    const sframe::CipherSuite known_suite = cipher_suite(suite);
     unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.set_sender_key(SenderId{sender}, static_cast<sframe::CipherSuite>(suite),
-                                  KeyId{key_id}, base_key.view());
-    }));
+             return media.set_sender_key(SenderId{sender}, known_suite, KeyId{key_id},
+                                         base_key.view());
+           }),
+           "sender, key_id or base_key: a known sender with protection, a key id above the last, "
+           "at least 1 byte of key");
   }
 
   void remove_sender(std::uint64_t sender) {
     unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.remove_sender(SenderId{sender});
-    }));
+             return media.remove_sender(SenderId{sender});
+           }),
+           kUnknownSender);
   }
 
   void send_frame(std::uint64_t sender, const py::buffer& data, std::uint32_t rtp_timestamp,
                   std::optional<int> audio_level, bool voice_activity) {
     const ReadBuffer frame(data);
+    if (frame.view().empty()) raise(Error::invalid_argument, "data: at least 1 byte");
     session::OutgoingFrame outgoing;
     outgoing.data = frame.view();
     outgoing.timestamp = RtpTimestamp{rtp_timestamp};
@@ -131,7 +148,7 @@ class PyMediaSession {
       const py::gil_scoped_release release;
       result = host_->send_frame(SenderId{sender}, outgoing);
     }
-    unwrap(result);
+    unwrap(result, kUnknownSender);
   }
 
   std::uint64_t add_receiver(const std::string& mid, std::optional<std::uint32_t> ssrc, int type,
@@ -140,45 +157,54 @@ class PyMediaSession {
     config.codec = codec_from_name(codec);
     config.payload_type = PayloadType{payload_type(type)};
     if (ssrc) config.ssrc = Ssrc{*ssrc};
-    config.mid = mid;
+    config.mid = checked_mid(mid);
     config.protection = protection;
     return unwrap(run([&](session::MediaSession& media, TimePoint) {
-             return media.add_receiver(std::move(config));
-           }))
+                    return media.add_receiver(std::move(config));
+                  }),
+                  "ssrc: of another receiver")
         .value;
   }
 
   void add_receiver_key(std::uint64_t receiver, int suite, std::uint64_t key_id,
                         const py::buffer& key) {
     const ReadBuffer base_key(key);
-    unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.add_receiver_key(ReceiverId{receiver}, static_cast<sframe::CipherSuite>(suite),
-                                    KeyId{key_id}, base_key.view());
-    }));
+    const sframe::CipherSuite known_suite = cipher_suite(suite);
+    unwrap(
+        run([&](session::MediaSession& media, TimePoint) {
+          return media.add_receiver_key(ReceiverId{receiver}, known_suite, KeyId{key_id},
+                                        base_key.view());
+        }),
+        "receiver, suite, key_id or base_key: a known receiver with protection, the suite of its "
+        "other keys, a key id without a key, at least 1 byte of key");
   }
 
   void remove_receiver_key(std::uint64_t receiver, std::uint64_t key_id) {
     unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.remove_receiver_key(ReceiverId{receiver}, KeyId{key_id});
-    }));
+             return media.remove_receiver_key(ReceiverId{receiver}, KeyId{key_id});
+           }),
+           kUnknownReceiver);
   }
 
   void set_drop_broken_frames(std::uint64_t receiver, bool drop) {
     unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.set_drop_broken_frames(ReceiverId{receiver}, drop);
-    }));
+             return media.set_drop_broken_frames(ReceiverId{receiver}, drop);
+           }),
+           kUnknownReceiver);
   }
 
   void request_key_frame(std::uint64_t receiver) {
     unwrap(run([&](session::MediaSession& media, TimePoint now) {
-      return media.request_key_frame(ReceiverId{receiver}, now);
-    }));
+             return media.request_key_frame(ReceiverId{receiver}, now);
+           }),
+           kUnknownReceiver);
   }
 
   void remove_receiver(std::uint64_t receiver) {
     unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.remove_receiver(ReceiverId{receiver});
-    }));
+             return media.remove_receiver(ReceiverId{receiver});
+           }),
+           kUnknownReceiver);
   }
 
   void attach_socket(int fd) {
@@ -187,7 +213,7 @@ class PyMediaSession {
       const py::gil_scoped_release release;
       result = host_->attach_socket(fd);
     }
-    unwrap(result);
+    unwrap(result, "fd: a connected UDP socket");
   }
 
   void detach_socket() {
@@ -227,13 +253,15 @@ class PyMediaSession {
   }
   session::SenderStatistics sender_statistics(std::uint64_t id) {
     return unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.sender_statistics(SenderId{id});
-    }));
+                    return media.sender_statistics(SenderId{id});
+                  }),
+                  kUnknownSender);
   }
   session::ReceiverStatistics receiver_statistics(std::uint64_t id) {
     return unwrap(run([&](session::MediaSession& media, TimePoint) {
-      return media.receiver_statistics(ReceiverId{id});
-    }));
+                    return media.receiver_statistics(ReceiverId{id});
+                  }),
+                  kUnknownReceiver);
   }
 
  private:
@@ -259,7 +287,12 @@ void bind_session(py::module_& parent) {
       "session", "One DTLS-SRTP association: encoded frames in, datagrams out, and back.");
   bind_session_events(m);
   bind_session_statistics(m);
-  py::class_<PyMediaSession>(m, "MediaSession")
+  py::class_<PyMediaSession>(
+      m, "MediaSession",
+      "Sends and receives the tracks of one DTLS-SRTP association on the I/O thread. `extensions`\n"
+      "are ids of RTP header extensions, as in {\"mid\": 1, \"abs_send_time\": 2}. Methods that "
+      "take\n"
+      "the id of a sender or receiver raise InvalidArgumentError for an unknown one. Thread-safe.")
       .def(py::init<net::IoThread*, const std::optional<std::string>&, const std::string&,
                     const std::map<std::string, int>&>(),
            "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
@@ -267,33 +300,64 @@ void bind_session(py::module_& parent) {
            py::keep_alive<1, 2>())
       .def_property_readonly("backend", &PyMediaSession::backend)
       .def("start", &PyMediaSession::start, py::kw_only(), "profile"_a, "send_key"_a,
-           "receive_key"_a)
-      .def("set_extensions", &PyMediaSession::set_extensions, "extensions"_a)
+           "receive_key"_a,
+           "Master key and salt of each direction, as the DTLS exporter gives them. Once.")
+      .def("start", refuse_call("start(*, profile: int, send_key: bytes-like, "
+                                "receive_key: bytes-like)"))
+      .def("set_extensions", &PyMediaSession::set_extensions, "extensions"_a,
+           "Replaces the ids that negotiation settled.")
       .def("add_sender", &PyMediaSession::add_sender, py::kw_only(), "ssrc"_a, "payload_type"_a,
-           "codec"_a, "mid"_a = "", "protection"_a = true)
+           "codec"_a, "mid"_a = "", "protection"_a = true,
+           "The id of a new track on its way out. `codec` is \"vp8\" or \"opus\"; without\n"
+           "`protection` frames leave without end-to-end encryption. Raises UnsupportedError,\n"
+           "LimitExceededError (256 senders).")
       .def("set_sender_key", &PyMediaSession::set_sender_key, "sender"_a, py::kw_only(), "suite"_a,
-           "key_id"_a, "base_key"_a)
-      .def("remove_sender", &PyMediaSession::remove_sender, "sender"_a)
+           "key_id"_a, "base_key"_a,
+           "Later frames use this SFrame key; its id must be above the one before.")
+      .def("set_sender_key",
+           refuse_call("set_sender_key(sender: int, *, suite: int, key_id: int, base_key: "
+                       "bytes-like), numbers without a sign"))
+      .def("remove_sender", &PyMediaSession::remove_sender, "sender"_a,
+           "Ends the track with an RTCP BYE.")
       .def("send_frame", &PyMediaSession::send_frame, "sender"_a, "data"_a, py::kw_only(),
-           "rtp_timestamp"_a, "audio_level"_a = py::none(), "voice_activity"_a = false)
+           "rtp_timestamp"_a, "audio_level"_a = py::none(), "voice_activity"_a = false,
+           "Sends an encoded frame; `audio_level` is in -dBov, 0 the loudest, to 127 (RFC 6464).\n"
+           "Raises NotReadyError before start or set_sender_key and after close,\n"
+           "LimitExceededError above 4 MiB or, for audio, above one packet, KeyExhaustedError.")
       .def("add_receiver", &PyMediaSession::add_receiver, py::kw_only(), "mid"_a = "",
-           "ssrc"_a = py::none(), "payload_type"_a, "codec"_a, "protection"_a = true)
+           "ssrc"_a = py::none(), "payload_type"_a, "codec"_a, "protection"_a = true,
+           "The id of a new track on its way in. Without `ssrc` it takes the first one that comes\n"
+           "with `mid`, or with the payload type where the packets have no mid. Raises\n"
+           "UnsupportedError, LimitExceededError (1024 receivers).")
       .def("add_receiver_key", &PyMediaSession::add_receiver_key, "receiver"_a, py::kw_only(),
-           "suite"_a, "key_id"_a, "base_key"_a)
-      .def("remove_receiver_key", &PyMediaSession::remove_receiver_key, "receiver"_a, "key_id"_a)
+           "suite"_a, "key_id"_a, "base_key"_a,
+           "Frames of this key id are accepted, besides those of earlier keys.")
+      .def("add_receiver_key",
+           refuse_call("add_receiver_key(receiver: int, *, suite: int, key_id: int, base_key: "
+                       "bytes-like), numbers without a sign"))
+      .def("remove_receiver_key", &PyMediaSession::remove_receiver_key, "receiver"_a, "key_id"_a,
+           "Raises KeyNotFoundError.")
       .def("set_drop_broken_frames", &PyMediaSession::set_drop_broken_frames, "receiver"_a,
-           "drop"_a)
-      .def("request_key_frame", &PyMediaSession::request_key_frame, "receiver"_a)
+           "drop"_a,
+           "Whether frames that fail authentication are only counted, or also come as events\n"
+           "with `rejected` set and the bytes that arrived.")
+      .def("request_key_frame", &PyMediaSession::request_key_frame, "receiver"_a,
+           "Asks the other end for a key frame, at a limited rate.")
       .def("remove_receiver", &PyMediaSession::remove_receiver, "receiver"_a)
-      .def("attach_socket", &PyMediaSession::attach_socket, "fd"_a)
+      .def("attach_socket", &PyMediaSession::attach_socket, "fd"_a,
+           "Takes over a connected UDP socket, in place of the one before; closes it on failure.")
       .def("detach_socket", &PyMediaSession::detach_socket)
       .def_property_readonly("is_attached", &PyMediaSession::is_attached)
-      .def("receive_datagram", &PyMediaSession::receive_datagram, "data"_a)
-      .def("take_events", &PyMediaSession::take_events)
-      .def("take_control", &PyMediaSession::take_control)
-      .def("take_outgoing", &PyMediaSession::take_outgoing)
-      .def_property_readonly("event_fd", &PyMediaSession::event_fd)
-      .def("close", &PyMediaSession::close)
+      .def("receive_datagram", &PyMediaSession::receive_datagram, "data"_a,
+           "An SRTP or SRTCP datagram that came by other means than the socket.")
+      .def("take_events", &PyMediaSession::take_events, "At most 256 events, oldest first.")
+      .def("take_control", &PyMediaSession::take_control,
+           "Datagrams from the socket that are not media (STUN, DTLS), oldest first.")
+      .def("take_outgoing", &PyMediaSession::take_outgoing,
+           "Without a socket: the newest 2048 datagrams to send by other means, oldest first.")
+      .def_property_readonly("event_fd", &PyMediaSession::event_fd,
+                             "Readable when there is something to take.")
+      .def("close", &PyMediaSession::close, "Stops sending and receiving. Idempotent.")
       .def("statistics", &PyMediaSession::statistics)
       .def("sender_statistics", &PyMediaSession::sender_statistics, "sender"_a)
       .def("receiver_statistics", &PyMediaSession::receiver_statistics, "receiver"_a);

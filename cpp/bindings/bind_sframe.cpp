@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
+#include "key_arguments.h"
 #include "native_call.h"
 #include "sealroom/sframe/receiver.h"
 #include "sealroom/sframe/sender.h"
@@ -19,6 +20,8 @@ namespace {
 
 namespace py = pybind11;
 using namespace py::literals;
+
+constexpr const char* kMetadataTooLong = "metadata: at most 1024 bytes";
 
 py::bytes shrink(py::bytes bytes, std::size_t size) {
   PyObject* object = bytes.release().ptr();
@@ -37,11 +40,11 @@ class PySender {
     const ReadBuffer aad(metadata);
     MutableByteView out;
     py::bytes result = make_bytes(in.view().size() + sframe::kMaxOverhead, out);
-    const std::size_t size = unwrap(run_native(in.view().size(), [&] {
+    const Result<std::size_t> size = run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return sender_.protect(aad.view(), in.view(), out);
-    }));
-    return shrink(std::move(result), size);
+    });
+    return shrink(std::move(result), unwrap(size, kMetadataTooLong));
   }
 
   std::size_t protect_into(const py::buffer& plaintext, const py::buffer& output,
@@ -49,10 +52,11 @@ class PySender {
     const ReadBuffer in(plaintext);
     const ReadBuffer aad(metadata);
     const WriteBuffer out(output);
-    return unwrap(run_native(in.view().size(), [&] {
+    const Result<std::size_t> size = run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return sender_.protect(aad.view(), in.view(), out.view());
-    }));
+    });
+    return unwrap(size, kMetadataTooLong);
   }
 
   std::uint64_t next_counter() {
@@ -70,9 +74,9 @@ class PySender {
     sframe::SenderOptions options;
     options.first_counter = first_counter;
     if (counter_limit) options.counter_limit = *counter_limit;
-    return unwrap(sframe::Sender::create(backend_from_option(backend),
-                                         static_cast<sframe::CipherSuite>(suite), KeyId{key_id},
-                                         key.view(), options));
+    return unwrap(sframe::Sender::create(backend_from_option(backend), cipher_suite(suite),
+                                         KeyId{key_id}, key.view(), options),
+                  "base_key: at least 1 byte");
   }
 
   std::mutex mutex_;
@@ -82,12 +86,13 @@ class PySender {
 class PyReceiver {
  public:
   PyReceiver(int suite, const std::optional<std::string>& backend)
-      : receiver_(backend_from_option(backend), checked(suite)) {}
+      : receiver_(backend_from_option(backend), cipher_suite(suite)) {}
 
   void add_key(std::uint64_t key_id, const py::buffer& base_key) {
     const ReadBuffer key(base_key);
     const std::lock_guard lock(mutex_);
-    unwrap(receiver_.add_key(KeyId{key_id}, key.view()));
+    unwrap(receiver_.add_key(KeyId{key_id}, key.view()),
+           "key_id or base_key: a key id without a key, and at least 1 byte of key");
   }
   bool remove_key(std::uint64_t key_id) {
     const std::lock_guard lock(mutex_);
@@ -99,11 +104,11 @@ class PyReceiver {
     const ReadBuffer aad(metadata);
     MutableByteView out;
     py::bytes result = make_bytes(in.view().size(), out);
-    const std::size_t size = unwrap(run_native(in.view().size(), [&] {
+    const Result<std::size_t> size = run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out);
-    }));
-    return shrink(std::move(result), size);
+    });
+    return shrink(std::move(result), unwrap(size, kMetadataTooLong));
   }
 
   std::size_t unprotect_into(const py::buffer& frame, const py::buffer& output,
@@ -111,19 +116,14 @@ class PyReceiver {
     const ReadBuffer in(frame);
     const ReadBuffer aad(metadata);
     const WriteBuffer out(output);
-    return unwrap(run_native(in.view().size(), [&] {
+    const Result<std::size_t> size = run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out.view());
-    }));
+    });
+    return unwrap(size, kMetadataTooLong);
   }
 
  private:
-  static sframe::CipherSuite checked(int suite) {
-    const auto value = static_cast<sframe::CipherSuite>(suite);
-    unwrap(sframe::suite_parameters(value));
-    return value;
-  }
-
   std::mutex mutex_;
   sframe::Receiver receiver_;
 };
@@ -144,20 +144,37 @@ void bind_sframe(py::module_& parent) {
                     std::optional<std::uint64_t>, const std::optional<std::string>&>(),
            py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a, "first_counter"_a = 0,
            "counter_limit"_a = py::none(), "backend"_a = py::none())
-      .def("protect", &PySender::protect, "plaintext"_a, "metadata"_a = py::bytes())
+      .def(refuse_construction<PySender>(
+          "Sender(*, suite: int, key_id: int, base_key: bytes-like, first_counter: int = 0, "
+          "counter_limit: int | None = None, backend: str | None = None), numbers without a sign"))
+      .def("protect", &PySender::protect, "plaintext"_a, "metadata"_a = py::bytes(),
+           "Header, ciphertext and tag. `metadata`, at most 1024 bytes, is authenticated and not\n"
+           "part of the result. Raises KeyExhaustedError at the counter limit.")
       .def("protect_into", &PySender::protect_into, "plaintext"_a, "out"_a,
-           "metadata"_a = py::bytes())
-      .def_property_readonly("next_counter", &PySender::next_counter)
+           "metadata"_a = py::bytes(),
+           "As protect, into a writable buffer that shares no memory with the plaintext; the size\n"
+           "written. MAX_OVERHEAD bytes more than the plaintext are enough. Raises\n"
+           "BufferTooSmallError, which spends no counter.")
+      .def_property_readonly("next_counter", &PySender::next_counter,
+                             "The counter of the next frame.")
       .def_property_readonly("key_id", &PySender::key_id);
   py::class_<PyReceiver>(m, "Receiver",
                          "Decrypts frames of one sender (RFC 9605 section 4.4.4). Thread-safe.")
       .def(py::init<int, const std::optional<std::string>&>(), py::kw_only(), "suite"_a,
            "backend"_a = py::none())
-      .def("add_key", &PyReceiver::add_key, "key_id"_a, "base_key"_a)
-      .def("remove_key", &PyReceiver::remove_key, "key_id"_a)
-      .def("unprotect", &PyReceiver::unprotect, "frame"_a, "metadata"_a = py::bytes())
+      .def("add_key", &PyReceiver::add_key, "key_id"_a, "base_key"_a,
+           "Raises InvalidArgumentError for a key id that has a key, whose replay window must not\n"
+           "be forgotten, and LimitExceededError (64 keys).")
+      .def("add_key", refuse_call("add_key(key_id: int, base_key: bytes-like), key_id of 64 bits"))
+      .def("remove_key", &PyReceiver::remove_key, "key_id"_a, "Whether there was one.")
+      .def("unprotect", &PyReceiver::unprotect, "frame"_a, "metadata"_a = py::bytes(),
+           "The plaintext. Raises MalformedError, KeyNotFoundError, ReplayError (TooOldError\n"
+           "behind the window of 1024 frames), AuthenticationError; after each of them the state\n"
+           "is as before.")
       .def("unprotect_into", &PyReceiver::unprotect_into, "frame"_a, "out"_a,
-           "metadata"_a = py::bytes());
+           "metadata"_a = py::bytes(),
+           "As unprotect, into a writable buffer that shares no memory with the frame; the size\n"
+           "written. As many bytes as the frame are enough. Raises BufferTooSmallError.");
 }
 
 }  // namespace sealroom::bindings

@@ -13,6 +13,7 @@
 #include "default_io_thread.h"
 #include "errors.h"
 #include "frames.h"
+#include "key_arguments.h"
 #include "sealroom/host/router_host.h"
 
 namespace sealroom::bindings {
@@ -46,16 +47,15 @@ class PyRouterTransport {
   void start(int profile, const py::buffer& send_key, const py::buffer& receive_key) {
     const ReadBuffer send(send_key);
     const ReadBuffer receive(receive_key);
-    if (profile < 0 || profile > 0xffff) {
-      raise(Error::invalid_argument, "profile: a DTLS-SRTP number");
-    }
+    const srtp::Profile suite = srtp_profile(profile);
+    const ByteView send_view = checked_master("send_key", suite, send.view());
+    const ByteView receive_view = checked_master("receive_key", suite, receive.view());
     Result<void> result;
     {
       const py::gil_scoped_release release;
-      result =
-          transport_->set_keys(static_cast<srtp::Profile>(profile), send.view(), receive.view());
+      result = transport_->set_keys(suite, send_view, receive_view);
     }
-    unwrap(result);
+    unwrap(result, "start: once, and not after close");
   }
 
   void set_extensions(const std::map<std::string, int>& ids) {
@@ -74,7 +74,7 @@ class PyRouterTransport {
       const py::gil_scoped_release release;
       result = transport_->attach_socket(fd);
     }
-    unwrap(result);
+    unwrap(result, "fd: a connected UDP socket");
   }
 
   void detach_socket() {
@@ -158,7 +158,9 @@ class PyRouter {
     config.mid = mid;
     const sfu::TransportId id{transport.id()};
     return unwrap(
-               run([&](sfu::Router& router) { return router.add_producer(id, std::move(config)); }))
+               run([&](sfu::Router& router) { return router.add_producer(id, std::move(config)); }),
+               "transport, mid or ssrc: an open transport; mid of at most 16 bytes; without ssrc a "
+               "mid, and then no other producer of it")
         .value;
   }
 
@@ -179,9 +181,12 @@ class PyRouter {
     // wrap.
     config.first_sequence_number = static_cast<std::uint16_t>(std::random_device()() & 0x7fff);
     const sfu::TransportId id{transport.id()};
-    return unwrap(run([&](sfu::Router& router) {
-             return router.add_consumer(id, ProducerId{producer}, std::move(config));
-           }))
+    return unwrap(
+               run([&](sfu::Router& router) {
+                 return router.add_consumer(id, ProducerId{producer}, std::move(config));
+               }),
+               "transport, producer, mid or ssrc: an open transport; a known producer; mid of at "
+               "most 16 bytes; an ssrc not used on the transport before")
         .value;
   }
 
@@ -193,12 +198,15 @@ class PyRouter {
   }
 
   void set_consumer_paused(std::uint64_t id, bool paused) {
-    unwrap(run(
-        [&](sfu::Router& router) { return router.set_consumer_paused(ConsumerId{id}, paused); }));
+    unwrap(run([&](sfu::Router& router) {
+             return router.set_consumer_paused(ConsumerId{id}, paused);
+           }),
+           "consumer: unknown id");
   }
 
   void set_tap(std::uint64_t producer, bool enabled) {
-    unwrap(run([&](sfu::Router& router) { return router.set_tap(ProducerId{producer}, enabled); }));
+    unwrap(run([&](sfu::Router& router) { return router.set_tap(ProducerId{producer}, enabled); }),
+           "producer: unknown id");
   }
 
   py::list take_tapped_frames(std::uint64_t producer) {
@@ -240,25 +248,26 @@ void bind_values(py::module_& m) {
       .def_readonly("data", &PyTappedFrame::data)
       .def_readonly("rtp_timestamp", &PyTappedFrame::rtp_timestamp)
       .def_readonly("is_key_frame", &PyTappedFrame::is_key_frame);
-  py::class_<sfu::RouterStatistics>(m, "RouterStatistics")
+  py::class_<sfu::RouterStatistics>(m, "RouterStatistics", "Counters of a Router.")
       .def_readonly("packets_received", &sfu::RouterStatistics::packets_received)
       .def_readonly("packets_forwarded", &sfu::RouterStatistics::packets_forwarded)
       .def_readonly("bytes_forwarded", &sfu::RouterStatistics::bytes_forwarded)
       .def_readonly("packets_rejected", &sfu::RouterStatistics::packets_rejected);
-  py::class_<sfu::ProducerStatistics>(m, "ProducerStatistics")
+  py::class_<sfu::ProducerStatistics>(m, "ProducerStatistics", "Counters of one producer.")
       .def_readonly("packets_received", &sfu::ProducerStatistics::packets_received)
       .def_readonly("bytes_received", &sfu::ProducerStatistics::bytes_received)
       .def_readonly("packets_lost", &sfu::ProducerStatistics::packets_lost)
       .def_readonly("nacks_sent", &sfu::ProducerStatistics::nacks_sent)
       .def_readonly("key_frame_requests_sent", &sfu::ProducerStatistics::key_frame_requests_sent);
-  py::class_<sfu::ConsumerStatistics>(m, "ConsumerStatistics")
+  py::class_<sfu::ConsumerStatistics>(m, "ConsumerStatistics", "Counters of one consumer.")
       .def_readonly("packets_sent", &sfu::ConsumerStatistics::packets_sent)
       .def_readonly("bytes_sent", &sfu::ConsumerStatistics::bytes_sent)
       .def_readonly("packets_retransmitted", &sfu::ConsumerStatistics::packets_retransmitted)
       .def_readonly("nacks_received", &sfu::ConsumerStatistics::nacks_received)
       .def_readonly("key_frame_requests_received",
                     &sfu::ConsumerStatistics::key_frame_requests_received)
-      .def_readonly("fraction_lost", &sfu::ConsumerStatistics::fraction_lost);
+      .def_readonly("fraction_lost", &sfu::ConsumerStatistics::fraction_lost,
+                    "Of 256, from the last receiver report.");
 }
 
 }  // namespace
@@ -270,32 +279,50 @@ void bind_sfu(py::module_& parent) {
   py::class_<PyRouterTransport>(m, "RouterTransport", "One DTLS-SRTP association of a router.")
       .def_property_readonly("id", &PyRouterTransport::id)
       .def("start", &PyRouterTransport::start, py::kw_only(), "profile"_a, "send_key"_a,
-           "receive_key"_a)
-      .def("set_extensions", &PyRouterTransport::set_extensions, "extensions"_a)
-      .def("attach_socket", &PyRouterTransport::attach_socket, "fd"_a)
+           "receive_key"_a,
+           "Master key and salt of each direction, as the DTLS exporter gives them. Once.")
+      .def("start", refuse_call("start(*, profile: int, send_key: bytes-like, "
+                                "receive_key: bytes-like)"))
+      .def("set_extensions", &PyRouterTransport::set_extensions, "extensions"_a,
+           "Replaces the ids of RTP header extensions.")
+      .def("attach_socket", &PyRouterTransport::attach_socket, "fd"_a,
+           "Takes over a connected UDP socket, in place of the one before; closes it on failure.")
       .def("detach_socket", &PyRouterTransport::detach_socket)
       .def_property_readonly("is_attached", &PyRouterTransport::is_attached)
-      .def("receive_datagram", &PyRouterTransport::receive_datagram, "data"_a)
-      .def("take_events", &PyRouterTransport::take_events)
-      .def("take_control", &PyRouterTransport::take_control)
-      .def("take_outgoing", &PyRouterTransport::take_outgoing)
-      .def_property_readonly("event_fd", &PyRouterTransport::event_fd)
-      .def("close", &PyRouterTransport::close);
+      .def("receive_datagram", &PyRouterTransport::receive_datagram, "data"_a,
+           "An SRTP or SRTCP datagram that came by other means than the socket.")
+      .def("take_events", &PyRouterTransport::take_events, "Always empty; clears the descriptor.")
+      .def("take_control", &PyRouterTransport::take_control,
+           "Datagrams from the socket that are not media (STUN, DTLS), oldest first.")
+      .def("take_outgoing", &PyRouterTransport::take_outgoing,
+           "Without a socket: the newest 2048 datagrams to send by other means, oldest first.")
+      .def_property_readonly("event_fd", &PyRouterTransport::event_fd,
+                             "Readable when there is something to take.")
+      .def("close", &PyRouterTransport::close,
+           "Takes its producers and consumers out of the router. Idempotent.");
   py::class_<PyRouter>(m, "Router", "Forwards tracks between transports on the I/O thread.")
       .def(py::init<net::IoThread*, const std::optional<std::string>&>(),
            "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
            py::keep_alive<1, 2>())
       .def("create_transport", &PyRouter::create_transport, py::kw_only(), "extensions"_a,
-           py::keep_alive<0, 1>())
+           py::keep_alive<0, 1>(),
+           "Ids of RTP header extensions as in {\"mid\": 1, \"abs_send_time\": 2}.\n"
+           "Raises LimitExceededError.")
       .def("add_producer", &PyRouter::add_producer, "transport"_a, py::kw_only(), "mid"_a,
-           "ssrc"_a = py::none(), "payload_type"_a, "codec"_a)
+           "ssrc"_a = py::none(), "payload_type"_a, "codec"_a,
+           "The id of a track that arrives by `transport`. Without `ssrc` it takes the first one\n"
+           "that comes with `mid`. Raises UnsupportedError, LimitExceededError.")
       .def("remove_producer", &PyRouter::remove_producer, "producer"_a)
       .def("add_consumer", &PyRouter::add_consumer, "transport"_a, "producer"_a, py::kw_only(),
-           "ssrc"_a, "payload_type"_a, "mid"_a)
+           "ssrc"_a, "payload_type"_a, "mid"_a,
+           "The id of a forwarding of `producer` to `transport`, under its own ssrc, payload type\n"
+           "and mid. Raises LimitExceededError.")
       .def("remove_consumer", &PyRouter::remove_consumer, "consumer"_a)
       .def("set_consumer_paused", &PyRouter::set_consumer_paused, "consumer"_a, "paused"_a)
-      .def("set_tap", &PyRouter::set_tap, "producer"_a, "enabled"_a)
-      .def("take_tapped_frames", &PyRouter::take_tapped_frames, "producer"_a)
+      .def("set_tap", &PyRouter::set_tap, "producer"_a, "enabled"_a,
+           "Whether whole frames are kept to be taken: what the server can see of them.")
+      .def("take_tapped_frames", &PyRouter::take_tapped_frames, "producer"_a,
+           "Frames kept since the last call, oldest first; empty for an unknown producer.")
       .def("statistics", &PyRouter::statistics)
       .def("producer_statistics", &PyRouter::producer_statistics, "producer"_a)
       .def("consumer_statistics", &PyRouter::consumer_statistics, "consumer"_a);

@@ -12,6 +12,7 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
+#include "key_arguments.h"
 #include "native_call.h"
 #include "sealroom/srtp/packet_header.h"
 #include "sealroom/srtp/receiver.h"
@@ -24,26 +25,6 @@ namespace py = pybind11;
 using namespace py::literals;
 
 constexpr std::size_t kRtcpIndexSize = 4;
-
-srtp::Profile profile_from_int(int number) {
-  const auto profile = static_cast<srtp::Profile>(number);
-  if (number < 0 || number > 0xFFFF || !srtp::profile_parameters(profile)) {
-    raise(Error::unsupported,
-          "profile: " + std::to_string(number) + " is not a supported DTLS-SRTP profile");
-  }
-  return profile;
-}
-
-ByteView checked_master(srtp::Profile profile, ByteView master) {
-  const auto parameters = unwrap(srtp::profile_parameters(profile));
-  if (master.size() != parameters.key_size + parameters.salt_size) {
-    raise(Error::invalid_argument, "master: " + std::string(parameters.name) + " needs " +
-                                       std::to_string(parameters.key_size) + " bytes of key and " +
-                                       std::to_string(parameters.salt_size) + " of salt, got " +
-                                       std::to_string(master.size()));
-  }
-  return master;
-}
 
 /// Each packet goes through `work`, which may run without the GIL. A packet that is refused does
 /// not stop the others: its exception stands in its place in the list, or without `return_errors`
@@ -83,7 +64,7 @@ py::list process_many(const py::list& packets, bool return_errors, ResultSize&& 
 class PySender {
  public:
   PySender(int profile, const py::buffer& master, const std::optional<std::string>& backend)
-      : profile_(profile_from_int(profile)),
+      : profile_(srtp_profile(profile)),
         backend_(backend_from_option(backend)),
         sender_(create(master)),
         parameters_(unwrap(srtp::profile_parameters(profile_))) {}
@@ -132,7 +113,8 @@ class PySender {
  private:
   [[nodiscard]] srtp::Sender create(const py::buffer& master) const {
     const ReadBuffer key(master);
-    return unwrap(srtp::Sender::create(backend_, profile_, checked_master(profile_, key.view())));
+    return unwrap(
+        srtp::Sender::create(backend_, profile_, checked_master("master", profile_, key.view())));
   }
 
   [[nodiscard]] std::size_t rtp_size(ByteView packet) const {
@@ -158,7 +140,7 @@ class PyReceiver {
  public:
   PyReceiver(int profile, const py::buffer& master, std::size_t replay_window,
              const std::optional<std::string>& backend)
-      : profile_(profile_from_int(profile)),
+      : profile_(srtp_profile(profile)),
         backend_(backend_from_option(backend)),
         receiver_(create(master, replay_window)),
         parameters_(unwrap(srtp::profile_parameters(profile_))) {}
@@ -218,7 +200,8 @@ class PyReceiver {
  private:
   [[nodiscard]] srtp::Receiver create(const py::buffer& master, std::size_t replay_window) const {
     const ReadBuffer key(master);
-    return unwrap(srtp::Receiver::create(backend_, profile_, checked_master(profile_, key.view()),
+    return unwrap(srtp::Receiver::create(backend_, profile_,
+                                         checked_master("master", profile_, key.view()),
                                          {.replay_window = replay_window}));
   }
 
@@ -250,7 +233,7 @@ void bind_srtp(py::module_& parent) {
   m.def(
       "master_size",
       [](int profile) {
-        const auto parameters = unwrap(srtp::profile_parameters(profile_from_int(profile)));
+        const auto parameters = unwrap(srtp::profile_parameters(srtp_profile(profile)));
         return py::make_tuple(parameters.key_size, parameters.salt_size);
       },
       "profile"_a, "Bytes of master key and of master salt.");
@@ -260,6 +243,8 @@ void bind_srtp(py::module_& parent) {
       "`backend` is a name of crypto.available_backends(). Thread-safe.")
       .def(py::init<int, const py::buffer&, const std::optional<std::string>&>(), py::kw_only(),
            "profile"_a, "master"_a, "backend"_a = py::none())
+      .def(refuse_construction<PySender>(
+          "Sender(*, profile: int, master: bytes-like, backend: str | None = None)"))
       .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
            "The protected packet. A sequence number sent before must come with the same bytes.\n"
            "Raises MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
@@ -280,6 +265,9 @@ void bind_srtp(py::module_& parent) {
       .def(py::init<int, const py::buffer&, std::size_t, const std::optional<std::string>&>(),
            py::kw_only(), "profile"_a, "master"_a,
            "replay_window"_a = srtp::ReceiverOptions{}.replay_window, "backend"_a = py::none())
+      .def(refuse_construction<PyReceiver>(
+          "Receiver(*, profile: int, master: bytes-like, replay_window: int = 1024, "
+          "backend: str | None = None)"))
       .def("unprotect_rtp", &PyReceiver::unprotect_rtp, "packet"_a,
            "The packet in clear. Raises AuthenticationError, ReplayError (TooOldError behind the\n"
            "window), MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")

@@ -26,4 +26,12 @@ T unwrap(Result<T> result) {
   if constexpr (!std::is_void_v<T>) return std::move(result).value();
 }
 
+/// The same, with `invalid` as the sentence where the core says invalid_argument: the core does not
+/// know what the caller's arguments are called.
+template <class T>
+T unwrap(Result<T> result, const char* invalid) {
+  if (!result && result.error() == Error::invalid_argument) raise(result.error(), invalid);
+  return unwrap(std::move(result));
+}
+
 }  // namespace sealroom::bindings

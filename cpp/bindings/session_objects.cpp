@@ -80,11 +80,12 @@ void bind_session_events(py::module_& m) {
   py::class_<PyFrameReceived>(
       m, "FrameReceived", "A whole encoded frame, authentic unless `rejected` names why it is not.")
       .def_readonly("receiver", &PyFrameReceived::receiver)
-      .def_readonly("data", &PyFrameReceived::data)
+      .def_readonly("data", &PyFrameReceived::data, "Owns its memory; empty where `is_missing`.")
       .def_readonly("rtp_timestamp", &PyFrameReceived::rtp_timestamp)
       .def_readonly("is_key_frame", &PyFrameReceived::is_key_frame)
-      .def_readonly("is_missing", &PyFrameReceived::is_missing)
-      .def_readonly("rejected", &PyFrameReceived::rejected)
+      .def_readonly("is_missing", &PyFrameReceived::is_missing, "Audio: conceal this frame.")
+      .def_readonly("rejected", &PyFrameReceived::rejected,
+                    "Why it is not authentic; None unless broken frames are not dropped.")
       .def_readonly("arrival", &PyFrameReceived::arrival,
                     "CLOCK_MONOTONIC seconds of its first packet.");
   py::class_<PyFrameRejected>(
@@ -102,43 +103,58 @@ void bind_session_statistics(py::module_& m) {
   using session::ReceiverStatistics;
   using session::SenderStatistics;
   using session::SessionStatistics;
-  py::class_<SessionStatistics>(m, "SessionStatistics")
+  py::class_<SessionStatistics>(m, "SessionStatistics", "Counters of a MediaSession.")
       .def_readonly("datagrams_received", &SessionStatistics::datagrams_received)
-      .def_readonly("datagrams_rejected", &SessionStatistics::datagrams_rejected)
-      .def_readonly("datagrams_replayed", &SessionStatistics::datagrams_replayed)
-      .def_readonly("datagrams_unrouted", &SessionStatistics::datagrams_unrouted);
-  py::class_<SenderStatistics>(m, "SenderStatistics")
+      .def_readonly("datagrams_rejected", &SessionStatistics::datagrams_rejected,
+                    "Before keys, not authentic, replayed or malformed.")
+      .def_readonly("datagrams_replayed", &SessionStatistics::datagrams_replayed,
+                    "Of these: replayed or too old.")
+      .def_readonly("datagrams_unrouted", &SessionStatistics::datagrams_unrouted,
+                    "Authentic, but of no receiver.");
+  py::class_<SenderStatistics>(m, "SenderStatistics", "Counters of one sender.")
       .def_readonly("frames_sent", &SenderStatistics::frames_sent)
       .def_readonly("packets_sent", &SenderStatistics::packets_sent)
-      .def_readonly("bytes_sent", &SenderStatistics::bytes_sent)
+      .def_readonly("bytes_sent", &SenderStatistics::bytes_sent,
+                    "RTP payload, without retransmissions.")
       .def_readonly("packets_retransmitted", &SenderStatistics::packets_retransmitted)
-      .def_readonly("nacks_received", &SenderStatistics::nacks_received)
+      .def_readonly("nacks_received", &SenderStatistics::nacks_received, "Packets asked for.")
       .def_readonly("key_frame_requests_received", &SenderStatistics::key_frame_requests_received)
-      .def_property_readonly("fraction_lost",
-                             [](const SenderStatistics& s) { return s.fraction_lost / 256.0; })
-      .def_property_readonly("round_trip_time", [](const SenderStatistics& s) {
-        return std::chrono::duration<double>(s.round_trip_time).count();
-      });
-  py::class_<ReceiverStatistics>(m, "ReceiverStatistics")
+      .def_property_readonly(
+          "fraction_lost", [](const SenderStatistics& s) { return s.fraction_lost / 256.0; },
+          "0 to 1, from the last receiver report.")
+      .def_property_readonly(
+          "round_trip_time",
+          [](const SenderStatistics& s) {
+            return std::chrono::duration<double>(s.round_trip_time).count();
+          },
+          "Seconds; 0 until measured.");
+  py::class_<ReceiverStatistics>(m, "ReceiverStatistics", "Counters of one receiver.")
       .def_readonly("packets_received", &ReceiverStatistics::packets_received)
-      .def_readonly("bytes_received", &ReceiverStatistics::bytes_received)
-      .def_readonly("packets_lost", &ReceiverStatistics::packets_lost)
+      .def_readonly("bytes_received", &ReceiverStatistics::bytes_received, "RTP payload.")
+      .def_readonly("packets_lost", &ReceiverStatistics::packets_lost,
+                    "As in the receiver report (RFC 3550).")
       .def_readonly("packets_duplicated", &ReceiverStatistics::packets_duplicated)
       .def_readonly("packets_discarded", &ReceiverStatistics::packets_discarded)
-      .def_readonly("packets_recovered", &ReceiverStatistics::packets_recovered)
-      .def_readonly("frames_received", &ReceiverStatistics::frames_received)
-      .def_readonly("frames_missing", &ReceiverStatistics::frames_missing)
-      .def_readonly("frames_dropped", &ReceiverStatistics::frames_dropped)
+      .def_readonly("packets_recovered", &ReceiverStatistics::packets_recovered,
+                    "Arrived after a NACK.")
+      .def_readonly("frames_received", &ReceiverStatistics::frames_received, "Authentic ones.")
+      .def_readonly("frames_missing", &ReceiverStatistics::frames_missing,
+                    "Audio: handed on to be concealed.")
+      .def_readonly("frames_dropped", &ReceiverStatistics::frames_dropped,
+                    "Incomplete, or undecodable after a loss.")
       .def_readonly("nacks_sent", &ReceiverStatistics::nacks_sent)
       .def_readonly("key_frame_requests_sent", &ReceiverStatistics::key_frame_requests_sent)
-      .def_readonly("jitter", &ReceiverStatistics::jitter)
-      .def_property_readonly("rejected", [](const ReceiverStatistics& s) {
-        py::dict reasons;
-        for (std::size_t i = 0; i < session::kRejectReasons; ++i) {
-          reasons[reason_name(static_cast<session::RejectReason>(i))] = s.rejected[i];
-        }
-        return reasons;
-      });
+      .def_readonly("jitter", &ReceiverStatistics::jitter, "RFC 3550, in timestamp units.")
+      .def_property_readonly(
+          "rejected",
+          [](const ReceiverStatistics& s) {
+            py::dict reasons;
+            for (std::size_t i = 0; i < session::kRejectReasons; ++i) {
+              reasons[reason_name(static_cast<session::RejectReason>(i))] = s.rejected[i];
+            }
+            return reasons;
+          },
+          "Frames not handed on, by reason.");
 }
 
 }  // namespace sealroom::bindings
