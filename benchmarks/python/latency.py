@@ -69,9 +69,7 @@ class NumberedSource(MediaStreamTrack):
 def number_of(frame: VideoFrame) -> int:
     luma = frame.to_ndarray(format="yuv420p")
     centre = BLOCK // 2
-    return sum(
-        int(luma[centre, bit * BLOCK + centre] > 128) << bit for bit in range(BITS)
-    )
+    return sum(int(luma[centre, bit * BLOCK + centre] > 128) << bit for bit in range(BITS))
 
 
 async def delays(source: NumberedSource, track: MediaStreamTrack, seconds: float) -> list[float]:
@@ -168,9 +166,7 @@ async def through_sfu(seconds: float) -> list[float]:
         await stream.publish()
         while not (streams := await bob.list_streams(room_id)):
             await asyncio.sleep(0.01)
-        await bob.subscribe_to_remote_streams(
-            room_id, [StreamSubscription(streams[0].stream_id)]
-        )
+        await bob.subscribe_to_remote_streams(room_id, [StreamSubscription(streams[0].stream_id)])
         async for remote in bob.remote_tracks(room_id):
             return await delays(source, remote.track, seconds)
     return []

@@ -140,9 +140,7 @@ async def measure_stock(seconds: float, frames_per_second: int) -> dict[str, flo
         await asyncio.sleep(2)  # connected and warm
         before, count, started = cpu_seconds(), Counter.frames, time.monotonic()
         await asyncio.sleep(seconds)
-        result = figures(
-            cpu_seconds() - before, Counter.frames - count, time.monotonic() - started
-        )
+        result = figures(cpu_seconds() - before, Counter.frames - count, time.monotonic() - started)
         await peer.close()
     return result
 

@@ -1,6 +1,6 @@
 """Prints pytest-benchmark's results as ratios to the rival of each group.
 
-    python benchmarks/python/report.py RESULTS.json [RECEIVE_PATH.json LATENCY.json]
+python benchmarks/python/report.py RESULTS.json [RECEIVE_PATH.json LATENCY.json]
 """
 
 from __future__ import annotations

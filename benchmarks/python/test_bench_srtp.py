@@ -69,6 +69,4 @@ def test_srtp_protect_many(benchmark: Any, profile: str) -> None:
     benchmark.name = "sealroom srtp.Sender.protect_rtp_many"
     ours, _, size = PROFILES[profile]
     sender = srtp.Sender(profile=ours, master=bytes(size))
-    benchmark.pedantic(
-        sender.protect_rtp_many, setup=Packets().batch, rounds=300, warmup_rounds=20
-    )
+    benchmark.pedantic(sender.protect_rtp_many, setup=Packets().batch, rounds=300, warmup_rounds=20)

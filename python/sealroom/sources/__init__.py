@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import av
 from aiortc import MediaStreamTrack
-from aiortc.contrib.media import MediaPlayer
 from av import VideoFrame
 
 from sealroom.errors import SealroomError
+from sealroom.sources.player import Player
 
 TEST_SOURCE: Final = "test"
 TEST_WIDTH: Final = 640
@@ -64,21 +64,22 @@ def open_source(
         SourceError: there is no such file, it is no media file, or it has no usable track.
     """
     if name == TEST_SOURCE:
-        player = MediaPlayer(_TEST_GRAPH, format="lavfi")
-        return MediaSource(player.video, player.audio)
+        player = Player(_TEST_GRAPH, "lavfi")
+        return MediaSource(player.tracks["video"], player.tracks["audio"])
     if not Path(name).is_file():
         raise SourceError(f"there is no file {name}; give a media file, or 'test'")
     try:
-        player = MediaPlayer(name)
+        player = Player(name)
     except av.error.FFmpegError as error:
         reason = error.strerror or error
         raise SourceError(f"{name} is not a media file that FFmpeg reads: {reason}") from error
-    video: MediaStreamTrack | None = player.video
-    if video is None and player.audio is None:
+    video: MediaStreamTrack | None = player.tracks.get("video")
+    audio = player.tracks.get("audio")
+    if video is None and audio is None:
         raise SourceError(f"{name} holds neither pictures nor sound")
     if video is not None:
         video = FittedTrack(video, max_width, max_height, max_rate)
-    return MediaSource(video, player.audio)
+    return MediaSource(video, audio)
 
 
 class FittedTrack(MediaStreamTrack):

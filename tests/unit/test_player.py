@@ -1,0 +1,87 @@
+"""Playing media at the pace of a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from aiortc.mediastreams import MediaStreamError
+
+from sealroom.sources import SourceError, open_source
+
+
+def threads() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name == "sealroom-player"]
+
+
+async def test_the_test_source_comes_in_real_time() -> None:
+    source = open_source("test")
+    assert source.video is not None
+    began = time.monotonic()
+    frames = [await source.video.recv() for _ in range(16)]
+    assert time.monotonic() - began >= 15 / 30 - 0.05
+    assert [round(frame.time * 30) for frame in frames] == list(range(16))
+    assert (frames[0].width, frames[0].height) == (640, 480)
+    source.stop()
+    assert not threads()
+
+
+async def test_sound_comes_in_20_ms_frames_of_48_khz_stereo() -> None:
+    source = open_source("test")
+    assert source.audio is not None
+    frames = [await source.audio.recv() for _ in range(5)]
+    assert [frame.pts for frame in frames] == [0, 960, 1920, 2880, 3840]
+    assert {(frame.sample_rate, frame.layout.name) for frame in frames} == {(48_000, "stereo")}
+    source.stop()
+
+
+async def test_a_file_ends_its_tracks(tmp_path: Path) -> None:
+    path = tmp_path / "short.mkv"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libvpx", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(6):
+            picture = av.VideoFrame.from_ndarray(np.zeros((72, 64), np.uint8), format="yuv420p")
+            output.mux(stream.encode(picture))
+        output.mux(stream.encode())
+    source = open_source(str(path))
+    assert source.video is not None
+    assert source.audio is None
+    count = 0
+    with pytest.raises(MediaStreamError):
+        while True:
+            await source.video.recv()
+            count += 1
+    assert count == 6
+    assert not threads()
+
+
+async def test_a_track_that_is_not_read_keeps_a_bounded_number_of_frames() -> None:
+    source = open_source("test")
+    assert source.video is not None
+    assert source.audio is not None
+    track = source.audio
+    for _ in range(60):
+        await source.video.recv()
+    await asyncio.sleep(1.2)
+    assert len(track._waiting) <= 128  # type: ignore[attr-defined]
+    assert track.frames_dropped > 0  # type: ignore[attr-defined]
+    source.stop()
+
+
+async def test_a_source_may_be_stopped_before_it_began() -> None:
+    source = open_source("test")
+    source.stop()
+    assert source.video is not None
+    with pytest.raises(MediaStreamError):
+        await source.video.recv()
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(SourceError, match=r"no-such\.mp4"):
+        open_source("no-such.mp4")
