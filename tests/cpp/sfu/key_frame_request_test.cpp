@@ -1,0 +1,163 @@
+#include "support.h"
+
+namespace sealroom::sfu::test {
+namespace {
+
+using KeyFrameRequestTest = RouterTest;
+
+TEST_P(KeyFrameRequestTest, ALateConsumerAsksForAKeyFrameAndWaitsForIt) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  send_frame(publisher, 0, 3, true, 0);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50}, 10);
+  EXPECT_LE(network.router.next_timeout(), network.now);
+  network.advance(milliseconds(0));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+  send_frame(publisher, 3, 3, false, 3000);
+  EXPECT_TRUE(subscriber.media.empty());
+  send_frame(publisher, 6, 3, true, 6000);
+  ASSERT_EQ(subscriber.media.size(), 3u);
+  EXPECT_EQ(subscriber.media[0].view().header().sequence_number, 10);
+  send_frame(publisher, 9, 3, false, 9000);
+  EXPECT_EQ(subscriber.media.size(), 6u);
+}
+
+TEST_P(KeyFrameRequestTest, AnAudioConsumerStartsAtOnce) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_audio(publisher);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50});
+  PacketSpec spec;
+  spec.type = kAudioType;
+  spec.ssrc = kAudioSsrc;
+  network.send(publisher, spec, pattern(40, 0));
+  EXPECT_EQ(subscriber.media.size(), 1u);
+  network.advance(milliseconds(500));
+  EXPECT_EQ(publisher.key_frame_requests(), 0u);
+  network.send_key_frame_request(subscriber, Ssrc{50});
+  EXPECT_EQ(publisher.key_frame_requests(), 0u);
+}
+
+TEST_P(KeyFrameRequestTest, RequestsOfManySubscribersBecomeOneEvery300Milliseconds) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  std::vector<Peer*> subscribers;
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    subscribers.push_back(&network.add_peer());
+    network.add_consumer(*subscribers.back(), producer, Ssrc{50 + i});
+  }
+  network.advance(milliseconds(0));
+  ASSERT_EQ(publisher.key_frame_requests(), 1u);
+  for (int millisecond = 0; millisecond < 3000; millisecond += 10) {
+    for (std::uint32_t i = 0; i < 10; ++i) {
+      network.send_key_frame_request(*subscribers[i], Ssrc{50 + i});
+    }
+    network.advance(milliseconds(10));
+  }
+  EXPECT_EQ(publisher.key_frame_requests(), 11u);
+}
+
+TEST_P(KeyFrameRequestTest, ARequestWithinTheIntervalIsSentWhenItHasPassed) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50});
+  network.advance(milliseconds(0));
+  network.advance(milliseconds(100));
+  network.send_key_frame_request(subscriber, Ssrc{50});
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+  network.advance(milliseconds(199));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+  network.advance(milliseconds(1));
+  EXPECT_EQ(publisher.key_frame_requests(), 2u);
+  network.advance(seconds(2));
+  EXPECT_EQ(publisher.key_frame_requests(), 2u);
+}
+
+TEST_P(KeyFrameRequestTest, AKeyFrameThatComesMeanwhileAnswersIt) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50});
+  network.advance(milliseconds(0));
+  network.send_key_frame_request(subscriber, Ssrc{50});
+  send_frame(publisher, 0, 2, true, 0);
+  network.advance(seconds(1));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+}
+
+TEST_P(KeyFrameRequestTest, FullIntraRequestsAreUnderstoodToo) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  const ConsumerId consumer = network.add_consumer(subscriber, producer, Ssrc{50});
+  send_frame(publisher, 0, 2, true, 0);
+  network.advance(seconds(1));
+  publisher.control.clear();
+  const auto request = [&](std::uint8_t media) {
+    // RFC 5104 section 4.3.1: sender, unused, then the SSRC and a command number.
+    network.send_rtcp(subscriber,
+                      {0x84, 206, 0, 4, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, media, 1, 0, 0, 0});
+  };
+  request(51);  // nobody's
+  EXPECT_EQ(publisher.key_frame_requests(), 0u);
+  request(50);
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+  EXPECT_EQ(network.router.statistics(consumer)->key_frame_requests_received, 1u);
+}
+
+TEST_P(KeyFrameRequestTest, ItWaitsUntilTheProducersSsrcIsKnown) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = must(
+      network.router.add_producer(publisher.id, {rtp::Codec::vp8, kVideoType, std::nullopt, "v"}));
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50});
+  EXPECT_EQ(network.router.next_timeout(), kNever);
+  network.advance(seconds(1));
+  EXPECT_EQ(publisher.key_frame_requests(), 0u);
+  PacketSpec spec;
+  spec.mid = "v";
+  network.send(publisher, spec, vp8_payload(100, true, false, 0));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+}
+
+TEST_P(KeyFrameRequestTest, ItWaitsUntilTheSubscriberHasKeys) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  const TransportId subscriber = must(network.router.add_transport());
+  must(network.router.add_consumer(subscriber, producer, {kVideoType, Ssrc{50}, "", 0}));
+  network.advance(seconds(1));
+  EXPECT_EQ(publisher.key_frame_requests(), 0u);
+  send_frame(publisher, 0, 2, true, 0);  // lost on it
+  const auto parameters = srtp::profile_parameters(GetParam().profile).value();
+  const Bytes key = pattern(parameters.key_size + parameters.salt_size, 5);
+  ASSERT_TRUE(network.router.set_keys(subscriber, GetParam().profile, key, key).ok());
+  network.advance(milliseconds(0));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+}
+
+// The consumer was waiting while the later packets came; it gets them behind the first one.
+TEST_P(KeyFrameRequestTest, AKeyFrameWhoseStartComesLateIsForwardedWhole) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50}, 10);
+  std::vector<Bytes> packets;
+  for (std::uint16_t i = 0; i < 6; ++i) {
+    PacketSpec spec;
+    spec.sequence = static_cast<std::uint16_t>(65533 + i);
+    packets.push_back(publisher.seal(spec, vp8_payload(300, i == 1, i == 1, i)));
+  }
+  for (const std::size_t i : {0, 2, 3, 5, 1, 4}) network.deliver(publisher, packets[i]);
+  std::vector<std::uint16_t> numbers;
+  for (const auto& arrival : subscriber.media) {
+    numbers.push_back(arrival.view().header().sequence_number);
+  }
+  EXPECT_EQ(numbers, (std::vector<std::uint16_t>{10, 11, 12, 14, 13}));
+}
+
+SEALROOM_INSTANTIATE_ROUTER_TEST(KeyFrameRequestTest);
+
+}  // namespace
+}  // namespace sealroom::sfu::test
