@@ -1,10 +1,11 @@
-"""One-way latency of the same clip, encode start to decoded picture: stock aiortc beside sealroom, one run.
+"""One-way latency, encode start to decoded picture: stock aiortc beside sealroom, one run.
 
     python benchmarks/python/latency.py [--seconds 10] [--output FILE]
 
-640x480 VP8 at 30 frames/s over loopback, one process, one after the other. Each picture carries its number as a row of
-black and white blocks, which is how the receiving side knows which one it holds. sealroom encrypts end to end (SFrame)
-in both of its paths; stock aiortc cannot. "through the SFU" goes over the embedded Bridge as a real call does.
+640x480 VP8 at 30 frames/s over loopback, one process, one after the other. Each picture carries
+its number as a row of black and white blocks, so the receiving side knows which one it holds.
+sealroom encrypts end to end (SFrame) in both of its paths; stock aiortc cannot. "through the SFU"
+goes over the embedded Bridge as a real call does.
 """
 
 from __future__ import annotations

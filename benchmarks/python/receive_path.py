@@ -1,10 +1,10 @@
-"""CPU per received packet: a stock `aiortc.RTCPeerConnection` and sealroom's receiver, same sender, same run.
+"""CPU per received packet: stock aiortc beside sealroom's receiver, same sender, same run.
 
     python benchmarks/python/receive_path.py [--seconds 8] [--frames 240] [--output FILE]
 
-A child process sends VP8 frames of 20 kB (17 packets each) over loopback. Nothing is decoded on either side, so what is
-measured is ICE's socket, SRTP, RTP, the jitter buffer and the hand-over of whole frames to Python. No end-to-end
-encryption: stock aiortc has none.
+A child process sends VP8 frames of 20 kB (17 packets each) over loopback. Nothing is decoded on
+either side, so what is measured is ICE's socket, SRTP, RTP, the jitter buffer and the hand-over of
+whole frames to Python. No end-to-end encryption: stock aiortc has none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, rtcrtpreceiver
 
@@ -85,7 +85,7 @@ class Child:
     def __init__(self, frames_per_second: int) -> None:
         self._frames = frames_per_second
 
-    async def __aenter__(self) -> Child:
+    async def __aenter__(self) -> Self:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable,
             __file__,

@@ -20,7 +20,7 @@ def table(results: dict[str, Any]) -> list[str]:
     for group, entries in groups.items():
         rival = next((seconds for name, seconds in entries if name.startswith("rival")), None)
         for name, seconds in entries:
-            ratio = "–" if rival is None or name.startswith("rival") else f"{rival / seconds:.1f}"
+            ratio = "-" if rival is None or name.startswith("rival") else f"{rival / seconds:.1f}"
             lines.append(f"| {group} | {name} | {seconds * 1e6:.2f} µs | {ratio} |")
     return lines
 

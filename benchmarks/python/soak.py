@@ -2,8 +2,8 @@
 
     python benchmarks/python/soak.py [--minutes 10] [--output FILE]
 
-Bridge, SFU, a publisher (640x480 VP8 at 30 frames/s and Opus), a subscriber who reads everything and one who never
-reads anything, all in one process. Prints a line every ten seconds.
+Bridge, SFU, a publisher (640x480 VP8 at 30 frames/s and Opus), a subscriber who reads everything
+and one who never reads anything, all in one process. Prints a line every ten seconds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Plays a media file at the pace of a clock, as aiortc tracks.
 
-aiortc's MediaPlayer does the same, but starts a new decoding generator for every frame, which loses about 250 bytes each
-time in PyAV 18 (20 kB a second for a film with sound).
+aiortc's MediaPlayer does the same, but starts a new decoding generator for every frame, which loses
+about 250 bytes each time in PyAV 18 (20 kB a second for a film with sound).
 """
 
 from __future__ import annotations
