@@ -249,7 +249,7 @@ void bind_packets(py::module_& m) {
 
 void bind_payload_formats(py::module_& m) {
   py::class_<PyPacketizer>(m, "Packetizer",
-                           "Cuts frames into payloads, all equal in size but the last. "
+                           "Cuts frames into payloads, all equal in size but the last.\n\n"
                            "Codecs: \"vp8\" (RFC 7741), \"opus\" (RFC 7587). For one thread.")
       .def(py::init<const std::string&, std::uint16_t>(), "codec"_a, py::kw_only(),
            "first_picture_id"_a = 0)

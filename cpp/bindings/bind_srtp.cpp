@@ -276,9 +276,8 @@ void bind_srtp(py::module_& parent) {
            "As unprotect_rtp for each packet; see Sender.protect_rtp_many for refused ones.")
       .def("unprotect_rtcp", &PyReceiver::unprotect_rtcp, "packet"_a,
            "The compound packet in clear. Raises as unprotect_rtp, and NotEncryptedError.")
-      .def(
-          "roll_over_counter", &PyReceiver::roll_over_counter, "ssrc"_a,
-          "Wraps of the sequence number so far. Raises UnknownStreamError before the first packet.")
+      .def("roll_over_counter", &PyReceiver::roll_over_counter, "ssrc"_a,
+           "Wraps of the sequence number so far. Raises UnknownStreamError before the first one.")
       .def("set_roll_over_counter", &PyReceiver::set_roll_over_counter, "ssrc"_a,
            "roll_over_counter"_a,
            "Tells where a stream stands, before its first packet (RFC 3711 section 3.3.1). Raises\n"

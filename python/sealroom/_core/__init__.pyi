@@ -1,0 +1,19 @@
+"""The native core of sealroom."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import crypto as crypto
+from . import net as net
+from . import rtp as rtp
+from . import session as session
+from . import sframe as sframe
+from . import sfu as sfu
+from . import srtp as srtp
+
+WritableBytesLike: TypeAlias = bytearray | memoryview | npt.NDArray[np.uint8]
+BytesLike: TypeAlias = bytes | WritableBytesLike
+
+__version__: str
