@@ -22,8 +22,13 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        # Relative entries would mean something else in that folder.
+        paths = [
+            str(Path(one).resolve()) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        ]
         self.environment = {
             **os.environ,
+            "PYTHONPATH": os.pathsep.join(paths if "PYTHONPATH" in os.environ else []),
             "XDG_DATA_HOME": str(folder / "data"),
             "NO_COLOR": "1",
             "COLUMNS": "200",

@@ -91,22 +91,30 @@ def test_a_call_without_a_playable_recording_fails(
     assert "The recording does not play" in shown
 
 
-def test_an_input_without_sound_gets_the_test_tone(tmp_path: Path) -> None:
-    path = tmp_path / "silent.mkv"
-    with av.open(str(path), "w") as container:
+async def test_what_an_input_lacks_is_stood_in_for(tmp_path: Path) -> None:
+    silent = tmp_path / "silent.mkv"
+    with av.open(str(silent), "w") as container:
         stream = container.add_stream("libvpx", rate=30)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for packet in stream.encode(av.VideoFrame(64, 48, "yuv420p")):
-            container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-    source, notes = open_complete_source(str(path))
-    try:
-        assert source.video is not None
-        assert source.audio is not None
-        assert "no sound" in notes[0]
-    finally:
-        source.stop()
+        container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode())
+    blind = tmp_path / "blind.wav"
+    with av.open(str(blind), "w") as container:
+        sound = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        samples = av.AudioFrame(layout="mono", samples=960)
+        samples.sample_rate = 48_000
+        container.mux(sound.encode(samples))
+        container.mux(sound.encode())
+    for path, missing in ((silent, "no sound"), (blind, "no video")):
+        source, notes = open_complete_source(str(path))
+        try:
+            assert source.video is not None
+            assert source.audio is not None
+            assert (await source.video.recv()).width in (64, 640)
+            assert (await source.audio.recv()).sample_rate == 48_000
+        finally:
+            source.stop()
+        assert missing in notes[0]
 
 
 def test_an_input_that_is_no_media_file_is_refused(tmp_path: Path) -> None:

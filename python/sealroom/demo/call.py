@@ -24,6 +24,8 @@ FIRST_PICTURE_TIMEOUT: Final = 20.0
 TICK: Final = 0.25
 DRAIN_TIMEOUT: Final = 3.0
 SAMPLES: Final = 6
+LIVE_LATENCIES: Final = 900
+"""The latest 30 s stand in the live line; the report has them all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +205,7 @@ class DemoCall:
         await self._observer.stop()
         bob.match_samples()
         self._measure(alice, bob, self._report.seconds)
+        self._report.latency_ms = LatencyFigures.of(bob.latencies)
         self.samples = bob.samples
         await bob.finish()
 
@@ -224,7 +227,7 @@ class DemoCall:
                 reasons[reason] = reasons.get(reason, 0) + count
         report.replayed = reasons.pop("replayed", 0)
         report.undecryptable = sum(reasons.values())
-        report.latency_ms = LatencyFigures.of(bob.latencies)
+        report.latency_ms = LatencyFigures.of(bob.latencies[-LIVE_LATENCIES:])
         if bob.join_to_first_picture is not None:
             report.join_to_first_frame_ms = round(bob.join_to_first_picture * 1000, 1)
         report.private_metadata_read = bob.private_meta == PRIVATE_META

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from av import VideoFrame
 
-from sealroom.demo.likeness import RECOGNISABLE, carries_clear_text, likeness, thumbnail
+from sealroom.demo.likeness import (
+    HEIGHT,
+    RECOGNISABLE,
+    WIDTH,
+    carries_clear_text,
+    likeness,
+    thumbnail,
+)
 from sealroom.demo.sent_log import SentFrame, SentLog
 from sealroom.media.codecs import DecodeError, Vp8Decoder
 
@@ -126,8 +133,18 @@ class SfuObserver:
             counts.pictures += view.picture is not None
             counts.decodable += is_decodable
             if len(self.stolen) < MAX_STOLEN:
-                self.stolen.append((kind, payload, sent))
+                self.stolen.append((kind, payload, _shrunk(kind, sent)))
             if kind == "video":
                 self._views[rtp_timestamp] = view
                 if len(self._views) > MAX_VIEWS:
                     self._views.popitem(last=False)
+
+
+def _shrunk(kind: str, sent: SentFrame | None) -> SentFrame | None:
+    # As pictures of full size the stolen frames would take 100 MB.
+    if sent is None or sent.raw is None:
+        return sent
+    raw = None
+    if kind == "video":
+        raw = sent.raw.reformat(width=WIDTH, height=HEIGHT, format="gray")
+    return replace(sent, raw=raw)
