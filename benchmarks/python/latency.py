@@ -79,6 +79,7 @@ async def delays(source: NumberedSource, track: MediaStreamTrack, seconds: float
     began = time.monotonic()
     while time.monotonic() < began + seconds + 1:
         frame = await track.recv()
+        assert isinstance(frame, VideoFrame)
         now = time.monotonic()
         sent = source.handed_over.get(number_of(frame))
         if sent is not None and now > began + 1:

@@ -19,8 +19,10 @@ import sys
 import time
 from pathlib import Path
 from typing import Any, Self
+from unittest.mock import patch
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, rtcrtpreceiver
+from aiortc.codecs.base import Decoder
 
 from sealroom._core.session import MediaSession
 from sealroom.media.negotiation import MediaPeer
@@ -109,7 +111,7 @@ class Child:
         await self.process.wait()
 
 
-class Counter:
+class Counter(Decoder):
     """Stands in for the decoder of stock aiortc: counts whole frames and their bytes."""
 
     frames = 0
@@ -130,8 +132,8 @@ def figures(cpu: float, frames: int, seconds: float) -> dict[str, float]:
     }
 
 
+@patch.object(rtcrtpreceiver, "get_decoder", lambda codec: Counter())
 async def measure_stock(seconds: float, frames_per_second: int) -> dict[str, float]:
-    rtcrtpreceiver.get_decoder = lambda codec: Counter()
     async with Child(frames_per_second) as child:
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         await peer.setRemoteDescription(RTCSessionDescription(child.offer, "offer"))

@@ -9,8 +9,8 @@ from fractions import Fraction
 import av
 import numpy as np
 from aiortc import MediaStreamTrack
-from sealroom._core.session import MediaSession
 
+from sealroom._core.session import MediaSession
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import receives, sends
 from sealroom.media.tracks import IncomingTrack, OutgoingTrack

@@ -1,4 +1,4 @@
-"""Dependencies point one way (docs/architecture.md); these tests read the sources and the link graph."""
+"""Dependencies point one way (docs/architecture.md), by the sources and by the link graph."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ def test_every_native_layer_is_named_here() -> None:
 def linked_layers(target: str) -> set[str]:
     """All layers that `target` reaches through the DEPENDS of the CMake files."""
     text = "\n".join(path.read_text() for path in (ROOT / "cpp").rglob("CMakeLists.txt"))
-    calls = re.findall(r"sealroom_add_layer\((\w+)(.*?)\)", re.sub(r"\$\{\w+\}", "", text), re.DOTALL)
+    calls = re.findall(
+        r"sealroom_add_layer\((\w+)(.*?)\)", re.sub(r"\$\{\w+\}", "", text), re.DOTALL
+    )
     direct: dict[str, set[str]] = {}
     for name, body in calls:
         depends = re.search(r"DEPENDS\s+(.*?)(?:LIBRARIES|SOURCES|$)", body, re.DOTALL)
@@ -120,7 +122,11 @@ def imported_packages(path: Path) -> set[str]:
                 continue  # inside the package
             assert node.level == 0, f"{path}: relative import out of the package"
             module = node.module or ""
-            names = [f"sealroom.{alias.name}" for alias in node.names] if module == "sealroom" else [module]
+            names = (
+                [f"sealroom.{alias.name}" for alias in node.names]
+                if module == "sealroom"
+                else [module]
+            )
         else:
             continue
         found |= {name.split(".")[1] for name in names if name.startswith("sealroom.")}

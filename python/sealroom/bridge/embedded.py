@@ -8,11 +8,10 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from aiortc import RTCCertificate
 
-from sealroom._core import sfu
+from sealroom._core import net, sfu
 from sealroom.bridge.media_server import (
     MediaError,
     MediaServerStatistics,
@@ -40,7 +39,7 @@ logger = logging.getLogger(__name__)
 class _Connection:
     """One transport of a participant."""
 
-    transport: Any
+    transport: sfu.RouterTransport
     peer: MediaPeer
 
     @property
@@ -82,14 +81,14 @@ class _Participant:
 class Tap:
     """What the router sees of one track: whole frames, still encrypted. For demonstrations."""
 
-    def __init__(self, router: Any, producer: int) -> None:
+    def __init__(self, router: sfu.Router, producer: int) -> None:
         self._router = router
         self._producer = producer
         router.set_tap(producer, True)
 
-    def take_frames(self) -> list[Any]:
-        """Returns the frames since the last call, at most 256, as `_core.sfu.TappedFrame`."""
-        return list(self._router.take_tapped_frames(self._producer))
+    def take_frames(self) -> list[sfu.TappedFrame]:
+        """Returns the frames since the last call, at most 256."""
+        return self._router.take_tapped_frames(self._producer)
 
     def close(self) -> None:
         """Stops collecting."""
@@ -103,13 +102,13 @@ class EmbeddedMediaServer:
         self,
         *,
         host_addresses: Sequence[str] | None = None,
-        io_thread: Any = None,
+        io_thread: net.IoThread | None = None,
         backend: str | None = None,
         takeover: bool | None = None,
     ) -> None:
         """`host_addresses`: IP addresses clients can reach, None for all but loopback.
 
-        `io_thread`: a `_core.net.IoThread`, None for the process's own. `backend`: crypto back end.
+        `io_thread`: None for the process's own. `backend`: crypto back end.
         `takeover`: see `sealroom.media.transport.MediaTransport`.
         """
         self._host_addresses = host_addresses
@@ -120,7 +119,7 @@ class EmbeddedMediaServer:
         self._tracks: dict[TrackRef, _Producer] = {}
 
     @property
-    def router(self) -> Any:
+    def router(self) -> sfu.Router:
         """The native `_core.sfu.Router`."""
         return self._router
 
@@ -144,14 +143,15 @@ class EmbeddedMediaServer:
                 connection = self._connect(sections.values())
             for track in tracks:
                 section = sections[track.track_id]
-                producer = self._router.add_producer(
+                assert section.payload_type is not None  # or _match had refused it
+                producer_id = self._router.add_producer(
                     connection.transport,
                     mid=section.mid,
                     ssrc=section.ssrc,
                     payload_type=section.payload_type,
                     codec=track.codec,
                 )
-                producers[track.track_id] = _Producer(producer, track)
+                producers[track.track_id] = _Producer(producer_id, track)
             await connection.peer.accept_offer(offer)
             self._refuse_others(participant, connection, producers)
             answer = await connection.peer.create_answer()
@@ -311,6 +311,7 @@ class EmbeddedMediaServer:
             is_wanted = section.is_negotiated and sends(section.current_direction)
             if consumer.id is not None or not is_wanted or not consumer.producer.is_live:
                 continue
+            assert section.local_ssrc is not None
             consumer.id = self._router.add_consumer(
                 connection.transport,
                 consumer.producer.id,

@@ -39,11 +39,12 @@ class Player:
         """Opens `source`; raises av.error.FFmpegError."""
         self._container: Any = av.open(source, format=container_format, mode="r")
         self.tracks: dict[Kind, PlayerTrack] = {}
-        self._streams = []
-        for kind, streams in (
-            ("video", self._container.streams.video),
-            ("audio", self._container.streams.audio),
-        ):
+        self._streams: list[Any] = []
+        found: dict[Kind, Any] = {
+            "video": self._container.streams.video,
+            "audio": self._container.streams.audio,
+        }
+        for kind, streams in found.items():
             if streams:
                 self._streams.append(streams[0])
                 self.tracks[kind] = PlayerTrack(self, kind)
@@ -123,7 +124,7 @@ class PlayerTrack(MediaStreamTrack):
         self.kind: str = kind
         self.frames_dropped = 0
         self._player = player
-        self._waiting: deque[Any] = deque()
+        self._frames: deque[Any] = deque()
         self._arrived = asyncio.Event()
 
     async def recv(self) -> Any:
@@ -131,10 +132,10 @@ class PlayerTrack(MediaStreamTrack):
         if self.readyState != "live":
             raise MediaStreamError
         self._player.start()
-        while not self._waiting:
+        while not self._frames:
             self._arrived.clear()
             await self._arrived.wait()
-        frame = self._waiting.popleft()
+        frame = self._frames.popleft()
         if frame is None or self.readyState != "live":
             self.stop()
             raise MediaStreamError
@@ -145,16 +146,16 @@ class PlayerTrack(MediaStreamTrack):
         """Takes a frame from the player, None at the end."""
         if self.readyState != "live":
             return
-        if len(self._waiting) >= MAX_WAITING_FRAMES:
-            self._waiting.popleft()
+        if len(self._frames) >= MAX_WAITING_FRAMES:
+            self._frames.popleft()
             self.frames_dropped += 1
-        self._waiting.append(frame)
+        self._frames.append(frame)
         self._arrived.set()
 
     def stop(self) -> None:
         """Ends this track; the last one closes the file."""
         super().stop()
-        self._waiting.clear()
-        self._waiting.append(None)
+        self._frames.clear()
+        self._frames.append(None)
         self._arrived.set()
         self._player.stop_if_unused()
