@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import select
@@ -14,6 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from sealroom.cli.admin_client import administer
+from sealroom.cli.session import Login, log_in
+from sealroom.identity import Identity
+from sealroom.protocol import Context, ContextCreateParams, User, UserAddParams
 from sealroom.recording import examine_recording
 
 
@@ -99,6 +104,32 @@ def set_up_room(shell: Shell) -> str:
     return shell.run("room", "create", "--member", "bob", *as_user("alice"))
 
 
+def prepare_room(shell: Shell) -> str:
+    """The same in this process, where commands are not what is tested."""
+    url = shell.environment["SEALROOM_URL"]
+    identities = {user: Identity.generate() for user in ("alice", "bob")}
+    for user, identity in identities.items():
+        identity.save(shell.folder / f"{user}.id")
+
+    async def work() -> str:
+        async with administer(url, None, shell.folder / "key") as admin:
+            title = ContextCreateParams(title="Team")
+            context = await admin.call("admin.context_create", title, Context)
+            for user, identity in identities.items():
+                added = UserAddParams(
+                    context_id=context.context_id, user_id=user, identity=identity.public.encode()
+                )
+                await admin.call("admin.user_add", added, User)
+        shell.environment["SEALROOM_CONTEXT"] = context.context_id
+        login = Login(
+            url, shell.folder / "alice.id", "alice", context.context_id, shell.folder / "k"
+        )
+        async with log_in(login) as session:
+            return await session.api.create_stream_room(context.context_id, users=["bob"])
+
+    return asyncio.run(work())
+
+
 def as_user(user: str) -> list[str]:
     return ["--user", user, "--identity", f"{user}.id"]
 
@@ -133,7 +164,7 @@ def test_interrupted_watching_leaves_a_playable_file_and_a_dead_bridge_is_report
     shell: Shell,
 ) -> None:
     bridge = start_bridge(shell)
-    room = set_up_room(shell)
+    room = prepare_room(shell)
     publish = shell.start("publish", "test", room, *as_user("alice"))
     wait_for(publish, "Publishing")
     watch = shell.start("watch", room, "--save", "out.mkv", *as_user("bob"))
@@ -156,7 +187,7 @@ def test_interrupted_watching_leaves_a_playable_file_and_a_dead_bridge_is_report
 
 def test_the_second_start_keeps_rooms_and_shows_no_key(shell: Shell) -> None:
     bridge = start_bridge(shell)
-    room = set_up_room(shell)
+    room = prepare_room(shell)
     bridge.terminate()
     bridge.communicate(timeout=20)
     port = shell.environment["SEALROOM_URL"].rpartition(":")[2]
