@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiortc import MediaStreamTrack
@@ -71,9 +71,9 @@ class Publisher:
         keys: EpochKeys,
         fingerprint: bytes,
         nonce: bytes,
-        signal: Callable[[str], object],
+        signal: Callable[[str], Awaitable[str]],
     ) -> None:
-        """Offers the tracks through `signal` (offer in, awaitable answer out) and starts them.
+        """Offers the tracks through `signal` (offer in, answer out) and starts them.
 
         On any failure nothing of the stream is left.
         """
@@ -84,7 +84,7 @@ class Publisher:
                 for one in sent:
                     base_key = derive_track_key(keys, fingerprint, nonce, one.staged.track_id)
                     one.sender = self._add_sender(one, keys.id.epoch, base_key)
-                answer = await signal(offer)  # type: ignore[misc]
+                answer = await signal(offer)
                 await self.peer.accept_answer(answer)
                 await self.peer.connected()
             except BaseException:

@@ -34,6 +34,7 @@ from sealroom.client.rooms import RoomDirectory
 from sealroom.client.subscriber import RemoteTrack
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
+from sealroom.media.sections import MediaKind
 from sealroom.protocol import (
     MAX_NAME_LENGTH,
     MAX_STREAM_TRACKS,
@@ -193,8 +194,8 @@ class StreamApi:
             raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
         if len(tracks) >= MAX_STREAM_TRACKS:
             raise InvalidArgumentError(f"stream: at most {MAX_STREAM_TRACKS} tracks")
-        kind = "video" if track.kind == "video" else "audio"
-        staged = StagedTrack(new_id(), name, kind, track, encoded_frame_handler, bitrate)  # type: ignore[arg-type]
+        kind: MediaKind = "video" if track.kind == "video" else "audio"
+        staged = StagedTrack(new_id(), name, kind, track, encoded_frame_handler, bitrate)
         tracks.append(staged)
         return TrackHandle(stream.stream_id, staged.track_id, staged.kind, name)
 

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from av import AudioFrame, VideoFrame
 
 from sealroom.media.sections import CodecName, MediaKind
 
-if TYPE_CHECKING:
-    from av import AudioFrame, VideoFrame
-
 CLOCK_RATES: dict[CodecName, int] = {"vp8": 90_000, "opus": 48_000}
 """Ticks of the RTP timestamp per second (RFC 7741, RFC 7587)."""
+
+FrameData: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 
 
 @dataclass(slots=True)
 class EncodedFrame:
     """One encoded frame: a VP8 frame or an Opus packet.
 
-    `data` is any one-dimensional contiguous bytes-like object; frames from the network are numpy
-    arrays that own their memory. `rejected` names why decryption refused the frame (then `data` is
+    `data` is one-dimensional and contiguous; frames from the network are numpy arrays that own
+    their memory. `rejected` names why decryption refused the frame (then `data` is
     as received and no decoder will see it), None for an authentic one. `arrival` is the monotonic
     time in seconds of its first packet, None for frames to be sent.
     """
 
-    data: Any
+    data: FrameData
     rtp_timestamp: int
     is_key_frame: bool
     kind: MediaKind
@@ -78,8 +78,8 @@ class DecodedFrame:
 
         `format` is PyAV's pixel format for video, "rgb24" by default; audio has none.
         """
-        if self.kind == "video":
-            return self.frame.to_ndarray(format=format or "rgb24")  # type: ignore[call-arg]
+        if isinstance(self.frame, VideoFrame):
+            return self.frame.to_ndarray(format=format or "rgb24")
         samples = self.frame.to_ndarray()
-        channels = len(self.frame.layout.channels)  # type: ignore[union-attr]
+        channels = len(self.frame.layout.channels)
         return np.ascontiguousarray(samples.reshape(-1, channels))

@@ -15,6 +15,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, VideoFrame
 
+from sealroom._core.session import FrameReceived, MediaSession
 from sealroom.errors import SealroomError
 from sealroom.media.codecs import DecodeError, OpusDecoder, Vp8Decoder, codec_threads
 from sealroom.media.frame_queue import FrameQueue
@@ -75,7 +76,7 @@ class IncomingTrack(MediaStreamTrack):
 
     def __init__(
         self,
-        session: Any,
+        session: MediaSession,
         receiver_id: int,
         kind: MediaKind,
         codec: CodecName,
@@ -85,7 +86,7 @@ class IncomingTrack(MediaStreamTrack):
         on_rejected: RejectionHandler | None = None,
         queue_size: int | None = None,
     ) -> None:
-        """`session` is a `_core.session.MediaSession`, `receiver_id` one of its receivers.
+        """`receiver_id` is one of the receivers of `session`.
 
         `on_rejected` gets a reason and a count, at most once a second per reason. `queue_size`
         bounds the decoded frames waiting for the reader.
@@ -99,7 +100,7 @@ class IncomingTrack(MediaStreamTrack):
         self.on_rejected = on_rejected
         self._session = session
         self._receiver = receiver_id
-        self._unread: deque[Any] = deque()
+        self._unread: deque[FrameReceived] = deque()
         self._unread_bytes = 0
         self._arrived = asyncio.Event()
         self._decoded: FrameQueue[DecodedFrame] = FrameQueue(queue_size or DECODED_QUEUE_SIZE[kind])
@@ -192,7 +193,7 @@ class IncomingTrack(MediaStreamTrack):
                 if self._task is None:
                     self.stop()
 
-    def _enqueue(self, event: Any) -> None:
+    def _enqueue(self, event: FrameReceived) -> None:
         if not event.is_missing and event.rejected is None:
             self._statistics.frames_received += 1
         is_idle = self._task is None and not self._unread
@@ -234,8 +235,8 @@ class IncomingTrack(MediaStreamTrack):
         self._unread_bytes -= sum(len(self._unread[i].data) for i in range(size))
         return range(size)
 
-    async def _process(self, events: list[Any]) -> None:
-        jobs: list[tuple[Any, EncodedFrame | None]] = []
+    async def _process(self, events: list[FrameReceived]) -> None:
+        jobs: list[tuple[FrameReceived, EncodedFrame | None]] = []
         for event in events:
             frame = None if event.is_missing else await self._handled(event)
             if frame is not None and self._encoded is not None:
@@ -255,7 +256,7 @@ class IncomingTrack(MediaStreamTrack):
         if errors:
             self._break_chain()
 
-    async def _handled(self, event: Any) -> EncodedFrame | None:
+    async def _handled(self, event: FrameReceived) -> EncodedFrame | None:
         frame = EncodedFrame(
             data=event.data,
             rtp_timestamp=event.rtp_timestamp,
@@ -274,7 +275,7 @@ class IncomingTrack(MediaStreamTrack):
                 logger.exception("the encoded-frame handler of track %s failed", self.id)
             return None
 
-    def _is_decodable(self, event: Any, frame: EncodedFrame | None) -> bool:
+    def _is_decodable(self, event: FrameReceived, frame: EncodedFrame | None) -> bool:
         if self.kind == "audio":
             return True  # a frame that is missing or dropped by the handler is concealed
         if frame is None or (self._needs_key_frame and not event.is_key_frame):
@@ -302,7 +303,7 @@ class IncomingTrack(MediaStreamTrack):
             logger.debug("receiver of track %s is gone", self.id)
 
     def _decode_on_thread(
-        self, jobs: list[tuple[Any, EncodedFrame | None]]
+        self, jobs: list[tuple[FrameReceived, EncodedFrame | None]]
     ) -> tuple[list[DecodedFrame], int]:
         if self._decoder is None:
             self._decoder = Vp8Decoder() if self.codec == "vp8" else OpusDecoder()

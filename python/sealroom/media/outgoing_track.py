@@ -14,6 +14,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from av import Packet
 
+from sealroom._core.session import MediaSession
 from sealroom.errors import NotReadyError
 from sealroom.media.codecs import (
     DEFAULT_AUDIO_BITRATE,
@@ -59,7 +60,7 @@ class OutgoingTrack:
 
     def __init__(
         self,
-        session: Any,
+        session: MediaSession,
         sender_id: int,
         source: MediaStreamTrack,
         codec: CodecName,
@@ -70,7 +71,7 @@ class OutgoingTrack:
         send_audio_level: bool = False,
         on_ended: Callable[[], None] | None = None,
     ) -> None:
-        """`session` is a `_core.session.MediaSession`, `sender_id` one of its senders.
+        """`sender_id` is one of the senders of `session`.
 
         `bitrate` in bits per second. `send_audio_level` tells the servers how loud each packet is
         (RFC 6464), which is off by default because it is not encrypted.
@@ -179,7 +180,7 @@ class OutgoingTrack:
         return True
 
     async def _send(self, encoded: Encoded) -> None:
-        frame: EncodedFrame | None = EncodedFrame(
+        made = EncodedFrame(
             data=encoded.data,
             rtp_timestamp=(encoded.time + self._timestamp_offset) & 0xFFFFFFFF,
             is_key_frame=encoded.is_key_frame,
@@ -188,7 +189,7 @@ class OutgoingTrack:
             track_id=self.track_id,
         )
         try:
-            frame = await run_handler(self.encoded_frame_handler, frame)  # type: ignore[arg-type]
+            frame = await run_handler(self.encoded_frame_handler, made)
         except Exception:
             # Closed: what the handler did not get to change must not leave.
             frame = None

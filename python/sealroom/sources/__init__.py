@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import av
 from aiortc import MediaStreamTrack
@@ -97,12 +97,13 @@ class FittedTrack(MediaStreamTrack):
     async def recv(self) -> VideoFrame:
         """Returns the next frame; raises MediaStreamError at the end of the source."""
         while True:
-            frame: Any = await self._source.recv()
+            frame = await self._source.recv()
+            assert isinstance(frame, VideoFrame)
             if self._is_due(frame.time):
                 break
         width, height = fit((frame.width, frame.height), self._size)
         if (width, height) == (frame.width, frame.height):
-            return frame  # type: ignore[no-any-return]
+            return frame
         return await asyncio.to_thread(_scaled, frame, width, height)
 
     def stop(self) -> None:
