@@ -1,6 +1,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,6 +23,16 @@ namespace py = pybind11;
 using namespace py::literals;
 
 constexpr const char* kMetadataTooLong = "metadata: at most 1024 bytes";
+
+// The core writes while it still reads.
+void check_apart(MutableByteView out, const char* name, ByteView in) {
+  const std::less<const std::uint8_t*> before;
+  const bool overlaps = !in.empty() && !out.empty() && before(in.data(), out.data() + out.size()) &&
+                        before(out.data(), in.data() + in.size());
+  if (overlaps) {
+    raise(Error::invalid_argument, std::string("out: shares memory with ") + name);
+  }
+}
 
 py::bytes shrink(py::bytes bytes, std::size_t size) {
   PyObject* object = bytes.release().ptr();
@@ -52,6 +63,8 @@ class PySender {
     const ReadBuffer in(plaintext);
     const ReadBuffer aad(metadata);
     const WriteBuffer out(output);
+    check_apart(out.view(), "plaintext", in.view());
+    check_apart(out.view(), "metadata", aad.view());
     const Result<std::size_t> size = run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return sender_.protect(aad.view(), in.view(), out.view());
@@ -116,6 +129,8 @@ class PyReceiver {
     const ReadBuffer in(frame);
     const ReadBuffer aad(metadata);
     const WriteBuffer out(output);
+    check_apart(out.view(), "frame", in.view());
+    check_apart(out.view(), "metadata", aad.view());
     const Result<std::size_t> size = run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out.view());
@@ -152,9 +167,9 @@ void bind_sframe(py::module_& parent) {
            "part of the result. Raises KeyExhaustedError at the counter limit.")
       .def("protect_into", &PySender::protect_into, "plaintext"_a, "out"_a,
            "metadata"_a = py::bytes(),
-           "As protect, into a writable buffer that shares no memory with the plaintext; the size\n"
+           "As protect, into a writable buffer that shares no memory with the arguments; the size\n"
            "written. MAX_OVERHEAD bytes more than the plaintext are enough. Raises\n"
-           "BufferTooSmallError, which spends no counter.")
+           "BufferTooSmallError, which spends no counter, and InvalidArgumentError.")
       .def_property_readonly("next_counter", &PySender::next_counter,
                              "The counter of the next frame.")
       .def_property_readonly("key_id", &PySender::key_id);
@@ -173,8 +188,10 @@ void bind_sframe(py::module_& parent) {
            "is as before.")
       .def("unprotect_into", &PyReceiver::unprotect_into, "frame"_a, "out"_a,
            "metadata"_a = py::bytes(),
-           "As unprotect, into a writable buffer that shares no memory with the frame; the size\n"
-           "written. As many bytes as the frame are enough. Raises BufferTooSmallError.");
+           "As unprotect, into a writable buffer that shares no memory with the arguments; the "
+           "size\n"
+           "written. As many bytes as the frame are enough. Raises BufferTooSmallError and\n"
+           "InvalidArgumentError.");
 }
 
 }  // namespace sealroom::bindings

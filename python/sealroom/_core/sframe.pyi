@@ -30,9 +30,9 @@ class Sender:
     def protect_into(
         self, plaintext: BytesLike, out: WritableBytesLike, metadata: BytesLike = b""
     ) -> int:
-        """As protect, into a writable buffer that shares no memory with the plaintext; the size
+        """As protect, into a writable buffer that shares no memory with the arguments; the size
         written. MAX_OVERHEAD bytes more than the plaintext are enough. Raises
-        BufferTooSmallError, which spends no counter.
+        BufferTooSmallError, which spends no counter, and InvalidArgumentError.
         """
     @property
     def key_id(self) -> int: ...
@@ -57,6 +57,7 @@ class Receiver:
     def unprotect_into(
         self, frame: BytesLike, out: WritableBytesLike, metadata: BytesLike = b""
     ) -> int:
-        """As unprotect, into a writable buffer that shares no memory with the frame; the size
-        written. As many bytes as the frame are enough. Raises BufferTooSmallError.
+        """As unprotect, into a writable buffer that shares no memory with the arguments; the size
+        written. As many bytes as the frame are enough. Raises BufferTooSmallError and
+        InvalidArgumentError.
         """
