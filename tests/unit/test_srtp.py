@@ -70,7 +70,7 @@ def test_text_is_refused(sender: srtp.Sender) -> None:
     with pytest.raises(TypeError):
         sender.protect_rtp("text")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="bytes-like"):
-        sender.protect_rtp_many(["text"])  # type: ignore[list-item]
+        sender.protect_rtp_many(["text"])  # type: ignore[type-var]
 
 
 def test_refusals_have_their_own_classes_and_codes(
