@@ -29,7 +29,10 @@ def comparison(results: dict[str, Any]) -> list[str]:
     """A result file of receive_path.py or latency.py: figures of both, and their ratio."""
     title, unit = results["title"], results["unit"]
     stock, ours = results["stock aiortc"], results["sealroom"]
-    lines = [f"| {title} | {unit} | stock aiortc | sealroom | stock / sealroom |", "|---|---|---|---|---|"]
+    lines = [
+        f"| {title} | {unit} | stock aiortc | sealroom | stock / sealroom |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
         f"| | {key} | {stock[key]:.2f} | {ours[key]:.2f} | {stock[key] / ours[key]:.1f} |"
         for key in ours
