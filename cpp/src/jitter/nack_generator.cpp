@@ -151,11 +151,14 @@ NackGenerator::Entry NackGenerator::make_entry(std::int64_t sequence, TimePoint 
   entry.sequence = sequence;
   entry.deadline = now + config_.max_age;
   entry.is_missing = true;
-  entry.is_pending = config_.max_tries > 0;
-  entry.due = entry.deadline;
+  const bool is_wanted = config_.max_tries > 0;
+  entry.is_pending = is_wanted && config_.reorder_wait <= Duration::zero();
+  entry.due = is_wanted ? std::min(now + config_.reorder_wait, entry.deadline) : entry.deadline;
   ++missing_;
   if (entry.is_pending) ++pending_;
-  if (!timeout_is_stale_) next_timeout_ = std::min(next_timeout_, entry.deadline);
+  if (!timeout_is_stale_) {
+    next_timeout_ = std::min(next_timeout_, entry.is_pending ? entry.deadline : entry.due);
+  }
   return entry;
 }
 

@@ -19,6 +19,7 @@ VideoJitterConfig clamp_config(VideoJitterConfig config) {
 
 NackConfig nack_config(const VideoJitterConfig& config) {
   return {.retry = config.nack_retry,
+          .reorder_wait = config.nack_reorder_wait,
           .max_age = config.max_gap_wait,
           .max_tries = config.nack_max_tries,
           .max_packets = std::min(config.nack_max_packets, config.max_packets)};

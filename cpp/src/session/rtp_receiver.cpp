@@ -7,10 +7,16 @@ namespace sealroom::session {
 namespace {
 
 constexpr Duration kRejectionEventInterval = std::chrono::seconds(1);
+// Packets of one frame leave together, so a path with some jitter makes them overtake each other.
+constexpr Duration kReorderWait = std::chrono::milliseconds(10);
 
 std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> make_jitter_buffer(
     rtp::Codec codec) {
-  if (rtp::media_kind(codec) == MediaKind::video) return jitter::VideoJitterBuffer();
+  if (rtp::media_kind(codec) == MediaKind::video) {
+    jitter::VideoJitterConfig config;
+    config.nack_reorder_wait = kReorderWait;
+    return jitter::VideoJitterBuffer(config);
+  }
   jitter::AudioJitterConfig config;
   config.clock_rate = rtp::clock_rate(codec);
   return jitter::AudioJitterBuffer(config);

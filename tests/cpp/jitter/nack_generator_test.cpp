@@ -39,6 +39,19 @@ TEST(NackGenerator, DoesNotAskForWhatReorderingDeliveredFirst) {
   EXPECT_EQ(nacks.next_timeout(), kNever);
 }
 
+TEST(NackGenerator, WaitsForReorderedPacketsBeforeItAsks) {
+  NackGenerator nacks({.reorder_wait = milliseconds(10)});
+  nacks.packet_received(1, at(0));
+  nacks.packet_received(4, at(0));
+  EXPECT_EQ(take(nacks, at(0)), std::vector<int>{});
+  EXPECT_EQ(nacks.next_timeout(), at(10));
+  EXPECT_EQ(nacks.packet_received(2, at(6)), Arrival::reordered);
+  nacks.handle_timeout(at(10));
+  EXPECT_EQ(take(nacks, at(10)), std::vector<int>{3});
+  EXPECT_EQ(nacks.next_timeout(), at(110));
+  EXPECT_EQ(nacks.packet_received(3, at(40)), Arrival::recovered);
+}
+
 TEST(NackGenerator, TellsRecoveredFromReorderedFromUnexpected) {
   NackGenerator nacks;
   nacks.packet_received(1, at(0));

@@ -187,6 +187,19 @@ TEST_P(LossyCallTest, ThirtyPercentLossDeliversNothingBrokenAndVideoIsBackInASec
   EXPECT_GT(call.delivered.size(), call.sent.size() / 2);
 }
 
+TEST_P(LossyCallTest, PacketsThatOnlyOvertakeEachOtherAreNotAskedForAgain) {
+  LinkConfig config;
+  config.delay = std::chrono::milliseconds(20);
+  config.jitter = std::chrono::milliseconds(9);
+  config.jitter_keeps_order = false;
+  LossyCall call(GetParam(), config, 5);
+  call.run(std::chrono::seconds(20));
+  call.settle(std::chrono::seconds(1));
+  EXPECT_EQ(call.delivered.size(), call.sent.size());
+  EXPECT_EQ(call.received().nacks_sent, 0U);
+  expect_faultless(call);
+}
+
 TEST_P(LossyCallTest, VideoComesBackAfterAnOutage) {
   LossyCall call(GetParam(), network(0, 0), 3);
   call.run(std::chrono::seconds(3));

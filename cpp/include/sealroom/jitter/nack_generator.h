@@ -11,6 +11,9 @@ namespace sealroom::jitter {
 
 struct NackConfig {
   Duration retry = std::chrono::milliseconds(100);  ///< until set_round_trip_time is called
+  /// From when the gap was seen to the first request, so that packets that only overtook each other
+  /// are not asked for: the other end limits what it sends again.
+  Duration reorder_wait{};
   Duration max_age =
       std::chrono::milliseconds(500);  ///< since the gap was seen; then it is given up
   int max_tries = 10;

@@ -39,6 +39,8 @@ struct VideoJitterConfig {
   Duration key_frame_interval = std::chrono::milliseconds(500);  ///< between two key-frame requests
   Duration nack_retry =
       std::chrono::milliseconds(100);  ///< used until set_round_trip_time is called
+  Duration
+      nack_reorder_wait{};  ///< before the first request; zero asks as soon as a later packet is in
   int nack_max_tries = 10;
   std::size_t nack_max_packets = 256;
 };
