@@ -24,5 +24,5 @@ def test_the_example_prints_the_shape_of_a_picture() -> None:
     assert result.stdout == "(480, 640, 3) uint8\n"
 
 
-def test_the_example_has_at_most_forty_lines_of_code() -> None:
-    assert len([line for line in example().splitlines() if line.strip()]) <= 40
+def test_the_example_has_at_most_thirty_lines_of_code() -> None:
+    assert len([line for line in example().splitlines() if line.strip()]) <= 30
