@@ -13,15 +13,23 @@ std::uint32_t clock_rate(Codec codec) {
   return codec == Codec::opus ? 48000 : 90000;
 }
 
-Result<PayloadPart> depacketize(Codec codec, ByteView payload) {
+std::size_t depacketize_scratch_size(Codec /*codec*/, std::size_t /*payload_size*/) { return 0; }
+
+Result<PayloadPart> depacketize(Codec codec, ByteView payload, MutableByteView /*scratch*/) {
   switch (codec) {
     case Codec::opus:
       return depacketize_opus(payload);
     case Codec::vp8:
       return depacketize_vp8(payload);
+    case Codec::vp9:
+    case Codec::h264:
+    case Codec::av1:
+      return Error::unsupported;
   }
   return Error::unsupported;
 }
+
+Result<void> finish_frame(Codec /*codec*/, Bytes& /*frame*/) { return {}; }
 
 std::unique_ptr<Packetizer> Packetizer::create(Codec codec, std::uint16_t first_picture_id) {
   switch (codec) {
@@ -29,6 +37,10 @@ std::unique_ptr<Packetizer> Packetizer::create(Codec codec, std::uint16_t first_
       return create_opus_packetizer();
     case Codec::vp8:
       return create_vp8_packetizer(first_picture_id);
+    case Codec::vp9:
+    case Codec::h264:
+    case Codec::av1:
+      return nullptr;
   }
   return nullptr;
 }

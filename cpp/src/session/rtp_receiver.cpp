@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "frame_format.h"
+
 namespace sealroom::session {
 namespace {
 
@@ -145,9 +147,7 @@ void RtpReceiver::drain_jitter_buffer() {
 Result<std::size_t> RtpReceiver::unprotect(ByteView frame) {
   if (!sframe_) return Error::unknown_key_id;
   if (plaintext_.size() < frame.size()) plaintext_.resize(frame.size());
-  const auto format =
-      config_.codec == rtp::Codec::vp8 ? sframe::FrameFormat::vp8 : sframe::FrameFormat::opaque;
-  return sframe::unprotect_frame(*sframe_, format, frame, plaintext_);
+  return sframe::unprotect_frame(*sframe_, frame_format(config_.codec), frame, plaintext_);
 }
 
 void RtpReceiver::deliver(FrameReceived frame) {

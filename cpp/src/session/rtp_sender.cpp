@@ -2,16 +2,14 @@
 
 #include <utility>
 
+#include "frame_format.h"
+
 namespace sealroom::session {
 namespace {
 
 // About 2 s of a busy track: what a receiver can still ask for.
 std::size_t history_capacity(rtp::Codec codec) {
   return rtp::media_kind(codec) == MediaKind::video ? 2048 : 128;
-}
-
-sframe::FrameFormat frame_format(rtp::Codec codec) {
-  return codec == rtp::Codec::vp8 ? sframe::FrameFormat::vp8 : sframe::FrameFormat::opaque;
 }
 
 constexpr Duration kMinRetransmissionInterval = std::chrono::milliseconds(10);
@@ -38,10 +36,10 @@ Result<void> RtpSender::set_key(sframe::CipherSuite suite, KeyId key_id, ByteVie
 Result<ByteView> RtpSender::protect(ByteView frame) {
   if (!config_.protection) return frame;
   if (!sframe_) return Error::not_ready;
-  if (protected_.size() < frame.size() + sframe::kMaxOverhead) {
-    protected_.resize(frame.size() + sframe::kMaxOverhead);
-  }
-  const auto size = sframe::protect_frame(*sframe_, frame_format(config_.codec), frame, protected_);
+  const sframe::FrameFormat format = frame_format(config_.codec);
+  const std::size_t max_size = sframe::max_protected_size(format, frame.size());
+  if (protected_.size() < max_size) protected_.resize(max_size);
+  const auto size = sframe::protect_frame(*sframe_, format, frame, protected_);
   if (!size) return size.error();
   return ByteView(protected_).first(size.value());
 }

@@ -28,6 +28,10 @@ std::size_t clear_prefix_size(FrameFormat format, ByteView frame) {
   return is_vp8_key_frame(frame) ? kVp8KeyFrameHeaderSize : kVp8DeltaFramePrefixSize;
 }
 
+std::size_t max_protected_size(FrameFormat /*format*/, std::size_t frame_size) {
+  return frame_size + kMaxOverhead;
+}
+
 Result<std::size_t> protect_frame(Sender& sender, FrameFormat format, ByteView frame,
                                   MutableByteView out) {
   if (frame.empty()) return Error::invalid_argument;

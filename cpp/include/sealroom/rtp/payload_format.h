@@ -11,13 +11,16 @@ namespace sealroom::rtp {
 enum class Codec : std::uint8_t {
   opus,  ///< RFC 7587
   vp8,   ///< RFC 7741
+  vp9,   ///< RFC 9628
+  h264,  ///< RFC 6184, packetization mode 1
+  av1,   ///< the AV1 RTP specification of AOMedia
 };
 
 [[nodiscard]] MediaKind media_kind(Codec codec);
 [[nodiscard]] std::uint32_t clock_rate(Codec codec);  ///< Hz
 
 /// What one packet carries of a frame, the payload descriptor removed. The view points into the
-/// packet.
+/// packet, or into the scratch memory where the payload had to be rewritten.
 struct PayloadPart {
   ByteView data;
   bool starts_frame = false;
@@ -25,9 +28,18 @@ struct PayloadPart {
   bool is_key_frame = false;
 };
 
+/// What depacketize needs of scratch memory at most for a payload of `payload_size` bytes.
+[[nodiscard]] std::size_t depacketize_scratch_size(Codec codec, std::size_t payload_size);
+
 /// Reads one payload. Every byte may come from a stranger. A payload without a byte of the frame is
-/// malformed.
-Result<PayloadPart> depacketize(Codec codec, ByteView payload);
+/// malformed. The parts of one frame, one after the other and then given to finish_frame, are the
+/// frame. Opus, VP8 and VP9 leave `scratch` alone.
+Result<PayloadPart> depacketize(Codec codec, ByteView payload, MutableByteView scratch = {});
+
+/// Turns the joined parts of one frame into the frame, in place: Annex B with four-byte start codes
+/// for H.264, OBUs that have size fields for AV1 (which may grow); nothing to do for the others.
+/// Errors: malformed, then `frame` is not to be used.
+Result<void> finish_frame(Codec codec, Bytes& frame);
 
 /// Cuts frames into payloads of nearly equal size, all equal but the last, so that one GSO call
 /// sends the frame. Use: `start`, then `write_next` as often as `start` said. Not safe for

@@ -12,6 +12,8 @@ namespace sealroom::sframe {
 enum class FrameFormat : std::uint8_t {
   opaque,  ///< no clear bytes: Opus, VP9
   vp8,     ///< 10 clear bytes on key frames, 1 on the others (docs/wire.md)
+  h264,    ///< parameter sets in clear, the whole frame's ciphertext in one slice NAL unit
+  av1,     ///< sequence header in clear, the whole frame's ciphertext in one OBU_FRAME
 };
 
 /// A media frame on the wire is `clear prefix || SFrame header || ciphertext || tag`; the prefix is
@@ -22,7 +24,10 @@ enum class FrameFormat : std::uint8_t {
 /// short frame imitates the start code.
 [[nodiscard]] std::size_t clear_prefix_size(FrameFormat format, ByteView frame);
 
-/// `out` needs `frame.size() + kMaxOverhead` bytes; returns the size written. An empty frame is
+/// The most bytes that protect_frame writes for a frame of this size.
+[[nodiscard]] std::size_t max_protected_size(FrameFormat format, std::size_t frame_size);
+
+/// `out` needs max_protected_size() bytes; returns the size written. An empty frame is
 /// invalid_argument. With a KID (or a counter beyond 2^32) whose own bytes in the header imitate
 /// the start code another counter does not help: unsupported, for what is not a valid VP8 frame
 /// anyway.
