@@ -66,6 +66,7 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   const auto count = packetizer_->start(bytes.value(), max_payload);
   if (!count) return count.error();
 
+  if (statistics_.frames_sent == 0) limiter_.start(now);
   rtp::RtpHeader header;
   header.payload_type = config_.payload_type;
   header.timestamp = frame.timestamp;
@@ -99,6 +100,7 @@ void RtpSender::handle_nack(const rtp::NackList& nack, DatagramBatch& batch, Tim
     const ByteView packet =
         history_.take_for_retransmission(nack.sequence_numbers[i], interval, now);
     if (packet.empty()) continue;
+    if (!limiter_.allow_bytes(packet.size(), statistics_.bytes_sent, now)) continue;
     const MutableByteView buffer = batch.prepare(packet.size());
     std::copy(packet.begin(), packet.end(), buffer.begin());
     batch.commit(packet.size());

@@ -9,6 +9,7 @@
 #include "sealroom/rtp/header_extension.h"
 #include "sealroom/rtp/packet_history.h"
 #include "sealroom/rtp/payload_format.h"
+#include "sealroom/rtp/retransmission_limiter.h"
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/session/statistics.h"
 #include "sealroom/sframe/media_frame.h"
@@ -50,6 +51,8 @@ class RtpSender {
   Result<void> send(const OutgoingFrame& frame, const rtp::ExtensionMap& extensions,
                     srtp::Sender& srtp, DatagramBatch& batch, TimePoint now, NtpTime wall_clock);
 
+  /// Sends again what is asked for, each packet at most once in 10 ms or half a round trip, all
+  /// together at most the share of RetransmissionLimiter.
   void handle_nack(const rtp::NackList& nack, DatagramBatch& batch, TimePoint now);
   void handle_report_block(const rtp::ReportBlock& block, NtpTime wall_clock);
   void count_key_frame_request() { ++statistics_.key_frame_requests_received; }
@@ -70,6 +73,7 @@ class RtpSender {
   std::optional<KeyId> newest_key_id_;
   std::unique_ptr<rtp::Packetizer> packetizer_;
   rtp::PacketHistory history_;
+  rtp::RetransmissionLimiter limiter_;
   Bytes protected_;
   std::uint16_t next_sequence_number_;
   RtpTimestamp last_timestamp_{};
