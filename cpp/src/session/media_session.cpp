@@ -254,7 +254,9 @@ void MediaSession::handle_feedback(const rtp::RtcpPacketView& packet, TimePoint 
     if (packet.count_or_format != rtp::kNackFormat) return;
     const auto nack = rtp::parse_nack(feedback.value());
     RtpSender* sender = sender_by_ssrc(feedback.value().media);
-    if (nack && sender != nullptr) sender->handle_nack(nack.value(), batch_, now);
+    if (nack && sender != nullptr) {
+      sender->handle_nack(nack.value(), *srtp_sender_, batch_, now);
+    }
   } else if (packet.count_or_format == rtp::kPliFormat) {
     request_key_frame(feedback.value().media);
   } else if (packet.count_or_format == rtp::kFirFormat) {

@@ -1,5 +1,7 @@
 #include "sealroom/session/rtp_sender.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "frame_format.h"
@@ -12,6 +14,7 @@ std::size_t history_capacity(rtp::Codec codec) {
   return rtp::media_kind(codec) == MediaKind::video ? 2048 : 128;
 }
 
+constexpr std::uint8_t kMarkerBit = 0x80;
 constexpr Duration kMinRetransmissionInterval = std::chrono::milliseconds(10);
 
 }  // namespace
@@ -67,23 +70,30 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   if (!count) return count.error();
 
   if (statistics_.frames_sent == 0) limiter_.start(now);
-  rtp::RtpHeader header;
-  header.payload_type = config_.payload_type;
-  header.timestamp = frame.timestamp;
-  header.ssrc = config_.ssrc;
+  // Written once; the packets of a frame differ in marker and sequence number only.
+  rtp::RtpHeader fields;
+  fields.payload_type = config_.payload_type;
+  fields.timestamp = frame.timestamp;
+  fields.ssrc = config_.ssrc;
+  std::array<std::uint8_t, rtp::PacketHistory::kMaxPacket> header;
+  const auto written = rtp::write_header(fields, values, extensions, header);
+  if (!written) return written.error();
+  const bool is_video = rtp::media_kind(config_.codec) == MediaKind::video;
+
   for (std::size_t i = 0; i < count.value(); ++i) {
-    header.marker = rtp::media_kind(config_.codec) == MediaKind::video && i + 1 == count.value();
-    header.sequence_number = next_sequence_number_++;  // also when sealing fails: never used twice
-    const MutableByteView buffer = batch.prepare(rtp::kMaxDatagramSize);
-    const auto written = rtp::write_header(header, values, extensions, buffer);
-    if (!written) return written.error();
-    const auto payload_size = packetizer_->write_next(buffer.subspan(header_size, max_payload));
+    const std::uint16_t sequence_number = next_sequence_number_++;  // spent even if sealing fails
+    const bool marker = is_video && i + 1 == count.value();
+    header[1] = static_cast<std::uint8_t>((marker ? kMarkerBit : 0) | fields.payload_type.value);
+    header[2] = static_cast<std::uint8_t>(sequence_number >> 8);
+    header[3] = static_cast<std::uint8_t>(sequence_number);
+    const MutableByteView packet = history_.prepare(sequence_number);
+    std::copy_n(header.begin(), header_size, packet.begin());
+    const auto payload_size = packetizer_->write_next(packet.subspan(header_size, max_payload));
     if (!payload_size) return payload_size.error();
-    const auto size =
-        srtp.protect_rtp(buffer, header_size, buffer.subspan(header_size, payload_size.value()));
-    if (!size) return size.error();
-    history_.store(header.sequence_number, buffer.first(size.value()), now);
-    batch.commit(size.value());
+    const std::size_t size = header_size + payload_size.value();
+    if (i + 1 < count.value()) history_.prefetch(next_sequence_number_, size);
+    if (auto sealed = seal(packet.first(size), header_size, srtp, batch); !sealed) return sealed;
+    history_.commit(sequence_number, size, now);
     statistics_.packets_sent += 1;
     statistics_.bytes_sent += payload_size.value();
   }
@@ -93,17 +103,26 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   return {};
 }
 
-void RtpSender::handle_nack(const rtp::NackList& nack, DatagramBatch& batch, TimePoint now) {
+Result<void> RtpSender::seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
+                             DatagramBatch& batch) {
+  const MutableByteView buffer = batch.prepare(packet.size() + srtp::kMaxRtpOverhead);
+  std::copy_n(packet.begin(), header_size, buffer.begin());
+  const auto size = srtp.protect_rtp(buffer, header_size, packet.subspan(header_size));
+  if (!size) return size.error();
+  batch.commit(size.value());
+  return {};
+}
+
+void RtpSender::handle_nack(const rtp::NackList& nack, srtp::Sender& srtp, DatagramBatch& batch,
+                            TimePoint now) {
   const Duration interval = std::max(kMinRetransmissionInterval, statistics_.round_trip_time / 2);
   for (std::size_t i = 0; i < nack.count; ++i) {
     statistics_.nacks_received += 1;
     const ByteView packet =
         history_.take_for_retransmission(nack.sequence_numbers[i], interval, now);
-    if (packet.empty()) continue;
-    if (!limiter_.allow_bytes(packet.size(), statistics_.bytes_sent, now)) continue;
-    const MutableByteView buffer = batch.prepare(packet.size());
-    std::copy(packet.begin(), packet.end(), buffer.begin());
-    batch.commit(packet.size());
+    const auto header_size = rtp::peek_header_size(packet);  // not of an empty one
+    if (!header_size || !limiter_.allow_bytes(packet.size(), statistics_.bytes_sent, now)) continue;
+    if (!seal(packet, header_size.value(), srtp, batch)) continue;
     statistics_.packets_retransmitted += 1;
   }
 }

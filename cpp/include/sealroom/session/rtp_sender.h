@@ -51,9 +51,11 @@ class RtpSender {
   Result<void> send(const OutgoingFrame& frame, const rtp::ExtensionMap& extensions,
                     srtp::Sender& srtp, DatagramBatch& batch, TimePoint now, NtpTime wall_clock);
 
-  /// Sends again what is asked for, each packet at most once in 10 ms or half a round trip, all
-  /// together at most the share of RetransmissionLimiter.
-  void handle_nack(const rtp::NackList& nack, DatagramBatch& batch, TimePoint now);
+  /// Sends again what is kept of it, each packet at most once in 10 ms or half a round trip, all
+  /// together at most the share of RetransmissionLimiter. The history keeps packets as they were
+  /// before SRTP, so each is sealed anew, under the index it had and so to the same bytes.
+  void handle_nack(const rtp::NackList& nack, srtp::Sender& srtp, DatagramBatch& batch,
+                   TimePoint now);
   void handle_report_block(const rtp::ReportBlock& block, NtpTime wall_clock);
   void count_key_frame_request() { ++statistics_.key_frame_requests_received; }
   /// Nothing before the first frame.
@@ -64,6 +66,9 @@ class RtpSender {
   [[nodiscard]] const SenderStatistics& statistics() const { return statistics_; }
 
  private:
+  /// Seals a packet of `header_size` bytes of header and the payload behind it into `batch`.
+  static Result<void> seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
+                           DatagramBatch& batch);
   /// The bytes to packetize: the frame itself, or its protected form in protected_.
   Result<ByteView> protect(ByteView frame);
 
