@@ -15,6 +15,7 @@ CPP_LAYERS: dict[str, set[str]] = {
     "base": set(),
     "crypto": {"base"},
     "sframe": {"base", "crypto"},
+    "privmx": {"base", "crypto"},
     "rtp": {"base"},
     "srtp": {"base", "crypto", "rtp"},
     "jitter": {"base", "rtp"},
