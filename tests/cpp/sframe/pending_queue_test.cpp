@@ -25,7 +25,7 @@ class PendingQueueTest : public testing::Test {
   }
 
   std::vector<int> dropped;
-  std::function<void(int&&)> drop = [this](int&& frame) { dropped.push_back(frame); };
+  std::function<void(KeyId, int&&)> drop = [this](KeyId, int&& frame) { dropped.push_back(frame); };
   TimePoint now = kStart;
   Queue queue{{.max_key_ids = 3,
                .max_frames_per_key = 4,

@@ -17,6 +17,7 @@
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/session/events.h"
 #include "sealroom/sframe/media_frame.h"
+#include "sealroom/sframe/pending_queue.h"
 
 namespace sealroom::session {
 
@@ -36,12 +37,15 @@ struct ReceiverLimits {
 
 /// One track on its way in: jitter buffer, SFrame, queue of frames for the application. The queue
 /// is bounded: video that is not fetched is dropped up to the next key frame, audio oldest first.
-/// One thread.
+/// Frames whose key id lies above every key's so far overtook their key: they are held, bounded by
+/// sframe::PendingLimits, and open in order when it comes; too many or too old, or when a later
+/// frame opens first, they are rejected as unknown_key_id. One thread.
 class RtpReceiver {
  public:
   RtpReceiver(crypto::Backend backend, ReceiverId id, ReceiverConfig config, ReceiverLimits limits);
 
-  /// The first key decides the cipher suite; others must use the same (invalid_argument).
+  /// The first key decides the cipher suite; others must use the same (invalid_argument). Frames
+  /// that waited for this key become events.
   Result<void> add_key(sframe::CipherSuite suite, KeyId key_id, ByteView base_key);
   bool remove_key(KeyId key_id);
   void set_drop_broken_frames(bool drop) { drop_broken_frames_ = drop; }
@@ -66,15 +70,26 @@ class RtpReceiver {
   [[nodiscard]] ReceiverStatistics statistics() const;
 
  private:
+  struct HeldFrame {
+    FrameReceived frame;
+    bool follows_a_gap = false;  ///< video: what came before it under its key id was dropped
+  };
   struct Rejections {
     std::uint64_t unreported = 0;
     TimePoint last_event{};  // the epoch of the clock is long past
   };
 
   void start_stream(Ssrc ssrc);
-  void drain_jitter_buffer();
-  void deliver(FrameReceived frame);
-  Result<std::size_t> unprotect(ByteView frame);
+  void drain_jitter_buffer(TimePoint now);
+  void deliver(FrameReceived frame, TimePoint now);
+  Result<void> unprotect(FrameReceived& frame);
+  [[nodiscard]] bool may_wait_for_its_key(KeyId key_id) const;
+  void hold(KeyId key_id, FrameReceived frame, TimePoint now);
+  void refuse(FrameReceived frame, RejectReason reason);
+  void reject_frame(FrameReceived frame, RejectReason reason);
+  void drop_held(KeyId key_id, FrameReceived frame);
+  void release_held(KeyId key_id);
+  void refuse_held();
   void reject(RejectReason reason);
   void enqueue(FrameReceived frame);
   void drop_queued(std::size_t count);
@@ -87,9 +102,11 @@ class RtpReceiver {
   std::optional<Ssrc> ssrc_;
   std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> jitter_;
   jitter::ReceptionStatistics reception_;
-  std::optional<sframe::Receiver> sframe_;
-  std::optional<sframe::CipherSuite> suite_;
-  Bytes plaintext_;
+  sframe::Receiver sframe_;
+  std::optional<sframe::CipherSuite> suite_;  ///< of sframe_, once it has had a key
+  sframe::PendingQueue<HeldFrame> pending_;
+  KeyId last_held_{};  ///< what an audio gap behind held frames waits for
+  Bytes plaintext_;    ///< the buffer of an earlier frame, for the next one to be opened into
   std::deque<FrameReceived> queue_;
   std::size_t queued_bytes_ = 0;
   std::array<Rejections, kRejectReasons> rejections_{};

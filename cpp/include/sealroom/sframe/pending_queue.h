@@ -26,7 +26,8 @@ struct PendingLimits {
 /// under that very key id displaces for as long as he goes on, and no longer.
 ///
 /// `Frame` is movable and default constructible. What is dropped is handed to `drop`, a callable
-/// that takes a Frame&&. Not safe for concurrent use; no allocation once the shares have grown.
+/// that takes its key id and a Frame&&. Not safe for concurrent use; no allocation once the shares
+/// have grown.
 template <class Frame>
 class PendingQueue {
  public:
@@ -47,7 +48,7 @@ class PendingQueue {
     Share* const share = bytes > limits_.max_bytes_per_key ? nullptr : share_of(key_id, drop);
     if (share == nullptr) {
       dropped_ += 1;
-      drop(std::move(frame));
+      drop(key_id, std::move(frame));
       return false;
     }
     while (share->size == limits_.max_frames_per_key ||
@@ -89,6 +90,11 @@ class PendingQueue {
     return share == nullptr ? kNever : front(*share).held_at + limits_.max_age;
   }
 
+  /// The oldest frame of a key id, still held; null if there is none.
+  [[nodiscard]] Frame* front(KeyId key_id) {
+    Share* const share = find(key_id);
+    return share == nullptr ? nullptr : &share->ring[share->head].frame;
+  }
   /// Frames held under `key_id`.
   [[nodiscard]] std::size_t count(KeyId key_id) const {
     const Share* const share = find(key_id);
@@ -185,7 +191,7 @@ class PendingQueue {
   template <class Drop>
   void drop_front(Share& share, Drop&& drop) {
     dropped_ += 1;
-    drop(pop_front(share));
+    drop(share.key_id, pop_front(share));
   }
 
   [[nodiscard]] std::size_t sum(std::size_t Share::* member) const {
