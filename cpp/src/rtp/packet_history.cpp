@@ -12,14 +12,14 @@ constexpr std::size_t kMaxCapacity = 8192;
 
 PacketHistory::PacketHistory(std::size_t capacity)
     : slots_(std::bit_ceil(std::clamp<std::size_t>(capacity, 1, kMaxCapacity))),
-      storage_(slots_.size() * kMaxPacket) {}
+      storage_(new std::uint8_t[slots_.size() * kMaxPacket]) {}
 
 MutableByteView PacketHistory::prepare(std::uint16_t sequence_number) {
   const std::size_t index = slot_index(sequence_number);
   Slot& slot = slots_[index];
   slot = Slot{};
   slot.position = unwrapper_.unwrap(sequence_number);
-  return {storage_.data() + index * kMaxPacket, kMaxPacket};
+  return {storage_.get() + index * kMaxPacket, kMaxPacket};
 }
 
 void PacketHistory::commit(std::uint16_t sequence_number, std::size_t size, TimePoint now) {
@@ -30,7 +30,7 @@ void PacketHistory::commit(std::uint16_t sequence_number, std::size_t size, Time
 
 void PacketHistory::prefetch(std::uint16_t sequence_number, std::size_t size) const {
   constexpr std::size_t kCacheLine = 64;
-  const std::uint8_t* const slot = storage_.data() + slot_index(sequence_number) * kMaxPacket;
+  const std::uint8_t* const slot = storage_.get() + slot_index(sequence_number) * kMaxPacket;
   for (std::size_t at = 0; at < std::min(size, kMaxPacket); at += kCacheLine) {
     __builtin_prefetch(slot + at, 1);
   }
@@ -51,7 +51,7 @@ ByteView PacketHistory::take_for_retransmission(std::uint16_t sequence_number,
   if (slot.retransmitted && now - slot.last_sent < min_interval) return {};
   slot.retransmitted = true;
   slot.last_sent = now;
-  return {storage_.data() + index * kMaxPacket, slot.size};
+  return {storage_.get() + index * kMaxPacket, slot.size};
 }
 
 std::size_t PacketHistory::slot_index(std::uint16_t sequence_number) const {

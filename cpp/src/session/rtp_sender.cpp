@@ -104,12 +104,13 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
 }
 
 Result<void> RtpSender::seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
-                             DatagramBatch& batch) {
+                             DatagramBatch& batch) const {
   const MutableByteView buffer = batch.prepare(packet.size() + srtp::kMaxRtpOverhead);
   std::copy_n(packet.begin(), header_size, buffer.begin());
   const auto size = srtp.protect_rtp(buffer, header_size, packet.subspan(header_size));
   if (!size) return size.error();
-  batch.commit(size.value());
+  const bool is_video = rtp::media_kind(config_.codec) == MediaKind::video;
+  batch.commit(size.value(), is_video ? Urgency::bulk : Urgency::prompt);
   return {};
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/sequence.h"
 #include "sealroom/base/types.h"
@@ -42,7 +45,7 @@ class PacketHistory {
 
   SequenceUnwrapper unwrapper_;
   std::vector<Slot> slots_;
-  Bytes storage_;
+  std::unique_ptr<std::uint8_t[]> storage_;  ///< untouched pages cost an idle stream nothing
 };
 
 }  // namespace sealroom::rtp

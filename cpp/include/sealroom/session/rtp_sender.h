@@ -67,8 +67,8 @@ class RtpSender {
 
  private:
   /// Seals a packet of `header_size` bytes of header and the payload behind it into `batch`.
-  static Result<void> seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
-                           DatagramBatch& batch);
+  Result<void> seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
+                    DatagramBatch& batch) const;
   /// The bytes to packetize: the frame itself, or its protected form in protected_.
   Result<ByteView> protect(ByteView frame);
 
