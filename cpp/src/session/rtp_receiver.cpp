@@ -90,12 +90,14 @@ void RtpReceiver::handle_packet(const rtp::RtpPacketView& packet, TimePoint now)
   counters_.bytes_received += packet.payload().size();
 
   if (auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) {
+    // A larger part does not fit into the jitter buffer either.
+    std::array<std::uint8_t, jitter::VideoJitterBuffer::kMaxPayload> scratch;
     jitter::VideoPacket part;
     part.sequence_number = header.sequence_number;
     part.timestamp = header.timestamp;
     part.marker = header.marker;
     if (!packet.payload().empty()) {  // otherwise padding, which only fills its place
-      const auto payload = rtp::depacketize(config_.codec, packet.payload());
+      const auto payload = rtp::depacketize(config_.codec, packet.payload(), scratch);
       if (!payload) return;
       part.payload = payload.value().data;
       part.starts_frame = payload.value().starts_frame;
