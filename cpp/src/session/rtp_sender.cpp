@@ -66,7 +66,12 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
 
   const auto bytes = protect(frame.data);
   if (!bytes) return bytes.error();
-  const auto count = packetizer_->start(bytes.value(), max_payload);
+  // Of what encryption hides only this: whoever forwards the packets has no need of the size.
+  rtp::FrameInfo info;
+  info.is_key_frame = frame.is_key_frame
+                          ? frame.is_key_frame
+                          : rtp::read_frame_info(config_.codec, frame.data).is_key_frame;
+  const auto count = packetizer_->start(bytes.value(), max_payload, info);
   if (!count) return count.error();
 
   if (statistics_.frames_sent == 0) limiter_.start(now);

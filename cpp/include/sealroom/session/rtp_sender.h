@@ -25,7 +25,7 @@ struct SenderConfig {
   Ssrc ssrc{};
   std::string mid;  ///< at most 16 bytes
   std::uint16_t first_sequence_number = 0;
-  std::uint16_t first_picture_id = 0;  ///< VP8
+  std::uint16_t first_picture_id = 0;  ///< VP8, VP9
   bool protection =
       true;  ///< false: frames leave without end-to-end encryption, for peers that have none
 };
@@ -34,6 +34,9 @@ struct OutgoingFrame {
   ByteView data;  ///< 1..kMaxFrameSize bytes
   RtpTimestamp timestamp{};
   std::optional<rtp::AudioLevel> audio_level;
+  /// What the packets of VP9 and AV1 say; absent: read from `data`, right unless that is encrypted
+  /// already.
+  std::optional<bool> is_key_frame;
 };
 
 /// One track on its way out: SFrame, packets, SRTP. One thread.
