@@ -262,7 +262,7 @@ void MediaSession::handle_feedback(const rtp::RtcpPacketView& packet, TimePoint 
   } else if (packet.count_or_format == rtp::kFirFormat) {
     if (const auto sources = rtp::parse_fir(feedback.value())) {
       for (std::size_t i = 0; i < sources.value().count; ++i) {
-        request_key_frame(sources.value().sources[i]);
+        request_key_frame(sources.value().entries[i].ssrc);
       }
     }
   }
