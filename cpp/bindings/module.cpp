@@ -9,6 +9,7 @@ namespace sealroom::bindings {
 void bind_errors(py::module_& m);
 void bind_crypto(py::module_& m);
 void bind_sframe(py::module_& m);
+void bind_media_frame(py::module_& m);
 void bind_rtp(py::module_& m);
 void bind_srtp(py::module_& m);
 void bind_jitter(py::module_& m);
@@ -25,6 +26,7 @@ PYBIND11_MODULE(_core, m) {
   // A class is bound before the functions that mention it, so that signatures come out typed.
   bind_crypto(m);
   bind_sframe(m);
+  bind_media_frame(m);
   bind_rtp(m);
   bind_srtp(m);
   bind_jitter(m);

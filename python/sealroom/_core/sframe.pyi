@@ -248,3 +248,17 @@ class Receiver:
         errors: dict[int, Exception] | None = None,
     ) -> _Frames:
         """As unprotect for each; see Sender.protect_batch."""
+
+def protect_frame(sender: Sender, format: str, frame: BytesLike) -> bytes:
+    """Encrypts a whole encoded frame and leaves readable, authenticated, what packetizers,
+    SFUs and receivers of its codec look for (docs/wire.md). `format` is "opus", "vp8",
+    "vp9", "h264" (a byte stream with start codes, Annex B) or "av1" (a temporal unit
+    of OBUs). Any frame of at least 1 byte comes back from unprotect_frame byte for byte.
+    Raises InvalidArgumentError for an empty frame, UnsupportedError for another format,
+    KeyExhaustedError at the counter limit.
+    """
+
+def unprotect_frame(receiver: Receiver, format: str, frame: BytesLike) -> bytes:
+    """The encoded frame that protect_frame was given. Errors as of Receiver.unprotect; what
+    has not the form that protect_frame gives is a MalformedError.
+    """
