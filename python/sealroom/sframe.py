@@ -37,6 +37,14 @@ True
 >>> receiver.add_key(9, key, commitment=sframe.key_commitment(suite=suite, key_id=9, base_key=key))
 >>> [receiver.unprotect(frame, metadata) for frame, metadata in pending.take(9)]
 [b'early']
+
+A whole encoded frame keeps the bytes readable that packetizers and SFUs of its codec need:
+
+>>> sealed = sframe.protect_frame(sender, "vp8", b"\\x11delta frame")
+>>> sealed[0]
+17
+>>> sframe.unprotect_frame(receiver, "vp8", sealed)
+b'\\x11delta frame'
 """
 
 from sealroom._core.sframe import (
@@ -53,8 +61,10 @@ from sealroom._core.sframe import (
     Sender,
     key_commitment,
     parse_header,
+    protect_frame,
     ratchet_base_key,
     ratchet_key_id,
+    unprotect_frame,
 )
 
 __all__ = [
@@ -71,6 +81,8 @@ __all__ = [
     "Sender",
     "key_commitment",
     "parse_header",
+    "protect_frame",
     "ratchet_base_key",
     "ratchet_key_id",
+    "unprotect_frame",
 ]

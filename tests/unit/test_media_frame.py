@@ -12,6 +12,7 @@ import pytest
 from aiortc.codecs.h264 import H264Encoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sealroom import errors, sframe
 
 FORMATS = ["opus", "vp8", "vp9", "h264", "av1"]
