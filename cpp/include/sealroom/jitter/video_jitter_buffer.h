@@ -38,7 +38,7 @@ struct VideoJitterConfig {
       std::chrono::milliseconds(500);  ///< then the gap is given up and a key frame asked for
   Duration key_frame_interval = std::chrono::milliseconds(500);  ///< between two key-frame requests
   Duration nack_retry =
-      std::chrono::milliseconds(100);  ///< used until set_round_trip_time is called
+      std::chrono::milliseconds(100);  ///< at most, until set_round_trip_time is called
   Duration
       nack_reorder_wait{};  ///< before the first request; zero asks as soon as a later packet is in
   int nack_max_tries = 10;
