@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "frame_format.h"
+#include "sealroom/rtp/red.h"
+#include "sealroom/rtp/rtx.h"
 
 namespace sealroom::session {
 namespace {
@@ -78,6 +80,7 @@ void RtpReceiver::start_stream(Ssrc ssrc) {
   if (ssrc_ && *ssrc_ != ssrc) {
     jitter_ = make_jitter_buffer(config_.codec);
     reception_ = jitter::ReceptionStatistics(rtp::clock_rate(config_.codec));
+    recent_ = RecentPackets();
     last_sender_report_.reset();
   }
   ssrc_ = ssrc;
@@ -88,7 +91,24 @@ void RtpReceiver::handle_packet(const rtp::RtpPacketView& packet, TimePoint now)
   start_stream(header.ssrc);
   reception_.packet_received(header.sequence_number, header.timestamp, now);
   counters_.bytes_received += packet.payload().size();
+  insert(header, packet.payload(), now);
+  drain_jitter_buffer(now);
+}
 
+// Not counted as received: the loss that is reported stays that of the media stream.
+void RtpReceiver::handle_rtx(const rtp::RtpPacketView& packet, TimePoint now) {
+  const auto rtx = rtp::parse_rtx(packet);
+  if (!ssrc_ || !rtx) return;  // one without a number only probes the bandwidth
+  counters_.retransmissions_received += 1;
+  rtp::RtpHeader header = packet.header();
+  header.ssrc = *ssrc_;
+  header.payload_type = config_.red.value_or(config_.payload_type);
+  header.sequence_number = rtx.value().original_sequence_number;
+  insert(header, rtx.value().payload, now);
+  drain_jitter_buffer(now);
+}
+
+void RtpReceiver::insert(const rtp::RtpHeader& header, ByteView content, TimePoint now) {
   if (auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) {
     // A larger part does not fit into the jitter buffer either.
     std::array<std::uint8_t, jitter::VideoJitterBuffer::kMaxPayload> scratch;
@@ -96,19 +116,43 @@ void RtpReceiver::handle_packet(const rtp::RtpPacketView& packet, TimePoint now)
     part.sequence_number = header.sequence_number;
     part.timestamp = header.timestamp;
     part.marker = header.marker;
-    if (!packet.payload().empty()) {  // otherwise padding, which only fills its place
-      const auto payload = rtp::depacketize(config_.codec, packet.payload(), scratch);
+    if (!content.empty()) {  // otherwise padding, which only fills its place
+      const auto payload = rtp::depacketize(config_.codec, content, scratch);
       if (!payload) return;
       part.payload = payload.value().data;
       part.starts_frame = payload.value().starts_frame;
       part.is_key_frame = payload.value().is_key_frame;
     }
     video->insert(part, now);
-  } else if (!packet.payload().empty()) {
+  } else if (header.payload_type == config_.red) {
+    insert_red(header, content, now);
+  } else if (!content.empty()) {
+    if (config_.red) (void)recent_.mark(header.sequence_number);
     std::get<jitter::AudioJitterBuffer>(jitter_).insert(
-        {header.sequence_number, header.timestamp, packet.payload()}, now);
+        {header.sequence_number, header.timestamp, content}, now);
   }
-  drain_jitter_buffer(now);
+}
+
+// RFC 2198 does not number its blocks: the n-th before the primary is taken for the n-th packet
+// before, as senders that leave none out between them mean it. Oldest first, so that what the
+// packet repairs never shows as a gap.
+void RtpReceiver::insert_red(const rtp::RtpHeader& header, ByteView payload, TimePoint now) {
+  const auto red = rtp::parse_red(payload);
+  if (!red) return;
+  auto& audio = std::get<jitter::AudioJitterBuffer>(jitter_);
+  const std::size_t count = red.value().count;
+  for (std::size_t i = 0; i < count; ++i) {
+    const rtp::RedBlock& block = red.value().blocks[i];
+    const std::size_t age = count - 1 - i;
+    if (block.payload_type != config_.payload_type || block.payload.empty()) continue;
+    const auto number = static_cast<std::uint16_t>(header.sequence_number - age);
+    const bool is_new = recent_.mark(number);
+    if (age > 0 && !is_new) continue;
+    if (age > 0) counters_.packets_from_redundancy += 1;
+    audio.insert(
+        {number, RtpTimestamp{header.timestamp.value - block.timestamp_offset}, block.payload},
+        now);
+  }
 }
 
 void RtpReceiver::handle_timeout(TimePoint now) {

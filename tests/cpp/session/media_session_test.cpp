@@ -52,7 +52,7 @@ TEST_P(MediaSessionTest, FrameIsRefusedBeforeItsKeyIsInstalled) {
   config.ssrc = Ssrc{7};
   const SenderId sender = pair.alice.add_sender(config).value();
   const Bytes frame = test::pattern(100, 1);
-  EXPECT_EQ(pair.alice.send_frame(sender, {frame, {}, {}}, pair.now, test::kWallClock).error(),
+  EXPECT_EQ(pair.alice.send_frame(sender, {frame, {}, {}, {}}, pair.now, test::kWallClock).error(),
             Error::not_ready);
   DatagramBatch::Run run;
   EXPECT_FALSE(pair.alice.poll_transmit(run));
@@ -111,7 +111,7 @@ TEST_P(MediaSessionTest, PlaintextFrameIsNeverDeliveredWhereProtectionIsRequired
   }();
   for (std::uint8_t seed = 0; seed < 50; ++seed) {
     const Bytes frame = vp8_frame(20 + seed, true, seed);
-    ASSERT_TRUE(pair.alice.send_frame(plain, {frame, RtpTimestamp{seed * 3000U}, {}}, pair.now,
+    ASSERT_TRUE(pair.alice.send_frame(plain, {frame, RtpTimestamp{seed * 3000U}, {}, {}}, pair.now,
                                       test::kWallClock));
   }
   pair.alice_to_bob();
@@ -275,7 +275,7 @@ TEST_P(MediaSessionTest, NewSsrcOfTheSameMidRestartsTheStream) {
                                   test::pattern(32, 8));
   const Bytes frame = vp8_frame(1500, true, 4);
   ASSERT_TRUE(
-      pair.alice.send_frame(again, {frame, RtpTimestamp{77}, {}}, pair.now, test::kWallClock));
+      pair.alice.send_frame(again, {frame, RtpTimestamp{77}, {}, {}}, pair.now, test::kWallClock));
   pair.alice_to_bob();
   const auto frames = pair.take<FrameReceived>(pair.bob);
   ASSERT_EQ(frames.size(), 1U);

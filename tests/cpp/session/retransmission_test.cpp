@@ -4,6 +4,7 @@
 
 #include <numeric>
 
+#include "sealroom/rtp/rtx.h"
 #include "session/support.h"
 #include "support/backends.h"
 
@@ -74,7 +75,10 @@ TEST_P(RetransmissionTest, AStormOfNacksIsAnsweredWithinAQuarterOfTheRate) {
       ++next_number;
     }
   };
-  for (int i = 0; i < 300; ++i) send();  // more than 1,000 packets in the history
+  for (int i = 0; i < 300; ++i) {  // more than 1,000 packets in the history
+    send();
+    pair.now += std::chrono::milliseconds(30);
+  }
   bytes_sent = 0;
   for (int step = 0; step < 1000; ++step) {  // 10 s, 100 NACKs a second
     if (step % 3 == 0) send();
@@ -85,11 +89,87 @@ TEST_P(RetransmissionTest, AStormOfNacksIsAnsweredWithinAQuarterOfTheRate) {
     for (const Bytes& datagram : sent_by_alice()) bytes_again += datagram.size();
     pair.now += std::chrono::milliseconds(10);
   }
-  // The first second still counts what was sent before it.
-  const std::uint64_t share = bytes_sent / rtp::RetransmissionLimiter::kShare +
-                              10 * rtp::RetransmissionLimiter::kFloorBytes;
-  EXPECT_LT(bytes_again, share + 1'300'000 / rtp::RetransmissionLimiter::kShare);
+  // Seconds are counted from the first packet, so eleven of them are touched.
+  const std::uint64_t share = bytes_sent * 11 / 10 / rtp::RetransmissionLimiter::kShare +
+                              11 * rtp::RetransmissionLimiter::kFloorBytes;
+  EXPECT_LT(bytes_again, share + share / 50);  // limited are packets before SRTP
   EXPECT_GT(bytes_again, share / 2);
+}
+
+TEST_P(RetransmissionTest, WithRtxItIsANewPacketOfTheRtxStream) {
+  pair.add_video(true, true);
+  ASSERT_TRUE(pair.send_video(vp8_frame(5000, true, 1), 90'000));
+  const auto first = sent_by_alice();
+  auto bobs_receiver = srtp::Receiver::create(GetParam(), kProfile, test::pattern(44, 1)).value();
+  const auto open = [&](Bytes datagram) {
+    const auto size = bobs_receiver.unprotect_rtp(datagram, datagram);
+    EXPECT_TRUE(size);
+    datagram.resize(size.value());
+    return datagram;
+  };
+  const Bytes original = open(first[1]);
+  for (std::uint16_t round = 0; round < 3; ++round) {
+    pair.now += std::chrono::milliseconds(100);
+    Bytes request = nack({65501});
+    pair.alice.handle_datagram(request, pair.now, test::kWallClock);
+    const auto again = sent_by_alice();
+    ASSERT_EQ(again.size(), 1U);
+    EXPECT_LE(again[0].size(), rtp::kMaxDatagramSize);
+    const Bytes opened = open(again[0]);
+    const auto packet = rtp::RtpPacketView::parse(opened).value();
+    EXPECT_EQ(packet.header().ssrc, Ssrc{2222});
+    EXPECT_EQ(packet.header().payload_type.value, 97);
+    EXPECT_EQ(packet.header().sequence_number, 65530 + round);
+    EXPECT_EQ(packet.header().timestamp.value, 90'000U);
+    Bytes unwrapped(opened.size());
+    const auto size = rtp::unwrap_rtx(packet, {Ssrc{1111}, PayloadType{96}}, unwrapped);
+    ASSERT_TRUE(size.ok());
+    unwrapped.resize(size.value());
+    EXPECT_EQ(unwrapped, original);
+  }
+  EXPECT_EQ(pair.alice.sender_statistics(pair.video_sender).value().packets_retransmitted, 3U);
+}
+
+TEST_P(RetransmissionTest, RtxIsRoutedByItsPayloadTypeAndFillsTheGap) {
+  pair.add_video(true, true);
+  ASSERT_TRUE(pair.send_video(vp8_frame(20'000, true, 1), 1000));
+  int index = 0;
+  pair.alice_to_bob([&](Bytes&) { return ++index != 5; });
+  EXPECT_TRUE(pair.take<FrameReceived>(pair.bob).empty());
+  for (int i = 0; i < 5; ++i) {
+    pair.now += std::chrono::milliseconds(20);
+    pair.bob.handle_timeout(pair.now, test::kWallClock);
+    pair.bob_to_alice();
+    pair.alice_to_bob();
+  }
+  EXPECT_EQ(pair.take<FrameReceived>(pair.bob).size(), 1U);
+  const auto statistics = pair.bob.receiver_statistics(pair.video_receiver).value();
+  EXPECT_EQ(statistics.retransmissions_received, 1U);
+  EXPECT_EQ(statistics.packets_recovered, 1U);
+  EXPECT_EQ(pair.bob.statistics().datagrams_unrouted, 0U);
+  // The media route was not taken over by the other SSRC.
+  ASSERT_TRUE(pair.send_video(vp8_frame(2000, false, 2), 4000));
+  pair.alice_to_bob();
+  EXPECT_EQ(pair.take<FrameReceived>(pair.bob).size(), 1U);
+}
+
+TEST_P(RetransmissionTest, StreamsThatWouldCollideAreRefused) {
+  pair.add_video(true, true);
+  const auto refused = [&](Ssrc ssrc, Ssrc rtx, std::uint8_t rtx_type) {
+    SenderConfig config;
+    config.codec = rtp::Codec::vp8;
+    config.payload_type = PayloadType{96};
+    config.ssrc = ssrc;
+    config.rtx = RtxSenderConfig{rtx, PayloadType{rtx_type}, 0};
+    const auto added = pair.alice.add_sender(config);
+    return !added.ok() && added.error() == Error::invalid_argument;
+  };
+  EXPECT_TRUE(refused(Ssrc{2222}, Ssrc{1}, 97));  // the RTX stream of another
+  EXPECT_TRUE(refused(Ssrc{1}, Ssrc{1111}, 97));
+  EXPECT_TRUE(refused(Ssrc{1}, Ssrc{1}, 97));
+  EXPECT_TRUE(refused(Ssrc{1}, Ssrc{2}, 96));
+  EXPECT_TRUE(refused(Ssrc{1}, Ssrc{2}, 128));
+  EXPECT_FALSE(refused(Ssrc{1}, Ssrc{2}, 97));
 }
 
 }  // namespace

@@ -16,10 +16,18 @@
 #include "sealroom/rtp/payload_format.h"
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/session/events.h"
+#include "sealroom/session/recent_packets.h"
 #include "sealroom/sframe/media_frame.h"
 #include "sealroom/sframe/pending_queue.h"
 
 namespace sealroom::session {
+
+/// A stream of retransmissions (RFC 4588) for the media of the same receiver.
+struct RtxReceiverConfig {
+  PayloadType payload_type{};
+  std::optional<Ssrc> ssrc;  ///< absent: latched from mid, repaired rid or payload type
+  std::string repaired_rid;  ///< if not empty, only a stream that names it (RFC 8852)
+};
 
 struct ReceiverConfig {
   rtp::Codec codec{};
@@ -28,6 +36,9 @@ struct ReceiverConfig {
   std::string mid;
   bool protection =
       true;  ///< false: frames are taken as they come, from peers without end-to-end encryption
+  /// What it carries has the payload type of `red` where that is set, else that of the media.
+  std::optional<RtxReceiverConfig> rtx;
+  std::optional<PayloadType> red;  ///< Opus only: redundant payloads (RFC 2198) fill gaps
 };
 
 struct ReceiverLimits {
@@ -52,6 +63,11 @@ class RtpReceiver {
 
   /// An authenticated packet of this track. Another SSRC than before restarts the stream.
   void handle_packet(const rtp::RtpPacketView& packet, TimePoint now);
+  /// An authenticated packet of its RTX stream.
+  void handle_rtx(const rtp::RtpPacketView& packet, TimePoint now);
+  [[nodiscard]] bool takes(PayloadType media) const {
+    return media == config_.payload_type || media == config_.red;
+  }
   void handle_sender_report(const rtp::SenderReport& report, TimePoint now);
   void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;
@@ -80,6 +96,8 @@ class RtpReceiver {
   };
 
   void start_stream(Ssrc ssrc);
+  void insert(const rtp::RtpHeader& header, ByteView payload, TimePoint now);
+  void insert_red(const rtp::RtpHeader& header, ByteView payload, TimePoint now);
   void drain_jitter_buffer(TimePoint now);
   void deliver(FrameReceived frame, TimePoint now);
   Result<void> unprotect(FrameReceived& frame);
@@ -102,6 +120,7 @@ class RtpReceiver {
   std::optional<Ssrc> ssrc_;
   std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> jitter_;
   jitter::ReceptionStatistics reception_;
+  RecentPackets recent_;  ///< with RED
   sframe::Receiver sframe_;
   std::optional<sframe::CipherSuite> suite_;  ///< of sframe_, once it has had a key
   sframe::PendingQueue<HeldFrame> pending_;
