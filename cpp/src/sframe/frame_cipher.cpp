@@ -60,13 +60,15 @@ Result<void> FrameCipher::open(std::uint64_t counter, ByteView aad, ByteView cip
 FrameCipher::Nonce FrameCipher::make_nonce(std::uint64_t counter) const {
   // In one word: a byte loop shows in the cost of an audio frame.
   if constexpr (std::endian::native == std::endian::little) counter = __builtin_bswap64(counter);
+  // Read from the salt and not from the nonce just written, which would wait for the stores.
   Nonce nonce;
-  std::memcpy(nonce.data(), salt_.view().data(), nonce.size());
-  std::uint8_t* const low_bytes = nonce.data() + nonce.size() - sizeof(counter);
-  std::uint64_t word = 0;
-  std::memcpy(&word, low_bytes, sizeof(word));
-  word ^= counter;
-  std::memcpy(low_bytes, &word, sizeof(word));
+  constexpr std::size_t kHigh = crypto::kAeadNonceSize - sizeof(counter);
+  const std::uint8_t* const salt = salt_.view().data();
+  std::uint64_t low = 0;
+  std::memcpy(&low, salt + kHigh, sizeof(low));
+  low ^= counter;
+  std::memcpy(nonce.data(), salt, kHigh);
+  std::memcpy(nonce.data() + kHigh, &low, sizeof(low));
   return nonce;
 }
 

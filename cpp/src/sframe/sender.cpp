@@ -40,7 +40,7 @@ Result<std::size_t> Sender::protect(ByteView metadata, ByteView plaintext, Mutab
   const std::size_t size = protected_size(plaintext.size());
   if (out.size() < size) return Error::buffer_too_small;
 
-  const auto encoded = state.next.encode(out);
+  const auto encoded = state.next.encode(out.first(size));
   if (!encoded) return encoded.error();
   const ByteView header = out.first(encoded.value());
   const MutableByteView ciphertext = out.subspan(header.size(), size - header.size());
