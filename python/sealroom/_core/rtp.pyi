@@ -85,7 +85,8 @@ class Packetizer:
         """The payloads of one frame, each at most max_payload bytes with its descriptor.
 
         is_key_frame is read from the frame where it is None: give it where VP9 or AV1
-        are encrypted. width and height in pixels go into the descriptor of VP9 key frames; 0: read from the frame.
+        are encrypted. width and height in pixels go into the descriptor of VP9 key frames;
+        0: read from the frame.
 
         Raises InvalidArgumentError for a frame that is empty, not of the codec's format or cannot
         be cut that small.
