@@ -91,6 +91,8 @@ Result<std::size_t> Sender::protect_rtp(MutableByteView buffer, std::size_t head
   return header_size + payload.size() + rtp_overhead();
 }
 
+bool Sender::gains_from_batches() const { return state_->rtp.gains_from_batches(); }
+
 std::size_t Sender::protect_rtp_batch(std::span<ProtectTask> tasks) {
   std::size_t succeeded = 0;
   if (!state_->rtp.gains_from_batches()) {

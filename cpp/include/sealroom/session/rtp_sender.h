@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "sealroom/base/datagram_batch.h"
@@ -87,9 +88,15 @@ class RtpSender {
   [[nodiscard]] const SenderStatistics& statistics() const { return statistics_; }
 
  private:
+  static constexpr std::size_t kMaxBatch = 16;
+
+  [[nodiscard]] Urgency urgency() const;
   /// Seals a packet of `header_size` bytes of header and the payload behind it into `batch`.
   Result<void> seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
                     DatagramBatch& batch) const;
+  /// The same for at most kMaxBatch packets, each of at most kMaxDatagramSize when sealed.
+  Result<void> seal_batch(std::span<const ByteView> packets, std::size_t header_size,
+                          srtp::Sender& srtp, DatagramBatch& batch) const;
   Result<void> seal_rtx(ByteView packet, const rtp::ExtensionMap& extensions, srtp::Sender& srtp,
                         DatagramBatch& batch, NtpTime wall_clock);
   /// The packetizer's next payload, as RED where that is on.

@@ -49,6 +49,8 @@ class Sender {
   /// As protect_rtp for each task in order, faster; a refused packet does not stop the others.
   /// Returns how many succeeded.
   std::size_t protect_rtp_batch(std::span<ProtectTask> tasks);
+  /// Whether it is faster than the single calls, under this profile and back end.
+  [[nodiscard]] bool gains_from_batches() const;
 
   /// Protects the compound packet in `buffer[0..size)` in place; `buffer` needs `size +
   /// rtcp_overhead()` bytes. The first packet of an SSRC has index 1. Errors as above.
