@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import msgspec
 
+from sealroom.access import Right
 from sealroom.identity import PublicIdentity
 from sealroom.protocol import (
     EVENT_METHOD,
@@ -23,7 +24,6 @@ from sealroom.protocol import (
     Notification,
 )
 
-from .access import Right
 from .errors import RequestError, limit_exceeded
 from .metrics import Metrics
 from .records import RoomAccess

@@ -3,12 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from sealroom.access import Right
 from sealroom.protocol import (
     AdminParams,
     ChallengeParams,
     ChallengeResult,
+    ContextParams,
     ContextUsersParams,
     ContextUsersResult,
+    ContextView,
     Empty,
     ErrorCode,
     EventSubscribeParams,
@@ -19,13 +22,14 @@ from sealroom.protocol import (
     Message,
 )
 
-from .access import Right
 from .admin import Admin
 from .bus import EventBus, Interest, Session
 from .connection import Connection
 from .errors import RequestError, access_denied
 from .live import RoomRegistry
 from .login import Authenticator
+from .room_changes import RoomChanges
+from .room_life import RoomLife
 from .rooms import RoomService
 from .store import Store
 from .streams import StreamService
@@ -48,6 +52,8 @@ class Methods:
         registry: RoomRegistry,
         bus: EventBus,
         rooms: RoomService,
+        changes: RoomChanges,
+        life: RoomLife,
         streams: StreamService,
         subscriptions: SubscriptionService,
         admin: Admin,
@@ -56,7 +62,7 @@ class Methods:
         self._store = store
         self._registry = registry
         self._bus = bus
-        self._rooms = rooms
+        self._life = life
         self.open: dict[str, OpenMethod] = {
             "auth.challenge": self._challenge,
             "auth.login": self._login,
@@ -64,10 +70,17 @@ class Methods:
         }
         self.user: dict[str, UserMethod] = {
             "context.users": self._context_users,
+            "context.get": self._context,
             "room.create": rooms.create,
             "room.get": rooms.get,
             "room.list": rooms.list_rooms,
+            "room.update": changes.update,
+            "room.history": rooms.history,
             "room.delete": rooms.delete,
+            "room.delete_many": rooms.delete_many,
+            "room.close": changes.close,
+            "room.reopen": changes.reopen,
+            "room.ready": changes.ready,
             "room.join": rooms.join,
             "room.leave": rooms.leave,
             "room.participants": rooms.participants,
@@ -82,6 +95,9 @@ class Methods:
         }
         self.admin: dict[str, AdminMethod] = {
             "admin.context_create": lambda params: admin.context_create(params.title),
+            "admin.context_set_policy": lambda params: admin.context_set_policy(
+                params.context_id, params.policy
+            ),
             "admin.context_list": lambda params: admin.context_list(params.skip, params.limit),
             "admin.user_add": lambda params: admin.user_add(
                 params.context_id, params.user_id, params.identity
@@ -101,7 +117,7 @@ class Methods:
         """End what a connection that is gone had begun."""
         self._authenticator.forget(connection.connection_id)
         if connection.session is not None and not connection.session.ended:
-            await self._rooms.end_session(connection.session)
+            await self._life.end_session(connection.session)
 
     async def _challenge(self, connection: Connection, params: ChallengeParams) -> ChallengeResult:
         return self._authenticator.challenge(connection.connection_id, params)
@@ -137,6 +153,11 @@ class Methods:
             )
         connection.is_admin = True
         return Empty()
+
+    async def _context(self, session: Session, params: ContextParams) -> ContextView:
+        if params.context_id != session.context_id:
+            raise access_denied()
+        return await self._store.get_context(params.context_id)
 
     async def _context_users(
         self, session: Session, params: ContextUsersParams

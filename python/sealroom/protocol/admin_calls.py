@@ -17,6 +17,7 @@ from .values import (
     Message,
     Milliseconds,
     PageSize,
+    PolicyEntries,
     RoomState,
     Skip,
     UserId,
@@ -33,6 +34,13 @@ class ContextCreateParams(Message, frozen=True):
     """New context; the Bridge chooses its id."""
 
     title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)]
+
+
+class ContextPolicyParams(Message, frozen=True):
+    """Entries that the policy of every new room in the context must name from now on."""
+
+    context_id: Id
+    policy: PolicyEntries
 
 
 class PageParams(Message, frozen=True):
