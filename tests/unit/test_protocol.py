@@ -84,7 +84,7 @@ def test_signed_payloads_travel_byte_by_byte() -> None:
 def test_event_data_is_decoded_by_its_type() -> None:
     envelope = EventEnvelope(
         sequence=1,
-        type=EventType.PARTICIPANT_LEFT,
+        type=EventType.PARTICIPANT_JOINED,
         context_id="c",
         room_id="r",
         data=msgspec.Raw(b'{"participant_id":"p","user_id":"alice"}'),

@@ -6,7 +6,7 @@ Signatures are not looked at: the caller has verified that `author` signed the r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -60,10 +60,10 @@ def owner_of(record: RoomRecord) -> str:
     return record.author if record.creator is None else record.creator
 
 
-def has_lost_member(previous: RoomRecord, record: RoomRecord) -> bool:
+def has_lost_member(before: Iterable[RoomMember], after: Iterable[RoomMember]) -> bool:
     """Tell whether somebody, or somebody's former key, is no member any more."""
-    before = {(one.user_id, one.identity_fingerprint) for one in previous.members}
-    return not before <= {(one.user_id, one.identity_fingerprint) for one in record.members}
+    keys = {(one.user_id, one.identity_fingerprint) for one in after}
+    return any((one.user_id, one.identity_fingerprint) not in keys for one in before)
 
 
 def find_first_violation(record: RoomRecord) -> Violation | None:
@@ -157,7 +157,7 @@ def _find_epoch_violation(previous: RoomRecord, record: RoomRecord) -> Violation
     step = record.epoch - previous.epoch
     if step not in (0, 1):
         return Violation(Rule.EPOCH, "keep the epoch or begin the next one")
-    if step == 0 and has_lost_member(previous, record):
+    if step == 0 and has_lost_member(previous.members, record.members):
         return Violation(Rule.EPOCH, "a removed member always begins a new epoch")
     if (step == 0) != (record.epoch_commitment == previous.epoch_commitment):
         return Violation(Rule.COMMITMENT, "one epoch has one secret, and the next has another")

@@ -52,6 +52,7 @@ class RoomAccess:
     epoch: int
     policy: Policy
     members: dict[str, Member]
+    version: int = 1
 
     @classmethod
     def from_record(cls, record: RoomRecord) -> Self:
@@ -70,6 +71,7 @@ class RoomAccess:
                 member.user_id: Member(member.identity_fingerprint, member.role)
                 for member in record.members
             },
+            version=record.version,
         )
 
     def allows(self, right: Right, user_id: str, fingerprint: bytes) -> bool:

@@ -151,7 +151,7 @@ class RoomService:
                     self._life.close_later(room_id, ttl)
                 raise RequestError(ErrorCode.NOT_LOGGED_IN)
             if live is None:
-                live = self._registry.live[room_id] = LiveRoom(access, ttl)
+                live = self._registry.live[room_id] = LiveRoom(access, ttl, access.epoch)
             self._life.keep_open(room_id)
             if not session.may(Right.GET, live.access):  # removed meanwhile
                 raise access_denied()
@@ -164,6 +164,7 @@ class RoomService:
             )
         return JoinResult(
             participant_id=participant.participant_id,
+            version=live.access.version,
             participants=[one.view() for one in live.participants.values()],
             streams=[stream.view() for stream in live.streams.values()],
             media=self._configuration,

@@ -216,9 +216,10 @@ class RoomListItems(Message, frozen=True):
 
 
 class JoinResult(Message, frozen=True):
-    """The caller is among `participants`."""
+    """The caller is among `participants`; `version` is the record's that admitted it."""
 
     participant_id: Id
+    version: Number
     participants: list[Participant]
     streams: list[StreamView]
     media: MediaConfiguration

@@ -14,10 +14,9 @@ _USER_ID = sa.String(128)
 
 def upgrade() -> None:
     """Add columns and tables, and begin each room's history with the record it has."""
-    number = {"nullable": False, "server_default": "1"}
     op.add_column("contexts", sa.Column("policy", sa.Text, nullable=False, server_default="{}"))
-    op.add_column("rooms", sa.Column("version", sa.BigInteger, **number))
-    op.add_column("rooms", sa.Column("epoch", sa.BigInteger, **number))
+    for name in ("version", "epoch"):
+        op.add_column("rooms", sa.Column(name, sa.BigInteger, nullable=False, server_default="1"))
     op.add_column("rooms", sa.Column("room_type", sa.String(64), nullable=False, server_default=""))
     op.create_table(
         "room_records",
