@@ -42,7 +42,7 @@ class RoomChain:
         head: HistoricRecord,
         between: Sequence[HistoricRecord] = (),
     ) -> bool:
-        """Verify `head` as the newest record of the room and pin it.
+        """Verify `head` as the newest record of the room. `pin` it once all else has been checked.
 
         `between` holds the records after `known` up to `head`, if they were fetched before. Returns
         whether the signature of `head` was checked, False if it is a record seen before.
@@ -89,11 +89,16 @@ class RoomChain:
         assert current is not None
         if current.payload != head.record.payload:
             raise RecordForkError("the history of the room does not end with its newest record")
-        record = current.record
-        await connection.room_pins.save(
-            connection.context_id, room_id, RoomPin(record.version, current.hash, record.epoch)
-        )
         return not is_recalled
+
+    async def pin(self, verified: VerifiedRecord) -> None:
+        """Remember a record as the newest seen."""
+        connection, record = self._connection, verified.record
+        await connection.room_pins.save(
+            connection.context_id,
+            self._room_id,
+            RoomPin(record.version, verified.hash, record.epoch),
+        )
 
     def verify(self, current: VerifiedRecord | None, entry: HistoricRecord) -> VerifiedRecord:
         """Verify the record after `current`, or the first one; pins are not looked at."""

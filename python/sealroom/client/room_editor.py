@@ -67,10 +67,11 @@ class RoomEditor:
         )
         entries = {name: text for name, text in context.policy.items() if name != CAN_OVERWRITE}
         policy = entries | dict(policy or {})
-        roles = _roles(users, managers)
+        named = _roles(users, managers)
+        own = named.pop(connection.user_id, "manager")
         if Policy.from_record(policy).says(Flag.CREATOR_HAS_TO_BE_MANAGER):
-            roles[connection.user_id] = "manager"
-        roles.setdefault(connection.user_id, "manager")
+            own = "manager"
+        roles: dict[str, Role] = {connection.user_id: own, **named}
         identities = await self._directory.identities(roles, _known((*users, *managers)))
         new = make_room(
             connection.identity,

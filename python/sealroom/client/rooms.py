@@ -135,7 +135,7 @@ class RoomDirectory:
         )
         known = self._known.get(expected)
         chain = RoomChain(self._connection, expected)
-        is_new = await chain.advance(known and known.verified, head)
+        is_new = await chain.advance(None if known is None else known.verified, head)
         return await self._accept(head, view, known, is_new=is_new)
 
     async def refresh(self, known: OpenRoom) -> OpenRoom:
@@ -255,6 +255,8 @@ class RoomDirectory:
             empty_room_ttl=view.empty_room_ttl,
         )
         opened = OpenRoom(room, verified, secrets)
+        if known is None or known.record.version < record.version:
+            await RoomChain(connection, record.room_id).pin(verified)
         self._known[record.room_id] = opened
         self._known.move_to_end(record.room_id)
         if len(self._known) > MAX_KNOWN_ROOMS:
