@@ -29,13 +29,12 @@ MAX_POLICY_ENTRIES: Final = 32
 MAX_ROOM_TYPE_LENGTH: Final = 64
 MAX_ROOM_VERSIONS: Final = 10_000  # later a new room is needed: the history is verified from 1
 # Of one update: the secret of an epoch for each member, older ones for those who are new
-MAX_UPDATE_SECRETS: Final = 2000
+MAX_UPDATE_SECRETS: Final = 1500
 MAX_DELETED_ROOMS: Final = 100  # in one call
 MAX_FILTER_ENTRIES: Final = 8
 # What lists can filter on: fields of the JSON object that the public metadata is, if it is one
 MAX_PUBLIC_FIELDS: Final = 64
 MAX_PUBLIC_FIELD_LENGTH: Final = 256  # name, and value as JSON
-MAX_CUSTOM_EVENT_BYTES: Final = 16 * KIB
 MAX_SDP_LENGTH: Final = 256 * KIB
 MAX_CANDIDATE_LENGTH: Final = KIB
 MAX_CONTEXT_USERS: Final = 10_000
