@@ -2,8 +2,8 @@
 
     python benchmarks/python/rotation.py [--participants 2,20] [--removals 3] [--output FILE]
 
-Bridge, SFU and all participants in one process. The first one publishes a small picture and silence
-to all others, and removes one of them after the other. Per removal:
+Bridge, SFU and all participants in one process. The first one publishes a small picture and, up to
+20 participants, silence to all others, and removes one of them after the other. Per removal:
 
 * `detached_ms`: from the call of `update_stream_room` to the last packet the removed one got.
 * `switched_ms`: to the last frame under the key it holds, whoever carries frames to it.
@@ -21,10 +21,13 @@ import json
 import statistics
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+from av import VideoFrame
 
 from sealroom.bridge import Bridge
 from sealroom.client import Connection, StreamApi, StreamSubscription
@@ -41,6 +44,22 @@ from sealroom.crypto.room_record import (
 from sealroom.identity import Identity, MemoryRoomPins, TrustOnFirstUse
 
 HOST = ["127.0.0.1"]
+
+
+class QuietTrack(VideoStreamTrack):
+    """A small black picture, a few times a second: what is measured is not the decoders."""
+
+    def __init__(self, rate: int) -> None:
+        super().__init__()
+        self._rate = rate
+        self._count = 0
+
+    async def recv(self) -> VideoFrame:
+        await asyncio.sleep(1 / self._rate)
+        frame = VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        frame.pts, frame.time_base = self._count, Fraction(1, self._rate)
+        self._count += 1
+        return frame
 
 
 async def measure_call(participants: int, removals: int) -> dict[str, Any]:
@@ -68,9 +87,9 @@ async def measure_call(participants: int, removals: int) -> dict[str, Any]:
         room_id = await first.create_stream_room(context.context_id, users=names[1:])
         await first.join_stream_room(room_id)
         stream = await first.create_stream(room_id)
-        await stream.add_track(AudioStreamTrack())
+        await stream.add_track(QuietTrack(5 if participants > 20 else 20))
         if participants <= 20:
-            await stream.add_track(VideoStreamTrack())
+            await stream.add_track(AudioStreamTrack())
         await stream.publish()
         for name in names[1:]:
             await apis[name].join_stream_room(room_id)

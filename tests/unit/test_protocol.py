@@ -162,7 +162,9 @@ def test_the_largest_join_fits_a_message() -> None:
 
 
 def test_the_largest_update_fits_a_message() -> None:
-    sealed = SealedSecret(user_id="n" * protocol.MAX_USER_ID_LENGTH, epoch=10**4, sealed=bytes(1200))
+    sealed = SealedSecret(
+        user_id="n" * protocol.MAX_USER_ID_LENGTH, epoch=10**4, sealed=bytes(1200)
+    )
     signed = SignedObject(
         type="room-record",
         payload=bytes(protocol.MAX_RECORD_BYTES),

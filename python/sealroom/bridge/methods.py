@@ -80,6 +80,7 @@ class Methods:
             "room.delete_many": rooms.delete_many,
             "room.close": changes.close,
             "room.reopen": changes.reopen,
+            "room.kick": changes.kick,
             "room.ready": changes.ready,
             "room.join": rooms.join,
             "room.leave": rooms.leave,

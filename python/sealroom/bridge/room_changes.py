@@ -6,6 +6,8 @@ from sealroom.protocol import (
     ErrorCode,
     EventType,
     RoomClosed,
+    RoomExcluded,
+    RoomKickParams,
     RoomParams,
     RoomReadyParams,
     RoomReopened,
@@ -27,7 +29,7 @@ from .subscriptions import SubscriptionService
 
 
 class RoomChanges:
-    """The methods `room.update`, `room.close`, `room.reopen` and `room.ready`."""
+    """The methods `room.update`, `room.close`, `room.reopen`, `room.kick` and `room.ready`."""
 
     def __init__(
         self,
@@ -87,7 +89,7 @@ class RoomChanges:
             ]
             self._life.tell_excluded(access, lost, "removed", session)
             if live is not None:
-                await self._enforce(live, session)
+                await self._enforce(live)
                 self._life.epoch_ready(live)
             room = await self._lists.get(room_id, session.user_id)
         if room is None:
@@ -109,7 +111,7 @@ class RoomChanges:
             self._bus.publish(EventType.ROOM_CLOSED, access, data, cause=session)
             live = self._registry.live.get(params.room_id)
             if live is not None:
-                await self._life.expel(list(live.participants.values()), "closed", session)
+                self._life.empty(live)
         return Empty()
 
     async def reopen(self, session: Session, params: RoomParams) -> Empty:
@@ -125,6 +127,22 @@ class RoomChanges:
             self._life.close_later(params.room_id, ttl)
             data = RoomReopened(user_id=session.user_id)
             self._bus.publish(EventType.ROOM_REOPENED, access, data, cause=session)
+        return Empty()
+
+    async def kick(self, session: Session, params: RoomKickParams) -> Empty:
+        """Throw a participant out; it is told, and so are the others, the caller among them."""
+        access = await self._registry.require(session, params.room_id, Right.KICK)
+        live = self._registry.live.get(params.room_id)
+        participant = live.participants.get(params.participant_id) if live is not None else None
+        if participant is None:
+            raise RequestError(
+                ErrorCode.PARTICIPANT_NOT_FOUND,
+                field="participant_id",
+                remedy="see room.participants",
+            )
+        data = RoomExcluded(reason="kicked", user_id=session.user_id)
+        self._bus.send([participant.session], EventType.ROOM_EXCLUDED, access, data)
+        self._life.expel([participant], "kicked")
         return Empty()
 
     async def ready(self, session: Session, params: RoomReadyParams) -> Empty:
@@ -145,11 +163,11 @@ class RoomChanges:
             raise access_denied()
         return lifecycle
 
-    async def _enforce(self, live: LiveRoom, session: Session) -> None:
+    async def _enforce(self, live: LiveRoom) -> None:
         """End what the new record does not allow any more."""
         access: RoomAccess = live.access
         out = [one for one in live.participants.values() if not one.session.may(Right.GET, access)]
-        await self._life.expel(out, "removed", session)
+        self._life.expel(out, "removed")
         for participant in list(live.participants.values()):
             if not participant.session.may(Right.PUBLISH, access):
                 await self._streams.end_all(participant)

@@ -72,16 +72,21 @@ class RoomLife:
         await self._media.remove(participant)
         self._subscriptions.refresh(affected)
 
-    async def expel(
-        self, participants: Iterable[LiveParticipant], reason: LeaveReason, cause: Session
-    ) -> None:
-        """Take participants out at once, all before the media server is asked."""
+    def expel(self, participants: Iterable[LiveParticipant], reason: LeaveReason) -> None:
+        """Take participants out at once; the media server ends their transports right after."""
         affected: dict[LiveParticipant, None] = {}
         gone = list(participants)
         for one in gone:
-            affected |= dict.fromkeys(self._announce_leave(one, reason, cause))
+            affected |= dict.fromkeys(self._announce_leave(one, reason))
         self._subscriptions.refresh(affected)
         for one in gone:
+            self._background.spawn(self._media.remove(one))
+
+    def empty(self, room: LiveRoom) -> None:
+        """Take everybody out without further events: the room is closed or gone."""
+        self._registry.live.pop(room.access.room_id, None)
+        for one in list(room.participants.values()):
+            self.detach(one)
             self._background.spawn(self._media.remove(one))
 
     def tell_excluded(
@@ -130,7 +135,7 @@ class RoomLife:
             timer.cancel()
 
     def _announce_leave(
-        self, participant: LiveParticipant, reason: LeaveReason, cause: Session | None = None
+        self, participant: LiveParticipant, reason: LeaveReason
     ) -> list[LiveParticipant]:
         """Take a participant out, tell the others, and return who watched its streams."""
         room, session = participant.room, participant.session
@@ -146,8 +151,7 @@ class RoomLife:
         if not room.participants:
             if self._registry.live.get(room_id) is room:
                 del self._registry.live[room_id]
-            if reason != "closed":
-                self.close_later(room_id, room.empty_room_ttl)
+            self.close_later(room_id, room.empty_room_ttl)
         else:
             self.epoch_ready(room)
         return affected

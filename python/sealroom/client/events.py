@@ -96,7 +96,7 @@ class ParticipantJoined:
 class ParticipantLeft:
     """Somebody left or was cut off.
 
-    `reason` is "left", "disconnected", "removed" (no member any more), "kicked" or "closed".
+    `reason` is "left", "disconnected", "removed" (no member any more) or "kicked".
     """
 
     room_id: str

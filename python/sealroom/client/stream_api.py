@@ -35,6 +35,7 @@ from sealroom.client.rooms import RoomDirectory
 from sealroom.client.rotation import DEFAULT_GRACE, DEFAULT_SWITCH_WITHIN
 from sealroom.client.subscriber import RemoteTrack
 from sealroom.errors import InvalidArgumentError
+from sealroom.identity import pair_safety_number, room_safety_number
 from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import MediaKind
 from sealroom.protocol import (
@@ -50,6 +51,7 @@ from sealroom.protocol import (
     PublicValue,
     RoomDeleteManyParams,
     RoomDeleteManyResult,
+    RoomKickParams,
     RoomListParams,
     RoomParams,
 )
@@ -292,6 +294,29 @@ class StreamApi:
         """Opens a closed room; if nobody joins, it closes after its time to live."""
         await self._connection.call("room.reopen", RoomParams(room_id=room_id), Empty)
 
+    async def safety_number(self, user_id: str) -> str:
+        """The number to compare with another user of the context, who sees the same one.
+
+        It stands for both keys as the `UserVerifier` believes them.
+
+        Raises:
+            InvalidArgumentError: no other user of the context.
+            MemberKeyMismatchError: the key the Bridge shows now is not the believed one.
+        """
+        connection = self._connection
+        if user_id == connection.user_id:
+            raise InvalidArgumentError("user_id: of another user")
+        identity = (await self._directory.identities([user_id], {}))[user_id]
+        own = connection.identity.public.fingerprint
+        users = {connection.user_id: own, user_id: identity.fingerprint}
+        return pair_safety_number(connection.context_id, users)
+
+    async def room_safety_number(self, room_id: str) -> str:
+        """The number that all members of a room see alike; it changes with its members and keys."""
+        record = (await self._directory.get(room_id)).record
+        members = {one.user_id: one.identity_fingerprint for one in record.members}
+        return room_safety_number(record.context_id, room_id, members)
+
     async def join_stream_room(self, room_id: str) -> None:
         """Joins a room: its events begin, streams can be published and subscribed to.
 
@@ -324,6 +349,14 @@ class StreamApi:
         await self._forget(room_id).close()
         if not self._connection.is_closed:
             await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+
+    async def kick_participant(self, room_id: str, participant_id: str) -> None:
+        """Throws a participant out of a room; who stays a member can join again.
+
+        To keep somebody out, remove the member: `update_stream_room`.
+        """
+        params = RoomKickParams(room_id=room_id, participant_id=participant_id)
+        await self._connection.call("room.kick", params, Empty)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
         """Live participants of a joined room, the caller included."""

@@ -26,6 +26,7 @@ from sealroom.identity.room_pins import (
     RoomPins,
     default_room_pin_file,
 )
+from sealroom.identity.safety_number import pair_safety_number, room_safety_number
 from sealroom.identity.storage import (
     IdentityFileError,
     IdentityFilePermissionsError,
@@ -69,5 +70,7 @@ __all__ = [
     "default_pin_file",
     "default_room_pin_file",
     "format_fingerprint",
+    "pair_safety_number",
+    "room_safety_number",
     "signing_input",
 ]

@@ -168,6 +168,13 @@ class RoomReadyParams(Message, frozen=True):
     epoch: Number
 
 
+class RoomKickParams(Message, frozen=True):
+    """Throws one participant out; its user stays a member."""
+
+    room_id: Id
+    participant_id: Id
+
+
 class RoomResult(Message, frozen=True):
     """One room."""
 

@@ -56,7 +56,10 @@ class RoomDeleted(Message, frozen=True):
 
 
 class RoomClosed(Message, frozen=True):
-    """The room was empty for its time to live, or somebody closed it: nobody can join it."""
+    """The room was empty for its time to live, or somebody closed it: nobody can join it.
+
+    Its participants are out without further events.
+    """
 
     reason: Literal["empty", "closed"]
     user_id: UserId | None  # who closed it

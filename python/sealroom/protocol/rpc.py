@@ -50,6 +50,7 @@ class ErrorCode(IntEnum):
     NOT_JOINED = 1207
     VERSION_CONFLICT = 1208
     NOT_CLOSED = 1209
+    PARTICIPANT_NOT_FOUND = 1210
     STREAM_EXISTS = 1301
     STREAM_NOT_FOUND = 1302
     TRACK_NOT_FOUND = 1303
@@ -84,6 +85,7 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.NOT_JOINED: "Join the room first.",
     ErrorCode.VERSION_CONFLICT: "The room has changed since the version that this one follows.",
     ErrorCode.NOT_CLOSED: "The room is not closed.",
+    ErrorCode.PARTICIPANT_NOT_FOUND: "There is no such participant in the room.",
     ErrorCode.STREAM_EXISTS: "The stream id is taken.",
     ErrorCode.STREAM_NOT_FOUND: "There is no such stream in the room.",
     ErrorCode.TRACK_NOT_FOUND: "There is no such track in the stream.",

@@ -32,7 +32,7 @@ PolicyEntries: TypeAlias = Annotated[
     Meta(max_length=limits.MAX_POLICY_ENTRIES),
 ]
 PublicValue: TypeAlias = str | int | float | bool | None
-LeaveReason: TypeAlias = Literal["left", "disconnected", "removed", "kicked", "closed"]
+LeaveReason: TypeAlias = Literal["left", "disconnected", "removed", "kicked"]
 RoomState: TypeAlias = Literal["created", "open", "closed"]
 TransportRole: TypeAlias = Literal["publisher", "subscriber"]
 
