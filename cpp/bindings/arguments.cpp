@@ -5,9 +5,13 @@
 namespace sealroom::bindings {
 
 rtp::Codec codec_from_name(const std::string& name) {
-  if (name == "vp8") return rtp::Codec::vp8;
   if (name == "opus") return rtp::Codec::opus;
-  raise(Error::unsupported, "codec: '" + name + "' is not supported; choose one of: vp8, opus");
+  if (name == "vp8") return rtp::Codec::vp8;
+  if (name == "vp9") return rtp::Codec::vp9;
+  if (name == "h264") return rtp::Codec::h264;
+  if (name == "av1") return rtp::Codec::av1;
+  raise(Error::unsupported,
+        "codec: '" + name + "' is not supported; choose one of: opus, vp8, vp9, h264, av1");
 }
 
 rtp::ExtensionMap extension_map(const std::map<std::string, int>& ids) {

@@ -16,7 +16,7 @@ namespace sealroom::bindings {
 
 /// Python's words for native values. Each throws InvalidArgumentError (or UnsupportedError) that
 /// names what was wrong.
-rtp::Codec codec_from_name(const std::string& name);  ///< "vp8", "opus"
+rtp::Codec codec_from_name(const std::string& name);  ///< "opus", "vp8", "vp9", "h264", "av1"
 rtp::ExtensionMap extension_map(
     const std::map<std::string, int>& ids);  ///< {"mid": 1, "abs_send_time": 2}
 /// The named back end; without a name $SEALROOM_CRYPTO, else the fastest one.

@@ -130,12 +130,14 @@ class PyMediaSession {
   }
 
   void send_frame(std::uint64_t sender, const py::buffer& data, std::uint32_t rtp_timestamp,
-                  std::optional<int> audio_level, bool voice_activity) {
+                  std::optional<int> audio_level, bool voice_activity,
+                  std::optional<bool> is_key_frame) {
     const ReadBuffer frame(data);
     if (frame.view().empty()) raise(Error::invalid_argument, "data: at least 1 byte");
     session::OutgoingFrame outgoing;
     outgoing.data = frame.view();
     outgoing.timestamp = RtpTimestamp{rtp_timestamp};
+    outgoing.is_key_frame = is_key_frame;
     if (audio_level) {
       if (*audio_level < 0 || *audio_level > 127) {
         raise(Error::invalid_argument, "audio_level: 0 (loudest) to 127 (-dBov, RFC 6464)");
@@ -148,7 +150,9 @@ class PyMediaSession {
       const py::gil_scoped_release release;
       result = host_->send_frame(SenderId{sender}, outgoing);
     }
-    unwrap(result, kUnknownSender);
+    unwrap(result,
+           "sender or data: a known sender and, without protection, a frame of its codec's format "
+           "(h264: Annex B, av1: OBUs)");
   }
 
   std::uint64_t add_receiver(const std::string& mid, std::optional<std::uint32_t> ssrc, int type,
@@ -321,7 +325,11 @@ void bind_session(py::module_& parent) {
            "Ends the track with an RTCP BYE.")
       .def("send_frame", &PyMediaSession::send_frame, "sender"_a, "data"_a, py::kw_only(),
            "rtp_timestamp"_a, "audio_level"_a = py::none(), "voice_activity"_a = false,
+           "is_key_frame"_a = py::none(),
            "Sends an encoded frame; `audio_level` is in -dBov, 0 the loudest, to 127 (RFC 6464).\n"
+           "`is_key_frame` is read from the data where it is None: give it for VP9 and AV1 that "
+           "are\n"
+           "encrypted already.\n"
            "Raises NotReadyError before start or set_sender_key and after close,\n"
            "LimitExceededError above 4 MiB or, for audio, above one packet, KeyExhaustedError.")
       .def("add_receiver", &PyMediaSession::add_receiver, py::kw_only(), "mid"_a = "",

@@ -3,11 +3,9 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "arguments.h"
 #include "buffers.h"
@@ -17,6 +15,7 @@
 #include "sealroom/srtp/packet_header.h"
 #include "sealroom/srtp/receiver.h"
 #include "sealroom/srtp/sender.h"
+#include "srtp_batch.h"
 
 namespace sealroom::bindings {
 namespace {
@@ -24,50 +23,43 @@ namespace {
 namespace py = pybind11;
 using namespace py::literals;
 
-constexpr std::size_t kRtcpIndexSize = 4;
+/// The number of a profile of srtp.Profile: of DTLS-SRTP, or of a suite of RFC 6188.
+srtp::Profile any_profile(int number) {
+  const auto profile = static_cast<srtp::Profile>(number);
+  if (number < 0 || !srtp::profile_parameters(profile)) {
+    raise(Error::unsupported,
+          "profile: " + std::to_string(number) + " is no srtp.Profile of this build");
+  }
+  return profile;
+}
 
-/// Each packet goes through `work`, which may run without the GIL. A packet that is refused does
-/// not stop the others: its exception stands in its place in the list, or without `return_errors`
-/// the first one is raised in the end.
-template <class ResultSize, class Work>
-py::list process_many(const py::list& packets, bool return_errors, ResultSize&& result_size,
-                      Work&& work) {
-  std::deque<ReadBuffer> inputs;
-  std::vector<py::bytes> results;
-  std::vector<MutableByteView> outputs(packets.size());
-  std::vector<std::optional<Error>> errors(packets.size());
-  results.reserve(packets.size());
-  std::size_t bytes = 0;
-  for (const py::handle packet : packets) {
-    if (!py::isinstance<py::buffer>(packet))
-      throw py::type_error("packets: a list of bytes-like objects");
-    const std::size_t i = results.size();
-    if (i == outputs.size()) break;  // the list grew while a buffer was taken
-    const ByteView input = inputs.emplace_back(py::reinterpret_borrow<py::buffer>(packet)).view();
-    bytes += input.size();
-    results.push_back(make_bytes(result_size(input), outputs[i]));
+ByteView checked_mki(ByteView mki) {
+  if (mki.size() > srtp::kMaxMkiSize) {
+    raise(Error::invalid_argument, "mki: 0 to 128 bytes, got " + std::to_string(mki.size()));
   }
-  run_native(bytes, [&] {
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      const Result<std::size_t> done = work(inputs[i].view(), outputs[i]);
-      if (!done) errors[i] = done.error();
-    }
-  });
-  py::list list(results.size());
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    if (errors[i] && !return_errors) raise(*errors[i]);
-    list[i] = errors[i] ? make_exception(*errors[i]) : py::object(std::move(results[i]));
+  return mki;
+}
+
+/// The MKI of a further key: its size is the context's.
+ByteView checked_mki(ByteView mki, std::size_t size) {
+  if (mki.size() != size) {
+    raise(Error::invalid_argument, "mki: " + std::to_string(size) +
+                                       " bytes, as the first one, got " +
+                                       std::to_string(mki.size()));
   }
-  return list;
+  return mki;
 }
 
 class PySender {
  public:
-  PySender(int profile, const py::buffer& master, const std::optional<std::string>& backend)
-      : profile_(srtp_profile(profile)),
+  PySender(int profile, const py::buffer& master, const py::buffer& mki,
+           std::uint64_t max_rtp_packets, std::uint64_t max_rtcp_packets,
+           const std::optional<std::string>& backend)
+      : profile_(any_profile(profile)),
         backend_(backend_from_option(backend)),
-        sender_(create(master)),
-        parameters_(unwrap(srtp::profile_parameters(profile_))) {}
+        sender_(create(master, mki, max_rtp_packets, max_rtcp_packets)),
+        rtp_overhead_(sender_.rtp_overhead()),
+        rtcp_overhead_(sender_.rtcp_overhead()) {}
 
   py::bytes protect_rtp(const py::buffer& packet) {
     const ReadBuffer in(packet);
@@ -80,20 +72,22 @@ class PySender {
     return result;
   }
 
-  py::list protect_rtp_many(const py::list& packets, bool return_errors) {
-    return process_many(
-        packets, return_errors, [&](ByteView in) { return rtp_size(in); },
-        [&](ByteView in, MutableByteView out) {
-          const std::lock_guard lock(mutex_);
-          return seal_rtp(in, out);
-        });
+  py::list protect_rtp_many(const py::object& packets, bool return_errors) {
+    return protect_rtp_list(sender_, mutex_, packets, return_errors);
+  }
+  py::tuple protect_rtp_batch(const py::buffer& data, const py::buffer& sizes) {
+    return bindings::protect_rtp_batch(sender_, mutex_, data, sizes);
+  }
+  std::size_t protect_rtp_batch_into(const py::buffer& data, const py::buffer& sizes,
+                                     const py::buffer& out, const py::buffer& out_sizes) {
+    return bindings::protect_rtp_batch_into(sender_, mutex_, data, sizes, out, out_sizes);
   }
 
   py::bytes protect_rtcp(const py::buffer& packet) {
     const ReadBuffer in(packet);
     const std::size_t size = in.view().size();
     MutableByteView out;
-    py::bytes result = make_bytes(size + parameters_.rtcp_tag_size + kRtcpIndexSize, out);
+    py::bytes result = make_bytes(size + rtcp_overhead_, out);
     std::ranges::copy(in.view(), out.begin());
     unwrap(run_native(size, [&] {
       const std::lock_guard lock(mutex_);
@@ -102,6 +96,19 @@ class PySender {
     return result;
   }
 
+  void set_key(const py::buffer& master, const py::buffer& mki) {
+    const ReadBuffer key(master);
+    const ReadBuffer identifier(mki);
+    const std::size_t mki_size =
+        rtp_overhead_ - unwrap(srtp::profile_parameters(profile_)).rtp_tag_size;
+    checked_mki(identifier.view(), mki_size);
+    const std::lock_guard lock(mutex_);
+    unwrap(sender_.set_key(checked_master("master", profile_, key.view()), identifier.view()));
+  }
+  srtp::KeyUsage key_usage() {
+    const std::lock_guard lock(mutex_);
+    return sender_.key_usage();
+  }
   void remove_stream(std::uint32_t ssrc) {
     const std::lock_guard lock(mutex_);
     sender_.remove_stream(Ssrc{ssrc});
@@ -109,16 +116,24 @@ class PySender {
 
   [[nodiscard]] srtp::Profile profile() const { return profile_; }
   [[nodiscard]] std::string backend() const { return std::string(crypto::backend_name(backend_)); }
+  [[nodiscard]] std::size_t rtp_overhead() const { return rtp_overhead_; }
+  [[nodiscard]] std::size_t rtcp_overhead() const { return rtcp_overhead_; }
 
  private:
-  [[nodiscard]] srtp::Sender create(const py::buffer& master) const {
+  [[nodiscard]] srtp::Sender create(const py::buffer& master, const py::buffer& mki,
+                                    std::uint64_t max_rtp_packets,
+                                    std::uint64_t max_rtcp_packets) const {
     const ReadBuffer key(master);
-    return unwrap(
-        srtp::Sender::create(backend_, profile_, checked_master("master", profile_, key.view())));
+    const ReadBuffer identifier(mki);
+    return unwrap(srtp::Sender::create(backend_, profile_,
+                                       checked_master("master", profile_, key.view()),
+                                       {.max_rtp_packets = max_rtp_packets,
+                                        .max_rtcp_packets = max_rtcp_packets,
+                                        .mki = checked_mki(identifier.view())}));
   }
 
   [[nodiscard]] std::size_t rtp_size(ByteView packet) const {
-    return packet.size() + parameters_.rtp_tag_size;
+    return packet.size() + rtp_overhead_;
   }
 
   Result<std::size_t> seal_rtp(ByteView packet, MutableByteView out) {
@@ -133,17 +148,20 @@ class PySender {
   srtp::Profile profile_;
   crypto::Backend backend_;
   srtp::Sender sender_;
-  srtp::ProfileParameters parameters_;
+  std::size_t rtp_overhead_;  // never change, so they are read without the lock
+  std::size_t rtcp_overhead_;
 };
 
 class PyReceiver {
  public:
   PyReceiver(int profile, const py::buffer& master, std::size_t replay_window,
+             const py::buffer& mki, std::uint64_t max_rtp_packets, std::uint64_t max_rtcp_packets,
              const std::optional<std::string>& backend)
-      : profile_(srtp_profile(profile)),
+      : profile_(any_profile(profile)),
         backend_(backend_from_option(backend)),
-        receiver_(create(master, replay_window)),
-        parameters_(unwrap(srtp::profile_parameters(profile_))) {}
+        receiver_(create(master, replay_window, mki, max_rtp_packets, max_rtcp_packets)),
+        rtp_overhead_(receiver_.rtp_overhead()),
+        rtcp_overhead_(receiver_.rtcp_overhead()) {}
 
   py::bytes unprotect_rtp(const py::buffer& packet) {
     const ReadBuffer in(packet);
@@ -156,20 +174,23 @@ class PyReceiver {
     return result;
   }
 
-  py::list unprotect_rtp_many(const py::list& packets, bool return_errors) {
-    return process_many(
-        packets, return_errors, [&](ByteView in) { return rtp_size(in); },
-        [&](ByteView in, MutableByteView out) {
-          const std::lock_guard lock(mutex_);
-          return receiver_.unprotect_rtp(in, out);
-        });
+  py::list unprotect_rtp_many(const py::object& packets, bool return_errors) {
+    return unprotect_rtp_list(receiver_, mutex_, packets, return_errors);
+  }
+  py::tuple unprotect_rtp_batch(const py::buffer& data, const py::buffer& sizes) {
+    return bindings::unprotect_rtp_batch(receiver_, mutex_, data, sizes);
+  }
+  std::size_t unprotect_rtp_batch_into(const py::buffer& data, const py::buffer& sizes,
+                                       const py::buffer& out, const py::buffer& out_sizes,
+                                       const py::buffer& statuses) {
+    return bindings::unprotect_rtp_batch_into(receiver_, mutex_, data, sizes, out, out_sizes,
+                                              statuses);
   }
 
   py::bytes unprotect_rtcp(const py::buffer& packet) {
     const ReadBuffer in(packet);
     MutableByteView out;
-    py::bytes result =
-        make_bytes(without(in.view(), parameters_.rtcp_tag_size + kRtcpIndexSize), out);
+    py::bytes result = make_bytes(without(in.view(), rtcp_overhead_), out);
     unwrap(run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect_rtcp(in.view(), out);
@@ -177,6 +198,27 @@ class PyReceiver {
     return result;
   }
 
+  void set_key(const py::buffer& master, const py::buffer& mki) {
+    const ReadBuffer key(master);
+    const ReadBuffer identifier(mki);
+    checked_mki(identifier.view(), mki_size());
+    const std::lock_guard lock(mutex_);
+    unwrap(receiver_.set_key(checked_master("master", profile_, key.view()), identifier.view()));
+  }
+  void remove_key(const py::buffer& mki) {
+    const ReadBuffer identifier(mki);
+    const std::lock_guard lock(mutex_);
+    unwrap(receiver_.remove_key(identifier.view()));
+  }
+  srtp::KeyUsage key_usage(const py::buffer& mki) {
+    const ReadBuffer identifier(mki);
+    const std::lock_guard lock(mutex_);
+    return unwrap(receiver_.key_usage(identifier.view()));
+  }
+  std::size_t key_count() {
+    const std::lock_guard lock(mutex_);
+    return receiver_.key_count();
+  }
   std::uint32_t roll_over_counter(std::uint32_t ssrc) {
     const std::lock_guard lock(mutex_);
     return unwrap(receiver_.roll_over_counter(Ssrc{ssrc}));
@@ -197,12 +239,25 @@ class PyReceiver {
   [[nodiscard]] srtp::Profile profile() const { return profile_; }
   [[nodiscard]] std::string backend() const { return std::string(crypto::backend_name(backend_)); }
 
+  [[nodiscard]] std::size_t rtp_overhead() const { return rtp_overhead_; }
+  [[nodiscard]] std::size_t rtcp_overhead() const { return rtcp_overhead_; }
+
  private:
-  [[nodiscard]] srtp::Receiver create(const py::buffer& master, std::size_t replay_window) const {
+  [[nodiscard]] srtp::Receiver create(const py::buffer& master, std::size_t replay_window,
+                                      const py::buffer& mki, std::uint64_t max_rtp_packets,
+                                      std::uint64_t max_rtcp_packets) const {
     const ReadBuffer key(master);
-    return unwrap(srtp::Receiver::create(backend_, profile_,
-                                         checked_master("master", profile_, key.view()),
-                                         {.replay_window = replay_window}));
+    const ReadBuffer identifier(mki);
+    return unwrap(
+        srtp::Receiver::create(backend_, profile_, checked_master("master", profile_, key.view()),
+                               {.replay_window = replay_window,
+                                .max_rtp_packets = max_rtp_packets,
+                                .max_rtcp_packets = max_rtcp_packets,
+                                .mki = checked_mki(identifier.view())}),
+        "replay_window: outside its range of 64 to 32768 packets");
+  }
+  [[nodiscard]] std::size_t mki_size() const {
+    return rtp_overhead_ - unwrap(srtp::profile_parameters(profile_)).rtp_tag_size;
   }
 
   // A packet too short to hold what protection added is the core's to refuse.
@@ -210,41 +265,33 @@ class PyReceiver {
     return packet.size() - std::min(packet.size(), overhead);
   }
   [[nodiscard]] std::size_t rtp_size(ByteView packet) const {
-    return without(packet, parameters_.rtp_tag_size);
+    return without(packet, rtp_overhead_);
   }
 
   std::mutex mutex_;
   srtp::Profile profile_;
   crypto::Backend backend_;
   srtp::Receiver receiver_;
-  srtp::ProfileParameters parameters_;
+  std::size_t rtp_overhead_;  // never change, so they are read without the lock
+  std::size_t rtcp_overhead_;
 };
 
-}  // namespace
-
-void bind_srtp(py::module_& parent) {
-  py::module_ m = parent.def_submodule("srtp", "SRTP and SRTCP (RFC 3711, RFC 7714).");
-  py::native_enum<srtp::Profile>(m, "Profile", "enum.IntEnum")
-      .value("AES128_CM_SHA1_80", srtp::Profile::aes128_cm_sha1_80)
-      .value("AES128_CM_SHA1_32", srtp::Profile::aes128_cm_sha1_32)
-      .value("AEAD_AES_128_GCM", srtp::Profile::aead_aes_128_gcm)
-      .value("AEAD_AES_256_GCM", srtp::Profile::aead_aes_256_gcm)
-      .finalize();
-  m.def(
-      "master_size",
-      [](int profile) {
-        const auto parameters = unwrap(srtp::profile_parameters(srtp_profile(profile)));
-        return py::make_tuple(parameters.key_size, parameters.salt_size);
-      },
-      "profile"_a, "Bytes of master key and of master salt.");
+void bind_sender(py::module_& m) {
   py::class_<PySender>(
       m, "Sender",
-      "Protects the packets of one direction. `master` is master key followed by master salt;\n"
-      "`backend` is a name of crypto.available_backends(). Thread-safe.")
-      .def(py::init<int, const py::buffer&, const std::optional<std::string>&>(), py::kw_only(),
-           "profile"_a, "master"_a, "backend"_a = py::none())
+      "Protects the packets of one direction. `master` is master key followed by master salt. "
+      "With\n"
+      "an `mki` (1 to 128 bytes) every packet carries it. The limits hold for each master key and\n"
+      "are at most the RFC's. `backend` is a name of crypto.available_backends(). Thread-safe.")
+      .def(py::init<int, const py::buffer&, const py::buffer&, std::uint64_t, std::uint64_t,
+                    const std::optional<std::string>&>(),
+           py::kw_only(), "profile"_a, "master"_a, "mki"_a = py::bytes(),
+           "max_rtp_packets"_a = srtp::kMaxRtpPackets, "max_rtcp_packets"_a = srtp::kMaxRtcpPackets,
+           "backend"_a = py::none())
       .def(refuse_construction<PySender>(
-          "Sender(*, profile: int, master: bytes-like, backend: str | None = None)"))
+          "Sender(*, profile: int, master: bytes-like, mki: bytes-like = b'', "
+          "max_rtp_packets: int = 2**48, max_rtcp_packets: int = 2**31, "
+          "backend: str | None = None)"))
       .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
            "The protected packet. A sequence number sent before must come with the same bytes.\n"
            "Raises MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
@@ -252,30 +299,91 @@ void bind_srtp(py::module_& parent) {
            "return_errors"_a = false,
            "As protect_rtp for each packet. A refused packet does not stop the others: its place\n"
            "holds its exception, or without `return_errors` the first one is raised in the end.")
+      .def(
+          "protect_rtp_batch", &PySender::protect_rtp_batch, "data"_a, "sizes"_a,
+          "Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up\n"
+          "to its length: `(data, sizes)` of the protected packets, uint8 and int32. Each is\n"
+          "rtp_overhead bytes longer. Raises TruncatedError or MalformedError, naming the packet,\n"
+          "before any is sealed; LimitExceededError or KeyExhaustedError when it comes to that:\n"
+          "after the remedy the same batch can be protected again.")
+      .def("protect_rtp_batch_into", &PySender::protect_rtp_batch_into, "data"_a, "sizes"_a,
+           "out"_a, "out_sizes"_a,
+           "As protect_rtp_batch, into `out` (uint8, may be longer) and `out_sizes` (int32, as "
+           "many\n"
+           "as `sizes`); `out` shares no memory with `data`. Returns the bytes written. Raises "
+           "also\n"
+           "BufferTooSmallError and InvalidArgumentError, before anything is written.")
       .def("protect_rtcp", &PySender::protect_rtcp, "packet"_a,
            "The protected compound packet, always encrypted. Raises as protect_rtp.")
+      .def("set_key", &PySender::set_key, "master"_a, "mki"_a = py::bytes(),
+           "Re-keying: from now on packets go under this master key. Roll-over counters and "
+           "indices\n"
+           "go on (RFC 3711 section 3.2.1), the key's lifetime begins anew. Never a key used "
+           "before.\n"
+           "Raises InvalidArgumentError if a size is wrong; the old key then stays.")
+      .def("set_key", refuse_call("set_key(master: bytes-like, mki: bytes-like = b'')"))
+      .def("key_usage", &PySender::key_usage, "What is used and what is left of the master key.")
       .def("remove_stream", &PySender::remove_stream, "ssrc"_a,
            "Forgets a stream that will never be sent again under this key.")
+      .def_property_readonly("rtp_overhead", &PySender::rtp_overhead,
+                             "Bytes that protection adds to an RTP packet: tag and MKI.")
+      .def_property_readonly("rtcp_overhead", &PySender::rtcp_overhead,
+                             "Bytes that protection adds to an RTCP packet.")
       .def_property_readonly("profile", &PySender::profile)
       .def_property_readonly("backend", &PySender::backend);
+}
+
+void bind_receiver(py::module_& m) {
   py::class_<PyReceiver>(
       m, "Receiver",
-      "Opens the packets of one direction. `replay_window` is in packets, 64 to 32768. A packet\n"
-      "that is refused changes nothing. Thread-safe.")
-      .def(py::init<int, const py::buffer&, std::size_t, const std::optional<std::string>&>(),
+      "Opens the packets of one direction. `replay_window` is in packets, 64 to 32768. With an\n"
+      "`mki` every packet must carry one of that size, which names its master key; see set_key. A\n"
+      "packet that is refused changes nothing. Thread-safe.")
+      .def(py::init<int, const py::buffer&, std::size_t, const py::buffer&, std::uint64_t,
+                    std::uint64_t, const std::optional<std::string>&>(),
            py::kw_only(), "profile"_a, "master"_a,
-           "replay_window"_a = srtp::ReceiverOptions{}.replay_window, "backend"_a = py::none())
+           "replay_window"_a = srtp::ReceiverOptions{}.replay_window, "mki"_a = py::bytes(),
+           "max_rtp_packets"_a = srtp::kMaxRtpPackets, "max_rtcp_packets"_a = srtp::kMaxRtcpPackets,
+           "backend"_a = py::none())
       .def(refuse_construction<PyReceiver>(
           "Receiver(*, profile: int, master: bytes-like, replay_window: int = 1024, "
+          "mki: bytes-like = b'', max_rtp_packets: int = 2**48, max_rtcp_packets: int = 2**31, "
           "backend: str | None = None)"))
       .def("unprotect_rtp", &PyReceiver::unprotect_rtp, "packet"_a,
            "The packet in clear. Raises AuthenticationError, ReplayError (TooOldError behind the\n"
-           "window), MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
+           "window), MalformedError, KeyNotFoundError (its MKI is of no master key here),\n"
+           "LimitExceededError (4096 streams), KeyExhaustedError.")
       .def("unprotect_rtp_many", &PyReceiver::unprotect_rtp_many, "packets"_a, py::kw_only(),
            "return_errors"_a = false,
            "As unprotect_rtp for each packet; see Sender.protect_rtp_many for refused ones.")
+      .def("unprotect_rtp_batch", &PyReceiver::unprotect_rtp_batch, "data"_a, "sizes"_a,
+           "Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up\n"
+           "to its length: `(data, sizes, statuses)`. Every packet keeps its place, rtp_overhead\n"
+           "bytes shorter; `statuses` (uint8) has its PacketStatus. A refused packet raises "
+           "nothing\n"
+           "and stops no other: its place is zeros. Raises InvalidArgumentError for wrong sizes.")
+      .def("unprotect_rtp_batch_into", &PyReceiver::unprotect_rtp_batch_into, "data"_a, "sizes"_a,
+           "out"_a, "out_sizes"_a, "statuses"_a,
+           "As unprotect_rtp_batch, into `out` (uint8, may be longer), `out_sizes` (int32) and\n"
+           "`statuses` (uint8), both as many as `sizes`; `out` shares no memory with `data`. "
+           "Returns\n"
+           "how many were accepted. Raises BufferTooSmallError and InvalidArgumentError, before\n"
+           "anything is written.")
       .def("unprotect_rtcp", &PyReceiver::unprotect_rtcp, "packet"_a,
            "The compound packet in clear. Raises as unprotect_rtp, and NotEncryptedError.")
+      .def("set_key", &PyReceiver::set_key, "master"_a, "mki"_a = py::bytes(),
+           "Adds a master key, or replaces the one with this MKI (without MKIs: the only one, at\n"
+           "once). Roll-over counters go on, the key's replay windows and lifetime begin anew: "
+           "never\n"
+           "a key that was here before. Raises InvalidArgumentError (sizes), LimitExceededError "
+           "(16\n"
+           "keys); nothing changes then.")
+      .def("set_key", refuse_call("set_key(master: bytes-like, mki: bytes-like = b'')"))
+      .def("remove_key", &PyReceiver::remove_key, "mki"_a,
+           "Forgets a master key. Raises KeyNotFoundError.")
+      .def("key_usage", &PyReceiver::key_usage, "mki"_a = py::bytes(),
+           "What is used and what is left of a master key. Raises KeyNotFoundError.")
+      .def_property_readonly("key_count", &PyReceiver::key_count)
       .def("roll_over_counter", &PyReceiver::roll_over_counter, "ssrc"_a,
            "Wraps of the sequence number so far. Raises UnknownStreamError before the first one.")
       .def("set_roll_over_counter", &PyReceiver::set_roll_over_counter, "ssrc"_a,
@@ -286,8 +394,55 @@ void bind_srtp(py::module_& parent) {
            "Forgets a stream: its old packets would be accepted again.")
       .def_property_readonly("stream_count", &PyReceiver::stream_count,
                              "SSRCs that have authenticated.")
+      .def_property_readonly("rtp_overhead", &PyReceiver::rtp_overhead,
+                             "Bytes that protection adds to an RTP packet: tag and MKI.")
+      .def_property_readonly("rtcp_overhead", &PyReceiver::rtcp_overhead,
+                             "Bytes that protection adds to an RTCP packet.")
       .def_property_readonly("profile", &PyReceiver::profile)
       .def_property_readonly("backend", &PyReceiver::backend);
+}
+
+}  // namespace
+
+void bind_srtp(py::module_& parent) {
+  py::module_ m = parent.def_submodule("srtp", "SRTP and SRTCP (RFC 3711, RFC 7714, RFC 6188).");
+  py::native_enum<srtp::Profile>(m, "Profile", "enum.IntEnum")
+      .value("AES128_CM_SHA1_80", srtp::Profile::aes128_cm_sha1_80)
+      .value("AES128_CM_SHA1_32", srtp::Profile::aes128_cm_sha1_32)
+      .value("AEAD_AES_128_GCM", srtp::Profile::aead_aes_128_gcm)
+      .value("AEAD_AES_256_GCM", srtp::Profile::aead_aes_256_gcm)
+      .value("AES256_CM_SHA1_80", srtp::Profile::aes256_cm_sha1_80)
+      .value("AES256_CM_SHA1_32", srtp::Profile::aes256_cm_sha1_32)
+      .finalize();
+  py::native_enum<PacketStatus>(m, "PacketStatus", "enum.IntEnum")
+      .value("OK", PacketStatus::ok)
+      .value("TRUNCATED", PacketStatus::truncated)
+      .value("MALFORMED", PacketStatus::malformed)
+      .value("AUTHENTICATION_FAILED", PacketStatus::authentication_failed)
+      .value("REPLAYED", PacketStatus::replayed)
+      .value("TOO_OLD", PacketStatus::too_old)
+      .value("UNKNOWN_KEY_ID", PacketStatus::unknown_key_id)
+      .value("KEY_EXHAUSTED", PacketStatus::key_exhausted)
+      .value("LIMIT_EXCEEDED", PacketStatus::limit_exceeded)
+      .value("FAILED", PacketStatus::failed)
+      .finalize();
+  m.def(
+      "master_size",
+      [](int profile) {
+        const auto parameters = unwrap(srtp::profile_parameters(any_profile(profile)));
+        return py::make_tuple(parameters.key_size, parameters.salt_size);
+      },
+      "profile"_a, "Bytes of master key and of master salt.");
+  py::class_<srtp::KeyUsage>(
+      m, "KeyUsage",
+      "Packets that went under a master key, and what is left until its limits (RFC 3711 section\n"
+      "9.2): re-key in time.")
+      .def_readonly("rtp_packets", &srtp::KeyUsage::rtp_packets)
+      .def_readonly("rtcp_packets", &srtp::KeyUsage::rtcp_packets)
+      .def_readonly("remaining_rtp_packets", &srtp::KeyUsage::remaining_rtp_packets)
+      .def_readonly("remaining_rtcp_packets", &srtp::KeyUsage::remaining_rtcp_packets);
+  bind_sender(m);
+  bind_receiver(m);
 }
 
 }  // namespace sealroom::bindings

@@ -36,6 +36,8 @@ const char* class_name(Error error) {
       return "NotReadyError";
     case Error::limit_exceeded:
       return "LimitExceededError";
+    case Error::commitment_mismatch:
+      return "KeyCommitmentError";
     case Error::crypto_failure:
       return "CryptoError";
     case Error::system_error:

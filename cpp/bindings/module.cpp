@@ -9,8 +9,10 @@ namespace sealroom::bindings {
 void bind_errors(py::module_& m);
 void bind_crypto(py::module_& m);
 void bind_sframe(py::module_& m);
+void bind_media_frame(py::module_& m);
 void bind_rtp(py::module_& m);
 void bind_srtp(py::module_& m);
+void bind_jitter(py::module_& m);
 void bind_net(py::module_& m);
 void bind_session(py::module_& m);
 void bind_sfu(py::module_& m);
@@ -24,14 +26,16 @@ PYBIND11_MODULE(_core, m) {
   // A class is bound before the functions that mention it, so that signatures come out typed.
   bind_crypto(m);
   bind_sframe(m);
+  bind_media_frame(m);
   bind_rtp(m);
   bind_srtp(m);
+  bind_jitter(m);
   bind_net(m);
   bind_session(m);
   bind_sfu(m);
   // So that `from sealroom._core.session import MediaSession` works as for a package.
   const py::dict modules = py::module_::import("sys").attr("modules");
-  for (const char* name : {"crypto", "sframe", "rtp", "srtp", "net", "session", "sfu"}) {
+  for (const char* name : {"crypto", "sframe", "rtp", "srtp", "jitter", "net", "session", "sfu"}) {
     modules[py::str(m.attr("__name__").cast<std::string>() + "." + name)] = m.attr(name);
   }
 }

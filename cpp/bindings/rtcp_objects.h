@@ -93,8 +93,12 @@ inline pybind11::object feedback_object(const rtp::RtcpPacketView& packet) {
     return pybind11::cast(PyPictureLossIndication{feedback.sender.value, feedback.media.value});
   }
   if (!is_transport && packet.count_or_format == rtp::kFirFormat) {
-    return pybind11::cast(
-        PyFullIntraRequest{feedback.sender.value, to_numbers(unwrap(rtp::parse_fir(feedback)))});
+    PyFullIntraRequest request{feedback.sender.value, {}};
+    const rtp::FirList list = unwrap(rtp::parse_fir(feedback));
+    for (std::size_t i = 0; i < list.count; ++i) {
+      request.targets.push_back(list.entries[i].ssrc.value);
+    }
+    return pybind11::cast(std::move(request));
   }
   return pybind11::none();
 }

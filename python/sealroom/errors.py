@@ -99,6 +99,12 @@ class LimitExceededError(SealroomError):
     code: ClassVar[str] = "limit_exceeded"
 
 
+class KeyCommitmentError(SealroomError):
+    """The key is not the one that was committed to; get it from whoever made the commitment."""
+
+    code: ClassVar[str] = "commitment_mismatch"
+
+
 class CryptoError(SealroomError):
     """The crypto library refused an operation that it should accept."""
 

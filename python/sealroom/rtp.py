@@ -1,4 +1,4 @@
-"""RTP and RTCP packets and payload formats (RFC 3550, 8285, 4585, 5104, 7741, 7587).
+"""RTP and RTCP packets and payload formats (RFC 3550, 8285, 4585, 5104, 7741, 9628, 6184, 7587).
 
 For tools, tests and pipelines that handle packets themselves; media of a running call stays native.
 
@@ -11,6 +11,18 @@ For tools, tests and pipelines that handle packets themselves; media of a runnin
 >>> parsed = rtp.parse_rtp(packet, {"mid": 1})
 >>> parsed.extensions.mid, rtp.depacketize("opus", parsed.payload).data
 ('0', b'frame')
+
+Frames of "vp8", "vp9", "h264" (Annex B) and "av1" (OBUs) take several packets:
+
+>>> key_frame = bytes.fromhex("00000001 6742c01e 000001 65") + bytes(range(128, 228)) * 25
+>>> payloads = rtp.Packetizer("h264").packetize(key_frame, 1200)
+>>> [len(payload) for payload in payloads]
+[4, 836, 836, 834]
+>>> first = rtp.depacketize("h264", payloads[0])
+>>> first.starts_frame, first.is_key_frame
+(True, True)
+>>> rtp.assemble_frame("h264", payloads)[:13].hex(" ", 4)
+'00 00000167 42c01e00 00000165'
 
 A compound RTCP packet is the bytes of its packets one after the other. Parsers raise
 `sealroom.errors.MalformedError`, writers `sealroom.errors.InvalidArgumentError`.
@@ -30,6 +42,7 @@ from sealroom._core.rtp import (
     RtpPacket,
     SenderReport,
     SourceDescription,
+    assemble_frame,
     depacketize,
     is_rtcp,
     parse_rtcp,
@@ -57,6 +70,7 @@ __all__ = [
     "RtpPacket",
     "SenderReport",
     "SourceDescription",
+    "assemble_frame",
     "depacketize",
     "is_rtcp",
     "parse_rtcp",

@@ -5,33 +5,54 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 SYSTEM_PACKAGES=(python3-venv python3-dev g++ cmake ninja-build libssl-dev libipsec-mb-dev libgtest-dev)
+# Peers that some tests talk to. A test whose peer is missing skips and says so.
+PEER_PACKAGES=(ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
+  gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gst-1.0 gir1.2-gst-plugins-base-1.0)
 VENV=.venv
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
 
-# install_system_packages PACKAGE...: by apt where that is allowed, else the command to run.
-install_system_packages() {
+# missing_packages PACKAGE...: those that are not installed, one to a line.
+missing_packages() {
   command -v dpkg-query >/dev/null || return 0  # not Debian: CMake names what it misses
-  local missing=() package
+  local package
   for package in "$@"; do
     # libipsec-mb exists on x86-64 only; elsewhere the OpenSSL back end does everything.
     [ "$package" = libipsec-mb-dev ] && [ "$(dpkg --print-architecture)" != amd64 ] && continue
-    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
   done
-  [ ${#missing[@]} -eq 0 ] && return 0
+}
+
+# apt_install PACKAGE...: fails where this user may not install.
+apt_install() {
   local as_root=()
   if [ "$(id -u)" -ne 0 ]; then
-    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-      as_root=(sudo)
-    else
-      echo "Missing system packages. Run this, then start again:"
-      echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}"
-      exit 1
-    fi
+    command -v sudo >/dev/null && sudo -n true 2>/dev/null || return 1
+    as_root=(sudo)
   fi
+  "${as_root[@]}" apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# install_system_packages PACKAGE...: by apt where that is allowed, else the command to run.
+install_system_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -eq 0 ] && return 0
   say "Installing system packages: ${missing[*]}"
-  "${as_root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  apt_install "${missing[@]}" && return 0
+  echo "Missing system packages. Run this, then start again:"
+  echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}"
+  exit 1
+}
+
+# install_peer_packages: as above, but goes on without them.
+install_peer_packages() {
+  local missing
+  mapfile -t missing < <(missing_packages "${PEER_PACKAGES[@]}")
+  [ ${#missing[@]} -eq 0 ] && return 0
+  say "Installing peers for interoperability tests: ${missing[*]}"
+  apt_install "${missing[@]}" || echo "Not installed; the tests that need them will skip and say so."
 }
 
 # What was installed stands for these files; a change to one of them means: again.

@@ -43,6 +43,7 @@ void check_feedback(const RtcpPacketView& packet, MutableByteView buffer) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   std::array<std::uint8_t, 4096> buffer{};
+  (void)check_compound(ByteView(data, size));
   RtcpReader reader(ByteView(data, size));
   RtcpPacketView packet;
   while (reader.next(packet)) {
@@ -69,6 +70,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     const auto bye = Bye::parse(packet);
     if (bye.ok()) require(bye.value().count == packet.count_or_format);
+    SdesReader sdes(packet);
+    std::size_t text = 0;
+    for (SdesItem item; sdes.next(item);) text += 2 + item.text.size();
+    require(text <= packet.body.size());
     check_feedback(packet, buffer);
   }
   return 0;

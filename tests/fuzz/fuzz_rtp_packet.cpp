@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   // What was read can be written, and reads the same again.
   const HeaderExtensions extensions = read_extensions(view, map);
-  std::array<std::uint8_t, 256> out{};
+  std::array<std::uint8_t, 512> out{};
   const auto written = write_header(view.header(), extensions, map, out);
   require(written.ok() && written.value() == header_size(extensions, map));
   const auto again = RtpPacketView::parse(ByteView(out).first(written.value()));
@@ -48,5 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(same.abs_send_time == extensions.abs_send_time);
   require(same.transport_sequence_number == extensions.transport_sequence_number);
   require(same.audio_level.has_value() == extensions.audio_level.has_value());
+  require(same.video_orientation.has_value() == extensions.video_orientation.has_value());
+  require(same.dependency_descriptor.size() == extensions.dependency_descriptor.size());
   return 0;
 }

@@ -6,6 +6,7 @@ import random
 import struct
 from collections.abc import Callable
 
+import numpy as np
 import pylibsrtp
 import pytest
 
@@ -66,7 +67,12 @@ def rtp_packet(rng: random.Random, number: int, ssrc: int) -> bytes:
     header += rng.randbytes(4 * csrcs)
     if extension is not None:
         header += struct.pack("!HH", 0xBEDE, extension) + rng.randbytes(4 * extension)
-    return header + rng.randbytes(rng.choice((0, 1, 15, 16, 17, 160, rng.randrange(1200))))
+    payload = rng.randbytes(rng.choice((0, 1, 15, 16, 17, 160, rng.randrange(1200))))
+    if rng.random() < 0.2:  # padded: SRTP encrypts the count like the rest
+        padding = rng.randrange(1, 5)
+        header = bytes([header[0] | 0x20]) + header[1:]
+        payload += bytes(padding - 1) + bytes([padding])
+    return header + payload
 
 
 def rtcp_packet(rng: random.Random, ssrc: int) -> bytes:
@@ -87,10 +93,18 @@ def verdict(open_packet: Callable[[bytes], bytes], packet: bytes) -> bytes | str
         return open_packet(packet)
     except ReplayError:
         return "replay"
-    except (AuthenticationError, MalformedError):
+    except AuthenticationError:
         return "damaged"
+    except MalformedError:
+        return "malformed"
     except pylibsrtp.Error as error:
         return "replay" if "replay" in str(error) else "damaged"
+
+
+def agree(ours: bytes | str, theirs: bytes | str) -> bool:
+    """The same bytes or the same refusal; libsrtp looks at the window before it has read a whole
+    header, so that a packet broken there may be a replay to it first."""
+    return ours == theirs or (ours == "malformed" and theirs in ("damaged", "replay"))
 
 
 def test_rtp_is_sealed_byte_for_byte_alike(
@@ -159,9 +173,41 @@ def test_disturbed_rtp_gets_the_verdicts_of_libsrtp(
     # Some packets come so late that they fall behind the window of their stream.
     for packet in disturb(rng, sealed, 3 * 2 * WINDOW):
         expected = verdict(theirs.unprotect, packet)
-        assert verdict(ours.unprotect_rtp, packet) == expected
+        assert agree(verdict(ours.unprotect_rtp, packet), expected)
         verdicts.add(expected if isinstance(expected, str) else "opened")
     assert verdicts == {"opened", "replay", "damaged"}
+
+
+def test_batches_of_disturbed_rtp_get_the_verdicts_of_libsrtp(
+    profile: srtp.Profile, master: bytes, backend: str, rng: random.Random
+) -> None:
+    theirs_out = libsrtp_session(profile, master, outbound=True)
+    sealed = [theirs_out.protect(packet) for packet in stream(rng, 6000)]
+    ours = srtp.Receiver(profile=profile, master=master, replay_window=WINDOW, backend=backend)
+    theirs = libsrtp_session(profile, master, outbound=False)
+    arrivals = disturb(rng, sealed, 3 * 2 * WINDOW)
+    status = srtp.PacketStatus
+    words = {
+        status.AUTHENTICATION_FAILED: "damaged",
+        status.TRUNCATED: "malformed",
+        status.MALFORMED: "malformed",
+        status.REPLAYED: "replay",
+        status.TOO_OLD: "replay",
+    }
+    seen = set()
+    while arrivals:
+        batch = [arrivals.pop(0) for _ in range(min(len(arrivals), rng.randrange(1, 130)))]
+        data = np.frombuffer(b"".join(batch), np.uint8)
+        opened, sizes, statuses = ours.unprotect_rtp_batch(
+            data, np.array([len(packet) for packet in batch], np.int32)
+        )
+        ends = np.cumsum(sizes)
+        for i, packet in enumerate(batch):
+            expected = verdict(theirs.unprotect, packet)
+            plain = bytes(opened[ends[i] - sizes[i] : ends[i]])
+            assert agree(words.get(status(statuses[i]), plain), expected)
+            seen.add(status(statuses[i]))
+    assert {status.OK, status.REPLAYED, status.AUTHENTICATION_FAILED} <= seen
 
 
 def test_disturbed_rtcp_gets_the_verdicts_of_libsrtp(
@@ -175,7 +221,8 @@ def test_disturbed_rtcp_gets_the_verdicts_of_libsrtp(
     theirs = libsrtp_session(profile, master, outbound=False)
     for packet in disturb(rng, sealed, 3 * 2 * 128):
         if packet[flag_at] & 0x80:
-            assert verdict(ours.unprotect_rtcp, packet) == verdict(theirs.unprotect_rtcp, packet)
+            expected = verdict(theirs.unprotect_rtcp, packet)
+            assert agree(verdict(ours.unprotect_rtcp, packet), expected)
 
 
 def test_retransmission_across_the_wrap_is_byte_identical_and_as_libsrtp_does_it(

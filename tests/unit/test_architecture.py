@@ -15,6 +15,7 @@ CPP_LAYERS: dict[str, set[str]] = {
     "base": set(),
     "crypto": {"base"},
     "sframe": {"base", "crypto"},
+    "privmx": {"base", "crypto"},
     "rtp": {"base"},
     "srtp": {"base", "crypto", "rtp"},
     "jitter": {"base", "rtp"},
@@ -158,5 +159,5 @@ def test_every_python_package_is_named_here() -> None:
         for path in base.iterdir()
         if path.suffix == ".py" or (path.is_dir() and any(path.rglob("*.py")))
     }
-    thin = {"__init__", "__main__", "rtp", "sframe", "srtp"}  # re-exports of _core
+    thin = {"__init__", "__main__", "jitter", "rtp", "sframe", "srtp"}  # re-exports of _core
     assert found - thin == set(PYTHON_PACKAGES) | PYTHON_PROGRAMS

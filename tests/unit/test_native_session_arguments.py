@@ -51,11 +51,11 @@ def start_twice(session: MediaSession) -> None:
     [
         (lambda s: add_sender(s, payload_type=128), errors.InvalidArgumentError, "payload_type"),
         (lambda s: add_sender(s, payload_type=-1), errors.InvalidArgumentError, "payload_type"),
-        (lambda s: add_sender(s, codec="vp9"), errors.UnsupportedError, "codec: 'vp9'"),
+        (lambda s: add_sender(s, codec="vp7"), errors.UnsupportedError, "codec: 'vp7'"),
         (lambda s: add_sender(s, mid="m" * 17), errors.InvalidArgumentError, "mid"),
         (lambda s: [add_sender(s), add_sender(s)], errors.InvalidArgumentError, "ssrc"),
         (lambda s: add_receiver(s, mid="m" * 17), errors.InvalidArgumentError, "mid"),
-        (lambda s: add_receiver(s, codec="h264"), errors.UnsupportedError, "codec: 'h264'"),
+        (lambda s: add_receiver(s, codec="h263"), errors.UnsupportedError, "codec: 'h263'"),
         (
             lambda s: [add_receiver(s, ssrc=5), add_receiver(s, ssrc=5)],
             errors.InvalidArgumentError,

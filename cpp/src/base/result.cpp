@@ -28,6 +28,8 @@ constexpr std::array kDescriptions{
                 "the key has reached its limit: install a new key"},
     Description{Error::not_ready, "not_ready", "keys or route are not installed yet"},
     Description{Error::limit_exceeded, "limit_exceeded", "a stated limit is reached"},
+    Description{Error::commitment_mismatch, "commitment_mismatch",
+                "the key is not the one that was committed to"},
     Description{Error::crypto_failure, "crypto_failure",
                 "the crypto library refused the operation"},
     Description{Error::system_error, "system_error", "a system call failed"},

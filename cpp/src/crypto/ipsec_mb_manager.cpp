@@ -1,6 +1,7 @@
 #include "ipsec_mb_manager.h"
 
 #include <memory>
+#include <new>
 
 #include "ipsec_mb_backend.h"
 
@@ -43,6 +44,11 @@ IMB_MGR* thread_cipher_manager() {
 IMB_MGR* thread_hmac_manager() {
   thread_local const Manager manager = make_manager(Table::sse);
   return manager.get();
+}
+
+BurstSpace* thread_burst_space() {
+  thread_local const std::unique_ptr<BurstSpace> space(new (std::nothrow) BurstSpace);
+  return space.get();
 }
 
 bool has_sha_extensions() {

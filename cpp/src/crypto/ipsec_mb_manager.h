@@ -2,6 +2,10 @@
 
 #include <intel-ipsec-mb.h>
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
 namespace sealroom::crypto::ipsec_mb {
 
 /// A manager is 200 kB of function table, job queue and lanes, so keys do not own one.
@@ -18,6 +22,22 @@ namespace sealroom::crypto::ipsec_mb {
 /// The same for HMAC of one message at a time: the SHA-NI lanes of the SSE table are 3 to 4 times
 /// as fast there as the 16 lanes of AVX-512, which want 16 messages.
 [[nodiscard]] IMB_MGR* thread_hmac_manager();
+
+inline constexpr std::size_t kMaxBurst = 64;
+/// A job reads one piece of memory. Parts of at most a datagram are copied together; beyond that
+/// the copy costs more than the job saves.
+inline constexpr std::size_t kMaxGatheredSize = 2048;
+inline constexpr std::size_t kMaxLaneDigestSize = 32;
+
+/// Room for the jobs of one batch, 150 kB.
+struct BurstSpace {
+  std::array<IMB_JOB, kMaxBurst> jobs{};
+  alignas(16) std::array<std::array<std::uint8_t, kMaxLaneDigestSize>, kMaxBurst> digests{};
+  std::array<std::array<std::uint8_t, kMaxGatheredSize>, kMaxBurst> gathered{};
+};
+
+/// This thread's; made and freed as its managers are. Null when out of memory.
+[[nodiscard]] BurstSpace* thread_burst_space();
 
 [[nodiscard]] bool has_sha_extensions();
 

@@ -28,6 +28,14 @@ class OpensslAesCtr final : public AesCtr {
     return failed(Error::crypto_failure);
   }
 
+  Result<void> crypt_many(std::span<const CtrMessage> messages) override {
+    for (const CtrMessage& message : messages) {
+      auto done = crypt(message.initial_counter, message.in, message.out);
+      if (!done) return done;
+    }
+    return {};
+  }
+
  private:
   CipherContext context_;
 };

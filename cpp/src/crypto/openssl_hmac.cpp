@@ -92,6 +92,14 @@ class OpensslHmac final : public Hmac {
     return {};
   }
 
+  Result<void> compute_many(std::span<const MacMessage> messages) override {
+    for (const MacMessage& message : messages) {
+      auto done = compute({message.data, message.suffix}, message.out);
+      if (!done) return done;
+    }
+    return {};
+  }
+
  private:
   typename Hash::State inner_;
   typename Hash::State outer_;

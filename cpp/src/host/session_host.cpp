@@ -1,5 +1,6 @@
 #include "sealroom/host/session_host.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sealroom::host {
@@ -55,16 +56,54 @@ void SessionHost::handle_timer(TimePoint now) {
   const std::lock_guard lock(mutex_);
   armed_at_ = kNever;
   if (closed_) return;
-  session_.handle_timeout(now, net::IoThread::ntp_now());
+  if (session_.next_timeout() <= now) session_.handle_timeout(now, net::IoThread::ntp_now());
   finish(now);
+}
+
+void SessionHost::set_pacing_rate(std::uint64_t rate) {
+  const std::lock_guard lock(mutex_);
+  if (rate != 0 && pacer_) {
+    pacer_->set_rate(rate);
+  } else if (rate != 0) {
+    net::PacerConfig config;
+    config.rate = rate;
+    pacer_.emplace(config);
+  } else if (pacer_) {
+    DatagramBatch::Run run;
+    while (!closed_ && pacer_->take(run)) port_.send(run.data, run.segment_size);
+    pacer_.reset();
+  }
+  finish(net::IoThread::now());
+}
+
+net::PacerStatistics SessionHost::pacer_statistics() {
+  const std::lock_guard lock(mutex_);
+  return pacer_ ? pacer_->statistics() : net::PacerStatistics{};
+}
+
+void SessionHost::transmit(TimePoint now) {
+  DatagramBatch::Run run;
+  if (!pacer_) {
+    while (session_.poll_transmit(run)) port_.send(run.data, run.segment_size);
+    return;
+  }
+  DatagramBatch::Run paced;
+  while (session_.poll_transmit(run)) {
+    while (!run.data.empty()) {
+      run.data = run.data.subspan(pacer_->push(run, now));
+      if (run.data.empty()) break;
+      while (pacer_->poll(paced, now)) port_.send(paced.data, paced.segment_size);
+    }
+  }
+  while (pacer_->poll(paced, now)) port_.send(paced.data, paced.segment_size);
 }
 
 void SessionHost::finish(TimePoint now) {
   if (closed_) return;
-  DatagramBatch::Run run;
-  while (session_.poll_transmit(run)) port_.send(run.data, run.segment_size);
+  transmit(now);
   if (session_.has_event(now)) notifier_.signal();
-  const TimePoint next = session_.next_timeout();
+  TimePoint next = session_.next_timeout();
+  if (pacer_) next = std::min(next, pacer_->next_timeout());
   if (next != armed_at_) {
     armed_at_ = next;
     io_thread_.arm(timer_, next);

@@ -30,7 +30,8 @@ DelayTracker::DelayTracker(std::uint32_t clock_rate, Duration min_target, Durati
 void DelayTracker::packet_received(RtpTimestamp timestamp, TimePoint now) {
   const Duration delay = relative_delay(timestamp, now);
   add_to_histogram(std::min(static_cast<std::size_t>(delay / kBucketWidth), kBuckets - 1));
-  Duration target = kBucketWidth * static_cast<Duration::rep>(quantile_ + 1);
+  minimum_ = kBucketWidth * static_cast<Duration::rep>(quantile_ + 1);
+  Duration target = minimum_;
   if (packets_ < kStartPackets) {
     ++packets_;
     target = std::max(target, kStartTarget);
@@ -48,8 +49,11 @@ Duration DelayTracker::relative_delay(RtpTimestamp timestamp, TimePoint now) {
   if (packets_ == 0 || transit - base > kTimelineBreak || base - transit > kTimelineBreak) {
     fastest_ = fastest_before_ = transit;
     window_start_ = now;
+    drift_.restart();
+    drift_.packet_received(transit, now);
     return Duration::zero();
   }
+  drift_.packet_received(transit, now);
   if (now - window_start_ >= kWindow) {
     fastest_before_ = now - window_start_ < 2 * kWindow ? fastest_ : transit;
     window_start_ = now;

@@ -30,7 +30,6 @@ FrameCursor::Progress FrameCursor::advance(const PacketStore& store) {
     ++next;
     if (is_padding && !packet->marker) continue;
     last = packet->sequence;
-    bytes += packet->size;
     earliest_arrival = std::min(earliest_arrival, packet->arrival);
     latest_arrival = std::max(latest_arrival, packet->arrival);
     if (packet->marker) return Progress::complete;

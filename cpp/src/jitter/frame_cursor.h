@@ -26,7 +26,6 @@ struct FrameCursor {
   std::int64_t first =
       0;  ///< first packet with payload; it and those below are meaningful once is_open
   std::int64_t last = 0;
-  std::size_t bytes = 0;
   RtpTimestamp timestamp{};
   TimePoint earliest_arrival{};
   TimePoint latest_arrival{};

@@ -8,12 +8,16 @@ namespace {
 // Below this a retry overtakes the answer: the other end batches and paces, whatever the path
 // takes.
 constexpr Duration kMinRetry = std::chrono::milliseconds(10);
+constexpr Duration kRetryMargin = std::chrono::milliseconds(10);
+constexpr Duration kReorderTime = std::chrono::milliseconds(20);
+constexpr std::size_t kMinAnswers = 8;
 
 }  // namespace
 
 NackGenerator::NackGenerator(NackConfig config) : config_(config) {
   config_.max_packets = std::max<std::size_t>(config_.max_packets, 1);
   config_.retry = std::max(config_.retry, kMinRetry);
+  retry_ = config_.retry;
 }
 
 NackGenerator::Arrival NackGenerator::packet_received(std::int64_t sequence, TimePoint now) {
@@ -41,6 +45,7 @@ NackGenerator::Arrival NackGenerator::packet_received(std::int64_t sequence, Tim
   Entry* entry = find(sequence);
   if (entry == nullptr) return Arrival::unexpected;
   const bool was_asked_for = entry->tries > 0;
+  if (was_asked_for) note_answer(now - entry->first_asked);
   settle(*entry);
   drop_settled_front();
   return was_asked_for ? Arrival::recovered : Arrival::reordered;
@@ -105,7 +110,8 @@ std::size_t NackGenerator::take(TimePoint now, std::span<std::uint16_t> out) {
     out[count++] = static_cast<std::uint16_t>(entry.sequence);
     if (entry.is_pending) --pending_;
     entry.is_pending = false;
-    entry.due = now + config_.retry;
+    if (entry.tries == 0) entry.first_asked = now;
+    entry.due = now + retry_;
     ++entry.tries;
   }
   requested_ += count;
@@ -118,7 +124,20 @@ bool NackGenerator::is_waiting_for(std::int64_t sequence) const {
 }
 
 void NackGenerator::set_round_trip_time(Duration round_trip_time) {
-  config_.retry = std::max(round_trip_time, kMinRetry);
+  follows_answers_ = false;
+  retry_ = std::max(round_trip_time, kMinRetry);
+}
+
+// What comes within the time that reordering takes says nothing.
+void NackGenerator::note_answer(Duration delay) {
+  if (!follows_answers_ || delay <= std::max(config_.reorder_wait, kReorderTime)) return;
+  answers_[answer_count_++ % kAnswers] = delay;
+  if (answer_count_ < kMinAnswers) return;
+  std::array<Duration, kAnswers> sorted = answers_;
+  const auto count = static_cast<std::ptrdiff_t>(std::min(answer_count_, kAnswers));
+  const auto middle = sorted.begin() + count / 2;
+  std::nth_element(sorted.begin(), middle, sorted.begin() + count);
+  retry_ = std::min(*middle + kRetryMargin, config_.retry);
 }
 
 NackGenerator::Entry* NackGenerator::find(std::int64_t sequence) {

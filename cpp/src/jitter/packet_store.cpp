@@ -4,40 +4,53 @@
 
 namespace sealroom::jitter {
 
-StoredPacket& PacketStore::put(std::int64_t sequence, ByteView payload) {
+StoredPacket& PacketStore::put_without_payload(std::int64_t sequence, std::size_t size) {
   while (entries_[index(sequence)].is_held) grow_entries();
   StoredPacket& entry = entries_[index(sequence)];
   entry.sequence = sequence;
-  entry.size = static_cast<std::uint16_t>(payload.size());
+  entry.size = static_cast<std::uint16_t>(size);
+  entry.has_cell = false;
   entry.is_held = true;
   entry.was_used = true;
-  if (!payload.empty()) {
-    if (free_cells_.empty()) grow_cells();
-    entry.cell = free_cells_.back();
-    free_cells_.pop_back();
-    std::memcpy(cell(entry.cell), payload.data(), payload.size());
-  }
   ++packets_;
-  bytes_ += payload.size();
+  bytes_ += size;
   return entry;
 }
 
+void PacketStore::fill(StoredPacket& packet, ByteView payload) {
+  if (payload.empty()) return;
+  if (free_cells_.empty()) grow_cells();
+  packet.cell = free_cells_.back();
+  packet.has_cell = true;
+  free_cells_.pop_back();
+  std::memcpy(cell(packet.cell), payload.data(), payload.size());
+}
+
+void PacketStore::empty(std::int64_t sequence) {
+  if (StoredPacket* entry = find(sequence)) free_cell(*entry);
+}
+
 void PacketStore::release(std::int64_t sequence) {
-  StoredPacket& entry = entries_[index(sequence)];
-  if (!entry.is_held || entry.sequence != sequence) return;
-  if (entry.size > 0) free_cells_.push_back(entry.cell);
-  entry.is_held = false;
+  StoredPacket* entry = find(sequence);
+  if (entry == nullptr) return;
+  free_cell(*entry);
+  entry->is_held = false;
   --packets_;
-  bytes_ -= entry.size;
+  bytes_ -= entry->size;
 }
 
 void PacketStore::clear() {
   for (StoredPacket& entry : entries_) {
-    if (entry.is_held && entry.size > 0) free_cells_.push_back(entry.cell);
+    if (entry.is_held) free_cell(entry);
     entry = StoredPacket();
   }
   packets_ = 0;
   bytes_ = 0;
+}
+
+void PacketStore::free_cell(StoredPacket& entry) {
+  if (entry.has_cell) free_cells_.push_back(entry.cell);
+  entry.has_cell = false;
 }
 
 // Places that differ modulo the old size differ modulo twice that size, so nothing collides on the

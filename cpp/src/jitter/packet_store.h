@@ -15,6 +15,7 @@ struct StoredPacket {
   RtpTimestamp timestamp{};
   std::uint32_t cell = 0;
   std::uint16_t size = 0;
+  bool has_cell = false;
   bool is_held = false;  ///< false: released, kept only to know a duplicate
   bool was_used = false;
   bool marker = false;
@@ -30,6 +31,10 @@ class PacketStore {
  public:
   static constexpr std::size_t kMaxPayload = 1500;
 
+  [[nodiscard]] StoredPacket* find(std::int64_t sequence) {
+    StoredPacket& entry = entries_[index(sequence)];
+    return entry.is_held && entry.sequence == sequence ? &entry : nullptr;
+  }
   /// The held packet, or null.
   [[nodiscard]] const StoredPacket* find(std::int64_t sequence) const {
     const StoredPacket& entry = entries_[index(sequence)];
@@ -41,11 +46,21 @@ class PacketStore {
     return entry.was_used && entry.sequence == sequence;
   }
   [[nodiscard]] ByteView payload(const StoredPacket& packet) const {
-    return packet.size == 0 ? ByteView() : ByteView(cell(packet.cell), packet.size);
+    return packet.has_cell ? ByteView(cell(packet.cell), packet.size) : ByteView();
   }
 
   /// Takes the place of a packet that is not held. `payload` is copied, at most kMaxPayload bytes.
-  StoredPacket& put(std::int64_t sequence, ByteView payload);
+  StoredPacket& put(std::int64_t sequence, ByteView payload) {
+    StoredPacket& entry = put_without_payload(sequence, payload.size());
+    fill(entry, payload);
+    return entry;
+  }
+  /// The same for a payload that goes elsewhere; it counts in bytes() nevertheless.
+  StoredPacket& put_without_payload(std::int64_t sequence, std::size_t size);
+  /// Gives a packet that was put without it its payload, of the size told then.
+  void fill(StoredPacket& packet, ByteView payload);
+  /// Takes the payload away from a packet that stays.
+  void empty(std::int64_t sequence);
   void release(std::int64_t sequence);
   void clear();
 
@@ -62,6 +77,7 @@ class PacketStore {
   [[nodiscard]] std::uint8_t* cell(std::uint32_t number) const {
     return chunks_[number / kCellsPerChunk].get() + (number % kCellsPerChunk) * kMaxPayload;
   }
+  void free_cell(StoredPacket& entry);
   void grow_entries();
   void grow_cells();
 

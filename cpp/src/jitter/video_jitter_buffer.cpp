@@ -30,6 +30,7 @@ bool VideoJitterBuffer::pop(VideoFrame& frame) { return state_->pop(frame); }
 
 std::size_t VideoJitterBuffer::take_nacks(TimePoint now, std::span<std::uint16_t> out) {
   const std::size_t count = state_->nacks.take(now, out);
+  if (count > 0) ++state_->statistics.nack_count;
   state_->update_statistics();
   return count;
 }

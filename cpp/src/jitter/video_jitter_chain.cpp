@@ -7,11 +7,11 @@
 
 namespace sealroom::jitter {
 
-void VideoJitterBuffer::State::advance_main() {
-  FrameCursor::Progress progress = main_.advance(store_);
+void VideoJitterBuffer::State::advance_main(TimePoint now) {
+  FrameCursor::Progress progress = assemble();
   while (progress == FrameCursor::Progress::complete) {
-    push_ready(main_);
-    progress = main_.advance(store_);
+    push_ready(main_, now);
+    progress = assemble();
   }
   if (!main_.is_open && main_.next > main_.begin) {  // padding between frames
     release(main_.begin, main_.next);
@@ -20,20 +20,76 @@ void VideoJitterBuffer::State::advance_main() {
   std::size_t passed = 0;
   while (passed < candidate_count_ && candidates_[passed].begin < main_.next) ++passed;
   remove_candidates(0, passed);
-  if (progress == FrameCursor::Progress::broken || is_hopeless(main_.next)) lose_chain();
+  if (progress == FrameCursor::Progress::broken || is_hopeless(main_.next)) lose_chain(now);
 }
 
-void VideoJitterBuffer::State::push_ready(const FrameCursor& frame) {
+FrameCursor::Progress VideoJitterBuffer::State::assemble() {
+  const std::int64_t first = main_.next;
+  const FrameCursor::Progress progress = main_.advance(store_);
+  append(first, main_.next);
+  return progress;
+}
+
+void VideoJitterBuffer::State::append(std::int64_t first, std::int64_t end) {
+  if (assembly_.empty() && assembly_.capacity() < usual_size_) assembly_.reserve(usual_size_);
+  for (; first < end; ++first) {
+    ByteView payload = incoming_;
+    if (first == incoming_sequence_) {
+      incoming_sequence_ = kNone;
+    } else {
+      payload = store_.payload(*store_.find(first));
+    }
+    assembly_.insert(assembly_.end(), payload.begin(), payload.end());
+    store_.empty(first);
+  }
+}
+
+void VideoJitterBuffer::State::push_ready(const FrameCursor& frame, TimePoint now) {
+  usual_size_ = assembly_.size();
+  count_ready(frame, now);
   const std::int64_t next = frame.next;
-  ready_.push_back(frame);
+  ready_.push_back({frame, std::move(assembly_)});
+  assembly_ = std::move(spare_);
+  assembly_.clear();
+  spare_ = Bytes();
   main_ = FrameCursor(next);
   floor_ = next;
 }
 
-void VideoJitterBuffer::State::lose_chain() {
+void VideoJitterBuffer::State::count_ready(const FrameCursor& frame, TimePoint now) {
+  ++statistics.frames_received;
+  if (frame.is_key_frame) ++statistics.key_frames_received;
+  if (frame.last > frame.first) {
+    ++statistics.frames_assembled_from_multiple_packets;
+    statistics.total_assembly_time += frame.latest_arrival - frame.earliest_arrival;
+  }
+  ++statistics.jitter_buffer_emitted_count;
+  statistics.jitter_buffer_delay += now - frame.earliest_arrival;
+  count_freeze(now);
+}
+
+// webrtc-stats calls a frame that comes max(3 d, d + 150 ms) after the one before a freeze, d being
+// the mean duration of the last 30 frames.
+void VideoJitterBuffer::State::count_freeze(TimePoint now) {
+  constexpr Duration kFreezeOffset = std::chrono::milliseconds(150);
+  constexpr Duration::rep kFrames = 30;
+  if (last_ready_ != TimePoint::min()) {
+    const Duration interval = now - last_ready_;
+    if (mean_interval_ == Duration::zero()) mean_interval_ = interval;
+    if (interval >= std::max(3 * mean_interval_, mean_interval_ + kFreezeOffset)) {
+      ++statistics.freeze_count;
+      statistics.total_freezes_duration += interval;
+    }
+    mean_interval_ += (interval - mean_interval_) / kFrames;
+  }
+  last_ready_ = now;
+}
+
+void VideoJitterBuffer::State::lose_chain(TimePoint now) {
   in_chain_ = false;
+  assembly_.clear();
   drop_until(main_.next);
-  advance_all_candidates();
+  advance_all_candidates(now);
 }
 
 void VideoJitterBuffer::State::add_candidate(std::int64_t sequence, RtpTimestamp timestamp) {
@@ -63,23 +119,24 @@ void VideoJitterBuffer::State::advance_candidates_at(std::int64_t sequence, Time
       continue;
     }
     candidate_progress_ = now;
-    const Candidate result = try_candidate(i);
+    const Candidate result = try_candidate(i, now);
     if (result == Candidate::started_chain) return;
     if (result == Candidate::waits) ++i;
   }
 }
 
-void VideoJitterBuffer::State::advance_all_candidates() {
+void VideoJitterBuffer::State::advance_all_candidates(TimePoint now) {
   std::size_t i = 0;
   while (i < candidate_count_) {
-    const Candidate result = try_candidate(i);
+    const Candidate result = try_candidate(i, now);
     if (result == Candidate::started_chain) return;
     if (result == Candidate::waits) ++i;
   }
   if (candidate_count_ > 0) drop_until(candidates_[0].begin);
 }
 
-VideoJitterBuffer::State::Candidate VideoJitterBuffer::State::try_candidate(std::size_t index) {
+VideoJitterBuffer::State::Candidate VideoJitterBuffer::State::try_candidate(std::size_t index,
+                                                                            TimePoint now) {
   const FrameCursor::Progress progress = candidates_[index].advance(store_);
   if (progress == FrameCursor::Progress::complete) {
     const FrameCursor frame = candidates_[index];
@@ -88,8 +145,9 @@ VideoJitterBuffer::State::Candidate VideoJitterBuffer::State::try_candidate(std:
     in_chain_ = true;
     is_fresh_ = false;
     request_is_pending_ = false;
-    push_ready(frame);
-    advance_main();
+    append(frame.begin, frame.next);
+    push_ready(frame, now);
+    advance_main(now);
     return Candidate::started_chain;
   }
   if (progress == FrameCursor::Progress::broken || is_hopeless(candidates_[index].next)) {

@@ -33,6 +33,7 @@ VideoJitterBuffer::State::State(VideoJitterConfig given)
       line_(static_cast<std::int64_t>(config.max_packets)) {}
 
 void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) {
+  latest_ = now;
   ++statistics.packets_received;
   std::int64_t sequence = 0;
   const SequenceLine::Verdict verdict = packet.payload.size() > kMaxPayload
@@ -52,7 +53,9 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
     ++statistics.packets_discarded;
     return;
   }
-  StoredPacket& stored = store_.put(sequence, packet.payload);
+  const bool is_in_turn = in_chain_ && sequence == main_.next;
+  StoredPacket& stored = is_in_turn ? store_.put_without_payload(sequence, packet.payload.size())
+                                    : store_.put(sequence, packet.payload);
   stored.arrival = now;
   stored.timestamp = packet.timestamp;
   stored.marker = packet.marker;
@@ -67,7 +70,15 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
       packet.starts_frame && packet.is_key_frame && !packet.payload.empty();
   if (may_start_chain) add_candidate(sequence, packet.timestamp);
   if (in_chain_) {
-    if (sequence == main_.next || nacks.given_up() != given_up_before) advance_main();
+    if (is_in_turn) {
+      incoming_sequence_ = sequence;
+      incoming_ = packet.payload;
+    }
+    if (is_in_turn || nacks.given_up() != given_up_before) advance_main(now);
+    if (incoming_sequence_ != kNone) {  // it did not continue the frame
+      incoming_sequence_ = kNone;
+      if (StoredPacket* kept = store_.find(sequence)) store_.fill(*kept, packet.payload);
+    }
   } else {
     advance_candidates_at(sequence, now);
     if (!in_chain_) forget_outdated(now);
@@ -75,13 +86,14 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
 }
 
 void VideoJitterBuffer::State::handle_timeout(TimePoint now) {
+  latest_ = now;
   const std::uint64_t given_up_before = nacks.given_up();
   nacks.handle_timeout(now);
   if (nacks.given_up() != given_up_before) {
     if (in_chain_) {
-      advance_main();
+      advance_main(now);
     } else {
-      advance_all_candidates();
+      advance_all_candidates(now);
     }
   }
   if (now >= key_frame_request_due()) request_is_pending_ = true;
@@ -94,13 +106,10 @@ TimePoint VideoJitterBuffer::State::next_timeout() const {
 
 bool VideoJitterBuffer::State::pop(VideoFrame& frame) {
   if (ready_.empty()) return false;
-  const FrameCursor& source = ready_.front();
-  frame.data.clear();
-  frame.data.reserve(source.bytes);
-  for (std::int64_t sequence = source.first; sequence <= source.last; ++sequence) {
-    const ByteView payload = store_.payload(*store_.find(sequence));
-    frame.data.insert(frame.data.end(), payload.begin(), payload.end());
-  }
+  const FrameCursor& source = ready_.front().cursor;
+  frame.data.swap(ready_.front().data);
+  if (spare_.capacity() < ready_.front().data.capacity()) spare_.swap(ready_.front().data);
+  ready_.front().data = Bytes();
   frame.timestamp = source.timestamp;
   frame.first_sequence_number = static_cast<std::uint16_t>(source.first);
   frame.last_sequence_number = static_cast<std::uint16_t>(source.last);
@@ -132,9 +141,17 @@ bool VideoJitterBuffer::State::take_key_frame_request(TimePoint now) {
 }
 
 void VideoJitterBuffer::State::require_key_frame() {
-  if (drop_ready_until_key_frame()) return;
+  while (!ready_.empty() && !ready_.front().cursor.is_key_frame) drop_ready_front();
+  if (!ready_.empty()) return;
   const bool key_frame_is_next = main_.is_open && main_.is_key_frame;
-  if (in_chain_ && !key_frame_is_next) lose_chain();
+  if (in_chain_ && !key_frame_is_next) lose_chain(latest_);
+}
+
+void VideoJitterBuffer::State::drop_ready_front() {
+  release(ready_.front().cursor.begin, ready_.front().cursor.next);
+  ready_.front().data = Bytes();
+  ready_.pop_front();
+  ++statistics.frames_dropped;
 }
 
 void VideoJitterBuffer::State::update_statistics() {
@@ -154,17 +171,14 @@ bool VideoJitterBuffer::State::may_begin_at(std::int64_t sequence) const {
 
 void VideoJitterBuffer::State::restart(std::int64_t sequence) {
   if (started_) {
-    while (!ready_.empty()) {
-      release(ready_.front().begin, ready_.front().next);
-      ready_.pop_front();
-      ++statistics.frames_dropped;
-    }
+    while (!ready_.empty()) drop_ready_front();
     drop_until(nacks.newest() + 1);
   }
   store_.clear();
   nacks.restart();
   candidate_count_ = 0;
   in_chain_ = false;
+  assembly_.clear();
   started_ = true;
   is_fresh_ = true;
   floor_ = sequence;
@@ -184,12 +198,10 @@ bool VideoJitterBuffer::State::drop_oldest() {
   const std::size_t packets_before = store_.packets();
   bool dropped = true;
   if (!ready_.empty()) {
-    release(ready_.front().begin, ready_.front().next);
-    ready_.pop_front();
-    ++statistics.frames_dropped;
+    drop_ready_front();
     require_key_frame();
   } else if (in_chain_) {
-    lose_chain();
+    lose_chain(latest_);
   } else if (candidate_count_ > 1) {
     remove_candidates(0, 1);
     drop_until(candidates_[0].begin);
@@ -200,15 +212,6 @@ bool VideoJitterBuffer::State::drop_oldest() {
   }
   statistics.packets_discarded += packets_before - store_.packets();
   return dropped;
-}
-
-bool VideoJitterBuffer::State::drop_ready_until_key_frame() {
-  while (!ready_.empty() && !ready_.front().is_key_frame) {
-    release(ready_.front().begin, ready_.front().next);
-    ready_.pop_front();
-    ++statistics.frames_dropped;
-  }
-  return !ready_.empty();
 }
 
 }  // namespace sealroom::jitter

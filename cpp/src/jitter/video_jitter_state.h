@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 
 #include "frame_cursor.h"
 #include "packet_store.h"
@@ -14,11 +15,14 @@ namespace sealroom::jitter {
 /// Two states. In the chain, `main_` assembles the frame behind the last complete one and a hole in
 /// it is waited for. Without it (at the start, and once a hole is given up) the key frames seen so
 /// far are assembled side by side, the first one whole begins a new chain, and everything before it
-/// goes. What is complete stays in the store until pop():
+/// goes. What is complete stays until pop():
 ///
 ///   begin() ... ready frames ... | floor_ ... packets not in a complete frame ... newest
 ///
-/// The span from begin() to newest never exceeds max_packets.
+/// The span from begin() to newest never exceeds max_packets. In the chain a payload is copied
+/// once, straight into the frame that `main_` assembles; only what came ahead of its turn lies in
+/// the store meanwhile. The store's entries stay until the frame leaves: they count packets and
+/// bytes.
 struct VideoJitterBuffer::State {
   explicit State(VideoJitterConfig given);
 
@@ -35,14 +39,20 @@ struct VideoJitterBuffer::State {
   NackGenerator nacks;
 
  private:
+  static constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
   // A stream whose first packets were overtaken begins this much before the first that came.
   static constexpr std::int64_t kStartReordering = 32;
   // More key frames than this are not underway at once; the oldest is forgotten, not what can still
   // be shown.
   static constexpr std::size_t kMaxCandidates = 8;
 
+  struct ReadyFrame {
+    FrameCursor cursor;
+    Bytes data;
+  };
+
   [[nodiscard]] std::int64_t begin() const {
-    return ready_.empty() ? floor_ : ready_.front().begin;
+    return ready_.empty() ? floor_ : ready_.front().cursor.begin;
   }
   [[nodiscard]] bool is_hopeless(std::int64_t sequence) const;
   [[nodiscard]] TimePoint key_frame_request_due() const;
@@ -51,18 +61,22 @@ struct VideoJitterBuffer::State {
   [[nodiscard]] bool may_begin_at(std::int64_t sequence) const;
   bool make_room(std::int64_t sequence, std::size_t size);
   bool drop_oldest();
-  bool drop_ready_until_key_frame();
 
-  void advance_main();
-  void push_ready(const FrameCursor& frame);
-  void lose_chain();
+  void advance_main(TimePoint now);
+  FrameCursor::Progress assemble();
+  void append(std::int64_t first, std::int64_t end);
+  void push_ready(const FrameCursor& frame, TimePoint now);
+  void count_ready(const FrameCursor& frame, TimePoint now);
+  void count_freeze(TimePoint now);
+  void drop_ready_front();
+  void lose_chain(TimePoint now);
 
   void add_candidate(std::int64_t sequence, RtpTimestamp timestamp);
   void remove_candidates(std::size_t first, std::size_t count);
   void advance_candidates_at(std::int64_t sequence, TimePoint now);
-  void advance_all_candidates();
+  void advance_all_candidates(TimePoint now);
   enum class Candidate : std::uint8_t { waits, removed, started_chain };
-  Candidate try_candidate(std::size_t index);
+  Candidate try_candidate(std::size_t index, TimePoint now);
   void forget_outdated(TimePoint now);
 
   void release(std::int64_t first, std::int64_t end);
@@ -70,9 +84,14 @@ struct VideoJitterBuffer::State {
 
   PacketStore store_;
   SequenceLine line_;
-  RingQueue<FrameCursor> ready_;
+  RingQueue<ReadyFrame> ready_;
   std::int64_t floor_ = 0;
-  FrameCursor main_;  ///< of the chain
+  FrameCursor main_;                        ///< of the chain
+  Bytes assembly_;                          ///< what main_ has passed of its frame
+  Bytes spare_;                             ///< a frame's memory that came back with pop()
+  std::size_t usual_size_ = 0;              ///< of the last frame
+  std::int64_t incoming_sequence_ = kNone;  ///< the packet whose payload is not in the store
+  ByteView incoming_;
   bool in_chain_ = false;
   bool started_ = false;
   bool is_fresh_ = false;  ///< nothing left since the (re)start
@@ -84,6 +103,10 @@ struct VideoJitterBuffer::State {
 
   TimePoint last_request_ = TimePoint::min();
   bool request_is_pending_ = false;
+
+  TimePoint latest_{};  ///< time that was told
+  TimePoint last_ready_ = TimePoint::min();
+  Duration mean_interval_{};  ///< between frames, smoothed
 
   RtpTimestamp last_dropped_timestamp_{};
   bool has_dropped_ = false;

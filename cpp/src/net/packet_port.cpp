@@ -15,6 +15,8 @@ void add(SocketCounters& sum, const SocketCounters& part) {
   sum.datagrams_sent += part.datagrams_sent;
   sum.bytes_sent += part.bytes_sent;
   sum.send_errors += part.send_errors;
+  sum.send_buffer_full += part.send_buffer_full;
+  sum.send_too_large += part.send_too_large;
   sum.kernel_receive_drops += part.kernel_receive_drops;
 }
 
@@ -32,8 +34,8 @@ PacketPort::PacketPort(IoThread& io_thread, MediaSink& sink, EventNotifier& noti
 
 PacketPort::~PacketPort() { detach(); }
 
-Result<void> PacketPort::attach(int file_descriptor) {
-  Result<UdpSocket> adopted = UdpSocket::adopt(file_descriptor);
+Result<void> PacketPort::attach(int file_descriptor, const SocketOptions& options) {
+  Result<UdpSocket> adopted = UdpSocket::adopt(file_descriptor, options);
   if (!adopted) return adopted.error();
   auto socket = std::make_unique<UdpSocket>(std::move(adopted).value());
 
@@ -105,7 +107,10 @@ std::vector<Bytes> PacketPort::take_outgoing() {
 PortCounters PacketPort::counters() const {
   const std::lock_guard lock(mutex_);
   PortCounters result = counters_;
-  if (socket_ != nullptr) add(result.socket, socket_->counters());
+  if (socket_ != nullptr) {
+    add(result.socket, socket_->counters());
+    result.properties = socket_->properties();
+  }
   return result;
 }
 

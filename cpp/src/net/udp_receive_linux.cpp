@@ -64,6 +64,26 @@ struct ReceiveBatch::State {
   std::vector<MutableByteView> views;
 };
 
+namespace {
+
+// As recvmmsg, also where it is not to be used.
+int receive_messages(const UdpSocket::State& socket, std::span<mmsghdr> messages) {
+  if (socket.properties.message_batches) {
+    return ::recvmmsg(socket.fd, messages.data(), static_cast<unsigned>(messages.size()),
+                      MSG_DONTWAIT, nullptr);
+  }
+  int count = 0;
+  for (mmsghdr& message : messages) {
+    const ssize_t size = ::recvmsg(socket.fd, &message.msg_hdr, MSG_DONTWAIT);
+    if (size < 0) return count > 0 ? count : -1;
+    message.msg_len = static_cast<unsigned>(size);
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
 ReceiveBatch::ReceiveBatch() : state_(std::make_unique<State>()) {}
 ReceiveBatch::~ReceiveBatch() = default;
 
@@ -75,8 +95,7 @@ bool ReceiveBatch::receive(UdpSocket& socket) {
     message.msg_hdr.msg_controllen = kControlSize;
     message.msg_hdr.msg_flags = 0;
   }
-  const int received =
-      ::recvmmsg(counted.fd, batch.messages.data(), kMessages, MSG_DONTWAIT, nullptr);
+  const int received = receive_messages(counted, batch.messages);
   // Reading takes a pending ICMP error off the socket, so whatever is not "empty" is tried again.
   if (received < 0) return errno != EAGAIN && errno != EWOULDBLOCK && errno != EBADF;
 

@@ -46,8 +46,29 @@ int send_offloaded(int fd, ByteView data, std::uint16_t segment_size) {
   }
 }
 
+// Datagram by datagram, for kernels (or sandboxes) without sendmmsg.
+void send_one_by_one(UdpSocket::State& socket, ByteView data, std::size_t segment_size) {
+  while (!data.empty()) {
+    const ByteView datagram = data.first(std::min(segment_size, data.size()));
+    data = data.subspan(datagram.size());
+    int error = 0;
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      const ssize_t sent =
+          ::send(socket.fd, datagram.data(), datagram.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      error = sent >= 0 ? 0 : errno;
+      if (!is_stale_error(error)) break;
+    }
+    if (error == 0) {
+      socket.count_sent(1, datagram.size());
+    } else {
+      socket.count_refused(1, error);
+    }
+  }
+}
+
 // At most kMaxSegments datagrams through sendmmsg.
 void send_separately(UdpSocket::State& socket, ByteView data, std::size_t segment_size) {
+  if (!socket.properties.message_batches) return send_one_by_one(socket, data, segment_size);
   std::array<iovec, kMaxSegments> vectors;
   std::array<mmsghdr, kMaxSegments> messages;
   std::size_t count = 0;
@@ -73,10 +94,10 @@ void send_separately(UdpSocket::State& socket, ByteView data, std::size_t segmen
     } else if (!retried && is_stale_error(errno)) {
       retried = true;
     } else if (errno == EAGAIN || errno == ENOBUFS) {
-      socket.send_errors.fetch_add(count - next, std::memory_order_relaxed);
+      socket.count_refused(count - next, errno);
       return;
     } else {
-      socket.send_errors.fetch_add(1, std::memory_order_relaxed);
+      socket.count_refused(1, errno);
       ++next;
       retried = false;
     }
@@ -104,19 +125,24 @@ void send_segments(UdpSocket::State& socket, ByteView data, std::size_t segment_
       socket.segmentation_offload.store(false, std::memory_order_relaxed);
       send_separately(socket, part, segment_size);
     } else {
-      socket.send_errors.fetch_add(datagrams, std::memory_order_relaxed);
+      socket.count_refused(datagrams, error);
     }
   }
 }
 
-void enable_offloads(UdpSocket::State& socket) {
+void enable_offloads(UdpSocket::State& socket, const SocketOptions& options) {
+  SocketProperties& properties = socket.properties;
+  properties.message_batches = options.message_batches;
   int segment_size = 0;
   socklen_t size = sizeof segment_size;
-  socket.segmentation_offload =
+  properties.segmentation_offload =
+      options.segmentation_offload &&
       ::getsockopt(socket.fd, SOL_UDP, UDP_SEGMENT, &segment_size, &size) == 0;
+  socket.segmentation_offload = properties.segmentation_offload;
   const int on = 1;
-  // Refused by kernels before 5.0 (GRO); the receive path copes with either answer.
-  (void)::setsockopt(socket.fd, SOL_UDP, UDP_GRO, &on, sizeof on);
+  const int gro = options.receive_offload ? 1 : 0;  // the one who opened it may have switched it on
+  properties.receive_offload =
+      ::setsockopt(socket.fd, SOL_UDP, UDP_GRO, &gro, sizeof gro) == 0 && options.receive_offload;
   (void)::setsockopt(socket.fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
 }
 

@@ -20,11 +20,11 @@ void send_segments(UdpSocket::State& socket, ByteView data, std::size_t segment_
     if (sent) {
       socket.count_sent(1, datagram.size());
     } else {
-      socket.send_errors.fetch_add(1, std::memory_order_relaxed);
+      socket.count_refused(1, errno);
     }
   }
 }
 
-void enable_offloads(UdpSocket::State&) {}
+void enable_offloads(UdpSocket::State&, const SocketOptions&) {}
 
 }  // namespace sealroom::net

@@ -5,21 +5,47 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <string_view>
 
 #include "udp_socket_state.h"
 
 namespace sealroom::net {
 namespace {
 
-constexpr int kBufferSize = 4 << 20;
-
-// A key frame for many subscribers leaves in one burst, so the default of about 200 KiB drops. The
-// FORCE options lift the system-wide cap for privileged processes; others get what the cap allows.
-void size_buffer(int fd, int option, [[maybe_unused]] int force_option) {
+// The FORCE option lifts the system-wide cap for privileged processes; others get what the cap
+// allows. Returns what the kernel then says it is.
+std::size_t size_buffer(int fd, int option, [[maybe_unused]] int force_option, std::size_t asked) {
+  // Half of what an int holds, as Linux doubles it.
+  const int wanted = static_cast<int>(std::min<std::size_t>(asked, INT_MAX / 2));
 #if defined(__linux__)
-  if (::setsockopt(fd, SOL_SOCKET, force_option, &kBufferSize, sizeof kBufferSize) == 0) return;
+  if (::setsockopt(fd, SOL_SOCKET, force_option, &wanted, sizeof wanted) != 0)
 #endif
-  (void)::setsockopt(fd, SOL_SOCKET, option, &kBufferSize, sizeof kBufferSize);
+    (void)::setsockopt(fd, SOL_SOCKET, option, &wanted, sizeof wanted);
+  int got = 0;
+  socklen_t size = sizeof got;
+  if (::getsockopt(fd, SOL_SOCKET, option, &got, &size) != 0 || got < 0) return 0;
+#if defined(__linux__)
+  got /= 2;  // socket(7): doubled for the kernel's own bookkeeping
+#endif
+  return static_cast<std::size_t>(got);
+}
+
+void size_buffers(UdpSocket::State& socket, const SocketOptions& options) {
+#if defined(__linux__)
+  constexpr int kForceReceive = SO_RCVBUFFORCE;
+  constexpr int kForceSend = SO_SNDBUFFORCE;
+#else
+  constexpr int kForceReceive = 0;
+  constexpr int kForceSend = 0;
+#endif
+  SocketProperties& properties = socket.properties;
+  properties.receive_buffer_asked = options.receive_buffer;
+  properties.receive_buffer =
+      size_buffer(socket.fd, SO_RCVBUF, kForceReceive, options.receive_buffer);
+  properties.send_buffer_asked = options.send_buffer;
+  properties.send_buffer = size_buffer(socket.fd, SO_SNDBUF, kForceSend, options.send_buffer);
 }
 
 Result<void> check_and_prepare(int fd) {
@@ -35,17 +61,41 @@ Result<void> check_and_prepare(int fd) {
   }
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return Error::system_error;
-#if defined(__linux__)
-  size_buffer(fd, SO_RCVBUF, SO_RCVBUFFORCE);
-  size_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE);
-#else
-  size_buffer(fd, SO_RCVBUF, 0);
-  size_buffer(fd, SO_SNDBUF, 0);
-#endif
   return {};
 }
 
 }  // namespace
+
+SocketOptions SocketOptions::from_environment() {
+  SocketOptions options;
+  const char* const disabled = std::getenv("SEALROOM_IO_DISABLE");
+  if (disabled == nullptr) return options;
+  std::string_view rest = disabled;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    const std::string_view name = rest.substr(0, end);
+    if (name == "gso") options.segmentation_offload = false;
+    if (name == "gro") options.receive_offload = false;
+    if (name == "mmsg") options.message_batches = false;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return options;
+}
+
+const IoCapabilities& io_capabilities() {
+  static const IoCapabilities capabilities = [] {
+    IoCapabilities result;
+    const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0) return result;
+    UdpSocket::State probe(fd);
+    enable_offloads(probe, {});
+    result.segmentation_offload = probe.properties.segmentation_offload;
+    result.receive_offload = probe.properties.receive_offload;
+    result.message_batches = probe.properties.message_batches;
+    return result;
+  }();
+  return capabilities;
+}
 
 UdpSocket::State::~State() { ::close(fd); }
 
@@ -54,11 +104,12 @@ UdpSocket::UdpSocket(UdpSocket&&) noexcept = default;
 UdpSocket& UdpSocket::operator=(UdpSocket&&) noexcept = default;
 UdpSocket::~UdpSocket() = default;
 
-Result<UdpSocket> UdpSocket::adopt(int file_descriptor) {
+Result<UdpSocket> UdpSocket::adopt(int file_descriptor, const SocketOptions& options) {
   if (file_descriptor < 0) return Error::invalid_argument;
   auto state = std::make_unique<State>(file_descriptor);
   if (const Result<void> ready = check_and_prepare(file_descriptor); !ready) return ready.error();
-  enable_offloads(*state);
+  size_buffers(*state, options);
+  enable_offloads(*state, options);
   return UdpSocket(std::move(state));
 }
 
@@ -76,16 +127,16 @@ SocketCounters UdpSocket::counters() const {
   counters.datagrams_sent = state_->datagrams_sent.load(std::memory_order_relaxed);
   counters.bytes_sent = state_->bytes_sent.load(std::memory_order_relaxed);
   counters.send_errors = state_->send_errors.load(std::memory_order_relaxed);
+  counters.send_buffer_full = state_->send_buffer_full.load(std::memory_order_relaxed);
+  counters.send_too_large = state_->send_too_large.load(std::memory_order_relaxed);
   counters.kernel_receive_drops = state_->kernel_receive_drops.load(std::memory_order_relaxed);
   return counters;
 }
 
-bool UdpSocket::uses_segmentation_offload() const {
-  return state_->segmentation_offload.load(std::memory_order_relaxed);
-}
-
-void UdpSocket::disable_segmentation_offload() {
-  state_->segmentation_offload.store(false, std::memory_order_relaxed);
+SocketProperties UdpSocket::properties() const {
+  SocketProperties properties = state_->properties;
+  properties.segmentation_offload = state_->segmentation_offload.load(std::memory_order_relaxed);
+  return properties;
 }
 
 }  // namespace sealroom::net

@@ -11,6 +11,10 @@ namespace {
 constexpr std::size_t kMaxTextSize = 16;
 constexpr std::uint16_t kTwoByteExtensionProfile = 0x1000;
 constexpr std::uint8_t kMaxOneByteId = 14;
+constexpr std::size_t kMaxOneByteSize = 16;
+constexpr std::size_t kMaxTwoByteSize = 255;
+constexpr std::uint8_t kBackCameraBit = 0x08;
+constexpr std::uint8_t kFlipBit = 0x04;
 
 std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -43,6 +47,17 @@ void read_element(ExtensionType type, ByteView value, HeaderExtensions& extensio
             AudioLevel{(byte & 0x80) != 0, static_cast<std::uint8_t>(byte & 0x7F)};
       }
       return;
+    case ExtensionType::video_orientation:
+      if (value.size() == 1) {
+        const std::uint8_t byte = reader.u8();
+        extensions.video_orientation =
+            VideoOrientation{(byte & kBackCameraBit) != 0, (byte & kFlipBit) != 0,
+                             static_cast<std::uint16_t>((byte & 3) * 90)};
+      }
+      return;
+    case ExtensionType::dependency_descriptor:
+      extensions.dependency_descriptor = value;
+      return;
   }
 }
 
@@ -70,7 +85,7 @@ Plan make_plan(const HeaderExtensions& extensions, const ExtensionMap& map) {
     plan.sizes[static_cast<std::size_t>(type)] = size;
     ++plan.elements;
     plan.value_bytes += size;
-    plan.two_byte = plan.two_byte || id > kMaxOneByteId;
+    plan.two_byte = plan.two_byte || id > kMaxOneByteId || size > kMaxOneByteSize;
   };
   add(ExtensionType::mid, extensions.mid.size());
   add(ExtensionType::rid, extensions.rid.size());
@@ -78,15 +93,22 @@ Plan make_plan(const HeaderExtensions& extensions, const ExtensionMap& map) {
   add(ExtensionType::abs_send_time, extensions.abs_send_time ? 3 : 0);
   add(ExtensionType::transport_sequence_number, extensions.transport_sequence_number ? 2 : 0);
   add(ExtensionType::audio_level, extensions.audio_level ? 1 : 0);
+  add(ExtensionType::video_orientation, extensions.video_orientation ? 1 : 0);
+  add(ExtensionType::dependency_descriptor, extensions.dependency_descriptor.size());
   return plan;
 }
+
+bool is_right_angle(std::uint16_t degrees) { return degrees % 90 == 0 && degrees < 360; }
 
 bool is_valid(const RtpHeader& header, const HeaderExtensions& extensions) {
   const auto text_fits = [](std::string_view text) { return text.size() <= kMaxTextSize; };
   return header.payload_type.value <= 127 && text_fits(extensions.mid) &&
          text_fits(extensions.rid) && text_fits(extensions.repaired_rid) &&
          extensions.abs_send_time.value_or(0) <= 0xFFFFFF &&
-         (!extensions.audio_level || extensions.audio_level->level <= 127);
+         (!extensions.audio_level || extensions.audio_level->level <= 127) &&
+         (!extensions.video_orientation ||
+          is_right_angle(extensions.video_orientation->rotation)) &&
+         extensions.dependency_descriptor.size() <= kMaxTwoByteSize;
 }
 
 void write_value(ExtensionType type, const HeaderExtensions& extensions, ByteWriter& writer) {
@@ -104,6 +126,13 @@ void write_value(ExtensionType type, const HeaderExtensions& extensions, ByteWri
     case ExtensionType::audio_level:
       return writer.u8(static_cast<std::uint8_t>(
           (extensions.audio_level->voice_activity ? 0x80 : 0) | extensions.audio_level->level));
+    case ExtensionType::video_orientation:
+      return writer.u8(static_cast<std::uint8_t>(
+          (extensions.video_orientation->back_camera ? kBackCameraBit : 0) |
+          (extensions.video_orientation->flip ? kFlipBit : 0) |
+          extensions.video_orientation->rotation / 90));
+    case ExtensionType::dependency_descriptor:
+      return writer.bytes(extensions.dependency_descriptor);
   }
 }
 
@@ -123,6 +152,11 @@ std::string_view extension_uri(ExtensionType type) {
       return "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
     case ExtensionType::audio_level:
       return "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+    case ExtensionType::video_orientation:
+      return "urn:3gpp:video-orientation";
+    case ExtensionType::dependency_descriptor:
+      return "https://aomediacodec.github.io/av1-rtp-spec/"
+             "#dependency-descriptor-rtp-header-extension";
   }
   return {};
 }

@@ -8,13 +8,6 @@ namespace {
 /// RFC 7587 section 4.2: one Opus packet is the whole payload, without a descriptor.
 class OpusPacketizer final : public Packetizer {
  public:
-  Result<std::size_t> start(ByteView frame, std::size_t max_payload) override {
-    frame_ = {};
-    if (frame.empty() || frame.size() > max_payload) return Error::invalid_argument;
-    frame_ = frame;
-    return std::size_t{1};
-  }
-
   Result<std::size_t> write_next(MutableByteView out) override {
     if (frame_.empty()) return Error::invalid_argument;
     if (out.size() < frame_.size()) return Error::buffer_too_small;
@@ -25,6 +18,14 @@ class OpusPacketizer final : public Packetizer {
   }
 
  private:
+  Result<std::size_t> start_frame(ByteView frame, std::size_t max_payload,
+                                  const FrameInfo& /*info*/) override {
+    frame_ = {};
+    if (frame.empty() || frame.size() > max_payload) return Error::invalid_argument;
+    frame_ = frame;
+    return std::size_t{1};
+  }
+
   ByteView frame_;
 };
 

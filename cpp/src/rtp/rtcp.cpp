@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kRtcpHeaderSize = 4;
 constexpr std::uint8_t kCnameItem = 1;
+constexpr std::uint32_t kRembIdentifier = 0x52454D42;  // "REMB"
 
 std::int32_t sign_extend_24(std::uint32_t value) {
   return static_cast<std::int32_t>(value << 8) >> 8;
@@ -31,6 +32,10 @@ Result<ReportBlocks> read_blocks(ByteReader& reader, std::uint8_t count) {
   }
   if (!reader.ok()) return Error::truncated;
   return reports;
+}
+
+std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 bool append(NackList& list, std::uint16_t sequence_number) {
@@ -59,6 +64,19 @@ bool RtcpReader::next(RtcpPacketView& packet) {
   packet = {static_cast<RtcpType>(type), static_cast<std::uint8_t>(first & 0x1F), body};
   rest_ = reader.rest();
   return true;
+}
+
+Result<void> check_compound(ByteView compound) {
+  constexpr std::uint8_t kPaddingBit = 0x20;
+  RtcpReader reader(compound);
+  RtcpPacketView packet;
+  if (!reader.next(packet) || (compound[0] & kPaddingBit) != 0) return Error::malformed;
+  if (packet.type != RtcpType::sender_report && packet.type != RtcpType::receiver_report) {
+    return Error::malformed;
+  }
+  while (reader.next(packet)) continue;
+  if (!reader.ok()) return Error::malformed;
+  return {};
 }
 
 Result<SenderReport> SenderReport::parse(const RtcpPacketView& packet) {
@@ -98,11 +116,38 @@ Result<SourceDescription> SourceDescription::parse(const RtcpPacketView& packet)
     if (item == 0) break;  // also what a failed read gives
     const ByteView text = reader.bytes(reader.u8());
     if (item == kCnameItem && description.cname.empty()) {
-      description.cname = {reinterpret_cast<const char*>(text.data()), text.size()};
+      description.cname = as_text(text);
     }
   }
   if (!reader.ok()) return Error::truncated;
   return description;
+}
+
+SdesReader::SdesReader(const RtcpPacketView& packet) : reader_(packet.body) {
+  if (packet.type == RtcpType::source_description) chunks_ = packet.count_or_format;
+}
+
+bool SdesReader::next(SdesItem& item) {
+  while (reader_.ok()) {
+    if (!in_chunk_) {
+      if (chunks_ == 0) return false;
+      --chunks_;
+      ssrc_ = Ssrc{reader_.u32()};
+      in_chunk_ = reader_.ok();
+      continue;
+    }
+    const std::uint8_t type = reader_.u8();
+    if (type == 0) {  // also what a failed read gives
+      in_chunk_ = false;
+      if (reader_.position() % 4 != 0) reader_.skip(4 - reader_.position() % 4);
+      continue;
+    }
+    const ByteView text = reader_.bytes(reader_.u8());
+    if (!reader_.ok()) return false;
+    item = {ssrc_, static_cast<SdesType>(type), as_text(text)};
+    return true;
+  }
+  return false;
 }
 
 Result<Bye> Bye::parse(const RtcpPacketView& packet) {
@@ -111,6 +156,7 @@ Result<Bye> Bye::parse(const RtcpPacketView& packet) {
   ByteReader reader(packet.body);
   Bye bye;
   while (bye.count < packet.count_or_format) bye.sources[bye.count++] = Ssrc{reader.u32()};
+  if (reader.ok() && reader.remaining() > 0) bye.reason = as_text(reader.bytes(reader.u8()));
   if (!reader.ok()) return Error::truncated;
   return bye;
 }
@@ -145,17 +191,37 @@ Result<NackList> parse_nack(const Feedback& feedback) {
   return list;
 }
 
-Result<Bye> parse_fir(const Feedback& feedback) {
+Result<FirList> parse_fir(const Feedback& feedback) {
+  constexpr std::size_t kEntrySize = 8;
   const ByteView entries = feedback.control_information;
-  if (entries.empty() || entries.size() % 8 != 0) return Error::malformed;
+  if (entries.empty() || entries.size() % kEntrySize != 0) return Error::malformed;
   ByteReader reader(entries);
-  Bye targets;
-  const std::size_t count = std::min(entries.size() / 8, kMaxReportBlocks);
-  while (targets.count < count) {
-    targets.sources[targets.count++] = Ssrc{reader.u32()};
-    reader.skip(4);  // command sequence number, reserved
+  FirList list;
+  const std::size_t count = std::min(entries.size() / kEntrySize, list.entries.size());
+  while (list.count < count) {
+    FirEntry& entry = list.entries[list.count++];
+    entry.ssrc = Ssrc{reader.u32()};
+    entry.command_sequence_number = reader.u8();
+    reader.skip(3);  // reserved
   }
-  return targets;
+  return list;
+}
+
+Result<Remb> parse_remb(const Feedback& feedback) {
+  ByteReader reader(feedback.control_information);
+  const std::uint32_t identifier = reader.u32();
+  if (!reader.ok()) return Error::truncated;
+  if (identifier != kRembIdentifier) return Error::unsupported;
+  Remb remb;
+  const std::size_t count = reader.u8();
+  const std::uint32_t rate = reader.u24();
+  const std::uint32_t exponent = rate >> 18;
+  const std::uint64_t mantissa = rate & 0x3FFFF;
+  remb.bits_per_second = mantissa << exponent;
+  if (remb.bits_per_second >> exponent != mantissa) return Error::malformed;  // above 64 bits
+  while (remb.count < count) remb.sources[remb.count++] = Ssrc{reader.u32()};
+  if (!reader.ok()) return Error::truncated;
+  return remb;
 }
 
 }  // namespace sealroom::rtp

@@ -24,19 +24,6 @@ class Vp8Packetizer final : public Packetizer {
   explicit Vp8Packetizer(std::uint16_t first_picture_id)
       : next_picture_id_(first_picture_id & kPictureIdMask) {}
 
-  Result<std::size_t> start(ByteView frame, std::size_t max_payload) override {
-    rest_ = {};
-    if (frame.empty() || max_payload <= kDescriptorSize) return Error::invalid_argument;
-    const std::size_t capacity = max_payload - kDescriptorSize;
-    const std::size_t packets = (frame.size() - 1) / capacity + 1;
-    part_size_ = (frame.size() - 1) / packets + 1;
-    rest_ = frame;
-    is_first_ = true;
-    picture_id_ = next_picture_id_;
-    next_picture_id_ = static_cast<std::uint16_t>((picture_id_ + 1) & kPictureIdMask);
-    return packets;
-  }
-
   Result<std::size_t> write_next(MutableByteView out) override {
     if (rest_.empty()) return Error::invalid_argument;
     const std::size_t part = std::min(part_size_, rest_.size());
@@ -53,6 +40,19 @@ class Vp8Packetizer final : public Packetizer {
   }
 
  private:
+  Result<std::size_t> start_frame(ByteView frame, std::size_t max_payload,
+                                  const FrameInfo& /*info*/) override {
+    rest_ = {};
+    if (frame.empty() || max_payload <= kDescriptorSize) return Error::invalid_argument;
+    const EvenCut cut = cut_evenly(frame.size(), max_payload - kDescriptorSize);
+    part_size_ = cut.part_size;
+    rest_ = frame;
+    is_first_ = true;
+    picture_id_ = next_picture_id_;
+    next_picture_id_ = static_cast<std::uint16_t>((picture_id_ + 1) & kPictureIdMask);
+    return cut.packets;
+  }
+
   ByteView rest_;
   std::size_t part_size_ = 0;
   std::uint16_t picture_id_ = 0;
@@ -84,6 +84,22 @@ Result<PayloadPart> depacketize_vp8(ByteView payload) {
   // The inverse key frame flag P opens the VP8 payload header (RFC 7741 section 4.3).
   part.is_key_frame = part.starts_frame && (part.data[0] & 1) == 0;
   return part;
+}
+
+FrameInfo read_vp8_info(ByteView frame) {
+  FrameInfo info;
+  if (frame.empty()) return info;
+  info.is_key_frame = (frame[0] & 1) == 0;
+  // RFC 6386 section 9.1: the start code, then width and height, 14 bits each, little-endian.
+  constexpr std::size_t kKeyFrameHeaderSize = 10;
+  if (!*info.is_key_frame || frame.size() < kKeyFrameHeaderSize) return info;
+  if (frame[3] != 0x9d || frame[4] != 0x01 || frame[5] != 0x2a) return info;
+  const auto size_at = [&](std::size_t at) {
+    return static_cast<std::uint16_t>((frame[at] | frame[at + 1] << 8) & 0x3fff);
+  };
+  info.width = size_at(6);
+  info.height = size_at(8);
+  return info;
 }
 
 }  // namespace sealroom::rtp

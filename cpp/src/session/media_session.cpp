@@ -9,7 +9,12 @@ namespace {
 
 constexpr Duration kReportInterval = std::chrono::seconds(1);
 constexpr std::size_t kMaxMidSize = 16;
+constexpr std::uint8_t kMaxPayloadType = 127;
 constexpr std::size_t kMaxNacksAtOnce = 256;
+
+bool is_other_type(PayloadType type, PayloadType media) {
+  return type != media && type.value <= kMaxPayloadType;
+}
 
 }  // namespace
 
@@ -31,7 +36,16 @@ Result<SenderId> MediaSession::add_sender(SenderConfig config) {
   if (config.mid.size() > kMaxMidSize || config.payload_type.value > 127) {
     return Error::invalid_argument;
   }
-  if (sender_by_ssrc(config.ssrc) != nullptr) return Error::invalid_argument;
+  if (is_sending(config.ssrc)) return Error::invalid_argument;
+  if (config.rtx && (config.rtx->ssrc == config.ssrc || is_sending(config.rtx->ssrc) ||
+                     !is_other_type(config.rtx->payload_type, config.payload_type))) {
+    return Error::invalid_argument;
+  }
+  if (config.red && (config.codec != rtp::Codec::opus || config.red->distance == 0 ||
+                     config.red->distance > rtp::RedEncoder::kMaxDistance ||
+                     !is_other_type(config.red->payload_type, config.payload_type))) {
+    return Error::invalid_argument;
+  }
   const SenderId id{next_id_++};
   senders_.try_emplace(id, config_.backend, std::move(config));
   return id;
@@ -57,13 +71,15 @@ Result<void> MediaSession::remove_sender(SenderId id) {
   const auto found = senders_.find(id);
   if (found == senders_.end()) return Error::invalid_argument;
   const Ssrc ssrc = found->second.config().ssrc;
+  const auto& rtx = found->second.config().rtx;
+  const std::array<Ssrc, 2> streams{ssrc, rtx ? rtx->ssrc : Ssrc{}};
   if (found->second.statistics().frames_sent > 0) {
     send_rtcp([&](rtp::RtcpWriter& writer) {
       rtp::ReceiverReport empty;
       empty.sender = ssrc;
       (void)writer.receiver_report(empty);
       (void)writer.source_description(ssrc, config_.cname);
-      (void)writer.bye(ssrc);
+      (void)writer.bye(std::span(streams).first(rtx ? 2 : 1), {});
     });
   }
   senders_.erase(found);
@@ -75,9 +91,27 @@ Result<ReceiverId> MediaSession::add_receiver(ReceiverConfig config) {
   if (config.mid.size() > kMaxMidSize || config.payload_type.value > 127) {
     return Error::invalid_argument;
   }
-  if (config.ssrc && routes_.contains(*config.ssrc)) return Error::invalid_argument;
+  const auto is_taken = [&](Ssrc ssrc) {
+    return routes_.contains(ssrc) || rtx_routes_.contains(ssrc);
+  };
+  if (config.ssrc && is_taken(*config.ssrc)) return Error::invalid_argument;
+  if (config.red &&
+      (config.codec != rtp::Codec::opus || !is_other_type(*config.red, config.payload_type))) {
+    return Error::invalid_argument;
+  }
+  if (config.rtx) {
+    const RtxReceiverConfig& rtx = *config.rtx;
+    if (!is_other_type(rtx.payload_type, config.payload_type) || config.red == rtx.payload_type ||
+        rtx.repaired_rid.size() > kMaxMidSize) {
+      return Error::invalid_argument;
+    }
+    if (rtx.ssrc && (is_taken(*rtx.ssrc) || rtx.ssrc == config.ssrc)) {
+      return Error::invalid_argument;
+    }
+  }
   const ReceiverId id{next_id_++};
   if (config.ssrc) routes_.emplace(*config.ssrc, id);
+  if (config.rtx && config.rtx->ssrc) rtx_routes_.emplace(*config.rtx->ssrc, id);
   receivers_.try_emplace(id, config_.backend, id, std::move(config), config_.receiver_limits);
   return id;
 }
@@ -115,6 +149,7 @@ Result<void> MediaSession::remove_receiver(ReceiverId id) {
   const auto found = receivers_.find(id);
   if (found == receivers_.end()) return Error::invalid_argument;
   std::erase_if(routes_, [&](const auto& route) { return route.second == id; });
+  std::erase_if(rtx_routes_, [&](const auto& route) { return route.second == id; });
   receivers_.erase(found);
   return {};
 }
@@ -124,6 +159,41 @@ RtpSender* MediaSession::sender_by_ssrc(Ssrc ssrc) {
     if (sender.config().ssrc == ssrc) return &sender;
   }
   return nullptr;
+}
+
+bool MediaSession::is_sending(Ssrc ssrc) const {
+  return std::any_of(senders_.begin(), senders_.end(), [&](const auto& entry) {
+    const SenderConfig& config = entry.second.config();
+    return config.ssrc == ssrc || (config.rtx && config.rtx->ssrc == ssrc);
+  });
+}
+
+// A stream of retransmissions that no receiver has named by its SSRC. The payload type alone tells
+// it from media, with a mid too.
+RtpReceiver* MediaSession::route_rtx(const rtp::RtpPacketView& packet) {
+  const Ssrc ssrc = packet.header().ssrc;
+  if (const auto known = rtx_routes_.find(ssrc); known != rtx_routes_.end()) {
+    RtpReceiver& receiver = receivers_.at(known->second);
+    return receiver.config().rtx->payload_type == packet.header().payload_type ? &receiver
+                                                                               : nullptr;
+  }
+  if (routes_.contains(ssrc)) return nullptr;
+  const rtp::HeaderExtensions values = rtp::read_extensions(packet, config_.extensions);
+  RtpReceiver* match = nullptr;
+  ReceiverId match_id{};
+  for (auto& [id, receiver] : receivers_) {
+    const auto& rtx = receiver.config().rtx;
+    if (!rtx || rtx->ssrc || rtx->payload_type != packet.header().payload_type) continue;
+    if (!values.mid.empty() && receiver.config().mid != values.mid) continue;
+    if (!rtx->repaired_rid.empty() && rtx->repaired_rid != values.repaired_rid) continue;
+    if (match != nullptr) return nullptr;  // ambiguous
+    match = &receiver;
+    match_id = id;
+  }
+  if (match == nullptr) return nullptr;
+  std::erase_if(rtx_routes_, [&](const auto& entry) { return entry.second == match_id; });
+  rtx_routes_.emplace(ssrc, match_id);
+  return match;
 }
 
 RtpReceiver* MediaSession::route(const rtp::RtpPacketView& packet) {
@@ -136,10 +206,8 @@ RtpReceiver* MediaSession::route(const rtp::RtpPacketView& packet) {
   RtpReceiver* match = nullptr;
   ReceiverId match_id{};
   for (auto& [id, receiver] : receivers_) {
-    const bool fits = values.mid.empty()
-                          ? receiver.config().payload_type == payload_type && !receiver.ssrc()
-                          : receiver.config().mid == values.mid;
-    if (!fits) continue;
+    const bool fits = values.mid.empty() ? !receiver.ssrc() : receiver.config().mid == values.mid;
+    if (!fits || !receiver.takes(payload_type)) continue;
     if (match != nullptr) return nullptr;  // ambiguous
     match = &receiver;
     match_id = id;
@@ -180,12 +248,13 @@ void MediaSession::handle_rtp(MutableByteView datagram, TimePoint now) {
     return;
   }
   RtpReceiver* receiver = route(packet.value());
-  if (receiver == nullptr ||
-      receiver->config().payload_type != packet.value().header().payload_type) {
+  if (receiver != nullptr && receiver->takes(packet.value().header().payload_type)) {
+    receiver->handle_packet(packet.value(), now);
+  } else if (RtpReceiver* repaired = route_rtx(packet.value())) {
+    repaired->handle_rtx(packet.value(), now);
+  } else {
     statistics_.datagrams_unrouted += 1;
-    return;
   }
-  receiver->handle_packet(packet.value(), now);
 }
 
 void MediaSession::handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime wall_clock) {
@@ -221,7 +290,7 @@ void MediaSession::handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime 
         break;
       case rtp::RtcpType::transport_feedback:
       case rtp::RtcpType::payload_feedback:
-        handle_feedback(packet, now);
+        handle_feedback(packet, now, wall_clock);
         break;
       default:
         break;
@@ -240,7 +309,8 @@ void MediaSession::handle_reports(const rtp::ReportBlocks& reports, NtpTime wall
   }
 }
 
-void MediaSession::handle_feedback(const rtp::RtcpPacketView& packet, TimePoint now) {
+void MediaSession::handle_feedback(const rtp::RtcpPacketView& packet, TimePoint now,
+                                   NtpTime wall_clock) {
   const auto feedback = rtp::Feedback::parse(packet);
   if (!feedback) return;
   const auto request_key_frame = [&](Ssrc ssrc) {
@@ -254,13 +324,15 @@ void MediaSession::handle_feedback(const rtp::RtcpPacketView& packet, TimePoint 
     if (packet.count_or_format != rtp::kNackFormat) return;
     const auto nack = rtp::parse_nack(feedback.value());
     RtpSender* sender = sender_by_ssrc(feedback.value().media);
-    if (nack && sender != nullptr) sender->handle_nack(nack.value(), batch_, now);
+    if (nack && sender != nullptr) {
+      sender->handle_nack(nack.value(), config_.extensions, *srtp_sender_, batch_, now, wall_clock);
+    }
   } else if (packet.count_or_format == rtp::kPliFormat) {
     request_key_frame(feedback.value().media);
   } else if (packet.count_or_format == rtp::kFirFormat) {
     if (const auto sources = rtp::parse_fir(feedback.value())) {
       for (std::size_t i = 0; i < sources.value().count; ++i) {
-        request_key_frame(sources.value().sources[i]);
+        request_key_frame(sources.value().entries[i].ssrc);
       }
     }
   }

@@ -1,8 +1,12 @@
 #include "sealroom/session/rtp_sender.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "frame_format.h"
+#include "sealroom/base/byte_writer.h"
+#include "sealroom/rtp/rtx.h"
 
 namespace sealroom::session {
 namespace {
@@ -12,6 +16,8 @@ std::size_t history_capacity(rtp::Codec codec) {
   return rtp::media_kind(codec) == MediaKind::video ? 2048 : 128;
 }
 
+constexpr std::uint8_t kMarkerBit = 0x80;
+constexpr std::size_t kRedPrimaryHeaderSize = 1;  // RFC 2198 section 3
 constexpr Duration kMinRetransmissionInterval = std::chrono::milliseconds(10);
 
 }  // namespace
@@ -21,7 +27,13 @@ RtpSender::RtpSender(crypto::Backend backend, SenderConfig config)
       config_(std::move(config)),
       packetizer_(rtp::Packetizer::create(config_.codec, config_.first_picture_id)),
       history_(history_capacity(config_.codec)),
-      next_sequence_number_(config_.first_sequence_number) {}
+      next_sequence_number_(config_.first_sequence_number) {
+  if (config_.rtx) next_rtx_sequence_number_ = config_.rtx->first_sequence_number;
+  if (config_.red) {
+    red_.emplace(config_.payload_type, config_.red->distance);
+    primary_.resize(rtp::kMaxDatagramSize);
+  }
+}
 
 Result<void> RtpSender::set_key(sframe::CipherSuite suite, KeyId key_id, ByteView base_key) {
   if (!config_.protection) return Error::invalid_argument;
@@ -55,34 +67,51 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   values.audio_level = frame.audio_level;
   values.abs_send_time = rtp::to_abs_send_time(wall_clock);
   const std::size_t header_size = rtp::header_size(values, extensions);
-  const std::size_t max_payload = rtp::kMaxDatagramSize - srtp::kMaxRtpOverhead - header_size;
+  const std::size_t max_payload = rtp::kMaxDatagramSize - srtp::kMaxRtpOverhead - header_size -
+                                  (config_.rtx ? rtp::kRtxOverhead : 0);
+  // What of it RED leaves to a payload of its own, without any other.
+  const std::size_t max_primary = max_payload - (red_ ? kRedPrimaryHeaderSize : 0);
   if (rtp::media_kind(config_.codec) == MediaKind::audio &&
-      frame.data.size() + sframe::kMaxOverhead > max_payload) {
+      frame.data.size() + sframe::kMaxOverhead > max_primary) {
     return Error::limit_exceeded;  // an Opus packet is never fragmented (RFC 7587 section 4.2)
   }
 
   const auto bytes = protect(frame.data);
   if (!bytes) return bytes.error();
-  const auto count = packetizer_->start(bytes.value(), max_payload);
+  // Of what encryption hides only this: whoever forwards the packets has no need of the size.
+  rtp::FrameInfo info;
+  info.is_key_frame = frame.is_key_frame
+                          ? frame.is_key_frame
+                          : rtp::read_frame_info(config_.codec, frame.data).is_key_frame;
+  const auto count = packetizer_->start(bytes.value(), max_primary, info);
   if (!count) return count.error();
 
-  rtp::RtpHeader header;
-  header.payload_type = config_.payload_type;
-  header.timestamp = frame.timestamp;
-  header.ssrc = config_.ssrc;
+  if (statistics_.frames_sent == 0) limiter_.start(now);
+  // Written once; the packets of a frame differ in marker and sequence number only.
+  rtp::RtpHeader fields;
+  fields.payload_type = red_ ? config_.red->payload_type : config_.payload_type;
+  fields.timestamp = frame.timestamp;
+  fields.ssrc = config_.ssrc;
+  std::array<std::uint8_t, rtp::PacketHistory::kMaxPacket> header;
+  const auto written = rtp::write_header(fields, values, extensions, header);
+  if (!written) return written.error();
+  const bool is_video = rtp::media_kind(config_.codec) == MediaKind::video;
+
   for (std::size_t i = 0; i < count.value(); ++i) {
-    header.marker = rtp::media_kind(config_.codec) == MediaKind::video && i + 1 == count.value();
-    header.sequence_number = next_sequence_number_++;  // also when sealing fails: never used twice
-    const MutableByteView buffer = batch.prepare(rtp::kMaxDatagramSize);
-    const auto written = rtp::write_header(header, values, extensions, buffer);
-    if (!written) return written.error();
-    const auto payload_size = packetizer_->write_next(buffer.subspan(header_size, max_payload));
+    const std::uint16_t sequence_number = next_sequence_number_++;  // spent even if sealing fails
+    const bool marker = is_video && i + 1 == count.value();
+    header[1] = static_cast<std::uint8_t>((marker ? kMarkerBit : 0) | fields.payload_type.value);
+    header[2] = static_cast<std::uint8_t>(sequence_number >> 8);
+    header[3] = static_cast<std::uint8_t>(sequence_number);
+    const MutableByteView packet = history_.prepare(sequence_number);
+    std::copy_n(header.begin(), header_size, packet.begin());
+    const auto payload_size =
+        write_payload(frame.timestamp, packet.subspan(header_size, max_payload));
     if (!payload_size) return payload_size.error();
-    const auto size =
-        srtp.protect_rtp(buffer, header_size, buffer.subspan(header_size, payload_size.value()));
-    if (!size) return size.error();
-    history_.store(header.sequence_number, buffer.first(size.value()), now);
-    batch.commit(size.value());
+    const std::size_t size = header_size + payload_size.value();
+    if (i + 1 < count.value()) history_.prefetch(next_sequence_number_, size);
+    if (auto sealed = seal(packet.first(size), header_size, srtp, batch); !sealed) return sealed;
+    history_.commit(sequence_number, size, now);
     statistics_.packets_sent += 1;
     statistics_.bytes_sent += payload_size.value();
   }
@@ -92,16 +121,64 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   return {};
 }
 
-void RtpSender::handle_nack(const rtp::NackList& nack, DatagramBatch& batch, TimePoint now) {
+Result<void> RtpSender::seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
+                             DatagramBatch& batch) const {
+  const MutableByteView buffer = batch.prepare(packet.size() + srtp::kMaxRtpOverhead);
+  std::copy_n(packet.begin(), header_size, buffer.begin());
+  const auto size = srtp.protect_rtp(buffer, header_size, packet.subspan(header_size));
+  if (!size) return size.error();
+  const bool is_video = rtp::media_kind(config_.codec) == MediaKind::video;
+  batch.commit(size.value(), is_video ? Urgency::bulk : Urgency::prompt);
+  return {};
+}
+
+Result<std::size_t> RtpSender::write_payload(RtpTimestamp timestamp, MutableByteView out) {
+  if (!red_) return packetizer_->write_next(out);
+  const auto size = packetizer_->write_next(primary_);
+  if (!size) return size.error();
+  return red_->encode(ByteView(primary_).first(size.value()), timestamp, out);
+}
+
+Result<void> RtpSender::seal_rtx(ByteView packet, const rtp::ExtensionMap& extensions,
+                                 srtp::Sender& srtp, DatagramBatch& batch, NtpTime wall_clock) {
+  const auto original = rtp::RtpPacketView::parse(packet);
+  if (!original) return original.error();
+  rtp::HeaderExtensions values = rtp::read_extensions(original.value(), extensions);
+  values.abs_send_time = rtp::to_abs_send_time(wall_clock);
+  rtp::RtpHeader header = original.value().header();
+  header.ssrc = config_.rtx->ssrc;
+  header.payload_type = config_.rtx->payload_type;
+  header.sequence_number = next_rtx_sequence_number_++;  // spent even if sealing fails
+
+  const ByteView payload = original.value().payload();
+  const std::size_t header_size = rtp::header_size(values, extensions);
+  const std::size_t size = header_size + rtp::kRtxOverhead + payload.size();
+  const MutableByteView buffer = batch.prepare(size + srtp::kMaxRtpOverhead);
+  const auto written = rtp::write_header(header, values, extensions, buffer);
+  if (!written) return written.error();
+  ByteWriter writer(buffer.subspan(header_size, rtp::kRtxOverhead + payload.size()));
+  writer.u16(original.value().header().sequence_number);
+  writer.bytes(payload);
+  const auto sealed = srtp.protect_rtp(buffer, header_size, writer.written());
+  if (!sealed) return sealed.error();
+  const bool is_video = rtp::media_kind(config_.codec) == MediaKind::video;
+  batch.commit(sealed.value(), is_video ? Urgency::bulk : Urgency::prompt);
+  return {};
+}
+
+void RtpSender::handle_nack(const rtp::NackList& nack, const rtp::ExtensionMap& extensions,
+                            srtp::Sender& srtp, DatagramBatch& batch, TimePoint now,
+                            NtpTime wall_clock) {
   const Duration interval = std::max(kMinRetransmissionInterval, statistics_.round_trip_time / 2);
   for (std::size_t i = 0; i < nack.count; ++i) {
     statistics_.nacks_received += 1;
     const ByteView packet =
         history_.take_for_retransmission(nack.sequence_numbers[i], interval, now);
-    if (packet.empty()) continue;
-    const MutableByteView buffer = batch.prepare(packet.size());
-    std::copy(packet.begin(), packet.end(), buffer.begin());
-    batch.commit(packet.size());
+    const auto header_size = rtp::peek_header_size(packet);  // not of an empty one
+    if (!header_size || !limiter_.allow_bytes(packet.size(), statistics_.bytes_sent, now)) continue;
+    const auto sealed = config_.rtx ? seal_rtx(packet, extensions, srtp, batch, wall_clock)
+                                    : seal(packet, header_size.value(), srtp, batch);
+    if (!sealed) continue;
     statistics_.packets_retransmitted += 1;
   }
 }

@@ -1,29 +1,14 @@
 #include "frame_cipher.h"
 
-#include <array>
 #include <bit>
 #include <cstring>
 
-#include "sealroom/base/byte_writer.h"
-#include "sealroom/crypto/hkdf.h"
+#include "key_schedule.h"
 
 namespace sealroom::sframe {
 namespace {
 
-constexpr std::size_t kMaxHashSize = 64;
 constexpr std::size_t kMaxKeySize = 48;
-
-/// HKDF-Expand under "SFrame 1.0 Secret key " or "... salt ", KID and suite. The last space is part
-/// of it.
-Result<void> derive(const SuiteParameters& parameters, CipherSuite suite, KeyId key_id,
-                    ByteView secret, std::string_view label, MutableByteView out) {
-  std::array<std::uint8_t, 40> info;
-  ByteWriter writer(info);
-  writer.bytes(as_bytes(label));
-  writer.u64(key_id.value);
-  writer.u16(static_cast<std::uint16_t>(suite));
-  return crypto::hkdf_expand(parameters.hash, secret, writer.written(), out);
-}
 
 }  // namespace
 
@@ -32,19 +17,16 @@ Result<FrameCipher> FrameCipher::create(crypto::Backend backend, CipherSuite sui
   const auto found = suite_parameters(suite);
   if (!found) return found.error();
   const SuiteParameters& parameters = found.value();
-  if (base_key.empty()) return Error::invalid_argument;
+  const auto secret = extract_secret(parameters, base_key);
+  if (!secret) return secret.error();
 
-  SecretBytes<kMaxHashSize> secret(parameters.hash_size);
   SecretBytes<kMaxKeySize> key(parameters.key_size);
   Salt salt(parameters.nonce_size);
-  auto derived = crypto::hkdf_extract(parameters.hash, {}, base_key, secret.mutable_view());
+  auto derived = expand_secret(parameters, suite, key_id, secret.value(), "SFrame 1.0 Secret key ",
+                               key.mutable_view());
   if (derived) {
-    derived = derive(parameters, suite, key_id, secret.view(), "SFrame 1.0 Secret key ",
-                     key.mutable_view());
-  }
-  if (derived) {
-    derived = derive(parameters, suite, key_id, secret.view(), "SFrame 1.0 Secret salt ",
-                     salt.mutable_view());
+    derived = expand_secret(parameters, suite, key_id, secret.value(), "SFrame 1.0 Secret salt ",
+                            salt.mutable_view());
   }
   if (!derived) return derived.error();
 
@@ -78,13 +60,15 @@ Result<void> FrameCipher::open(std::uint64_t counter, ByteView aad, ByteView cip
 FrameCipher::Nonce FrameCipher::make_nonce(std::uint64_t counter) const {
   // In one word: a byte loop shows in the cost of an audio frame.
   if constexpr (std::endian::native == std::endian::little) counter = __builtin_bswap64(counter);
+  // Read from the salt and not from the nonce just written, which would wait for the stores.
   Nonce nonce;
-  std::memcpy(nonce.data(), salt_.view().data(), nonce.size());
-  std::uint8_t* const low_bytes = nonce.data() + nonce.size() - sizeof(counter);
-  std::uint64_t word = 0;
-  std::memcpy(&word, low_bytes, sizeof(word));
-  word ^= counter;
-  std::memcpy(low_bytes, &word, sizeof(word));
+  constexpr std::size_t kHigh = crypto::kAeadNonceSize - sizeof(counter);
+  const std::uint8_t* const salt = salt_.view().data();
+  std::uint64_t low = 0;
+  std::memcpy(&low, salt + kHigh, sizeof(low));
+  low ^= counter;
+  std::memcpy(nonce.data(), salt, kHigh);
+  std::memcpy(nonce.data() + kHigh, &low, sizeof(low));
   return nonce;
 }
 

@@ -1,6 +1,7 @@
 #include "sealroom/sframe/header.h"
 
 #include <bit>
+#include <cstring>
 
 #include "sealroom/base/byte_reader.h"
 #include "sealroom/base/byte_writer.h"
@@ -19,6 +20,14 @@ std::size_t extended_size(std::uint64_t value) {
 std::uint8_t config_half(std::uint64_t value) {
   const std::size_t size = extended_size(value);
   return static_cast<std::uint8_t>(size == 0 ? value : kExtended | (size - 1));
+}
+
+/// The low `size` bytes of `value`, big-endian, at the front of the eight bytes at `out`.
+void write_front(std::uint64_t value, std::size_t size, std::uint8_t* out) {
+  if (size == 0) return;
+  std::uint64_t word = value << (64 - 8 * size);
+  if constexpr (std::endian::native == std::endian::little) word = __builtin_bswap64(word);
+  std::memcpy(out, &word, sizeof(word));
 }
 
 struct Field {
@@ -40,12 +49,24 @@ std::size_t Header::encoded_size() const {
 }
 
 Result<std::size_t> Header::encode(MutableByteView out) const {
-  const std::size_t size = encoded_size();
+  const std::size_t key_id_size = extended_size(key_id.value);
+  const std::size_t counter_size = extended_size(counter);
+  const std::size_t size = 1 + key_id_size + counter_size;
   if (out.size() < size) return Error::buffer_too_small;
+  const auto config =
+      static_cast<std::uint8_t>(config_half(key_id.value) << 4 | config_half(counter));
+  if (out.size() >= kMaxHeaderSize) {
+    // In whole words, each over the unused end of the one before: byte by byte it shows in the cost
+    // of an audio frame.
+    out[0] = config;
+    write_front(key_id.value, key_id_size, &out[1]);
+    write_front(counter, counter_size, &out[1 + key_id_size]);
+    return size;
+  }
   ByteWriter writer(out);
-  writer.u8(static_cast<std::uint8_t>(config_half(key_id.value) << 4 | config_half(counter)));
-  writer.number(key_id.value, extended_size(key_id.value));
-  writer.number(counter, extended_size(counter));
+  writer.u8(config);
+  writer.number(key_id.value, key_id_size);
+  writer.number(counter, counter_size);
   return size;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "retransmission_limiter.h"
 #include "sealroom/rtp/packet.h"
+#include "sealroom/rtp/retransmission_limiter.h"
 #include "sequence_rewriter.h"
 #include "transport.h"
 
@@ -75,7 +75,7 @@ class Consumer {
   bool has_started_ = false;
   bool is_running_ = false;  ///< a run has begun and packets are passed on
   SequenceRewriter rewriter_;
-  RetransmissionLimiter limiter_;
+  rtp::RetransmissionLimiter limiter_;
   ConsumerStatistics statistics_;
   std::uint32_t last_report_ = 0;  ///< middle 32 bits of its NTP time
   TimePoint last_report_at_{};

@@ -1,5 +1,6 @@
 #include "frame_tap.h"
 
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -11,7 +12,8 @@ FrameTap::FrameTap(rtp::Codec codec, std::size_t max_frames)
 }
 
 void FrameTap::insert(const OpenedPacket& packet, TimePoint now) {
-  const auto part = rtp::depacketize(codec_, packet.payload);
+  std::array<std::uint8_t, jitter::VideoJitterBuffer::kMaxPayload> scratch;
+  const auto part = rtp::depacketize(codec_, packet.payload, scratch);
   if (!part) return;
   if (!assembler_) {
     push({Bytes(part.value().data.begin(), part.value().data.end()), packet.header.timestamp,
@@ -41,7 +43,10 @@ TimePoint FrameTap::next_timeout() const {
 
 void FrameTap::collect() {
   jitter::VideoFrame frame;
-  while (assembler_->pop(frame)) push({std::move(frame.data), frame.timestamp, frame.is_key_frame});
+  while (assembler_->pop(frame)) {
+    if (!rtp::finish_frame(codec_, frame.data)) continue;
+    push({std::move(frame.data), frame.timestamp, frame.is_key_frame});
+  }
 }
 
 void FrameTap::push(TappedFrame frame) {

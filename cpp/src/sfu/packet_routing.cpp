@@ -84,7 +84,7 @@ void Router::State::handle_rtcp_packet(Transport& transport, const rtp::RtcpPack
     } else if (packet.count_or_format == rtp::kFirFormat) {
       const auto fir = rtp::parse_fir(feedback.value());
       for (std::size_t i = 0; fir.ok() && i < fir.value().count; ++i) {
-        handle_key_frame_request(transport, fir.value().sources[i], now);
+        handle_key_frame_request(transport, fir.value().entries[i].ssrc, now);
       }
     }
   }

@@ -48,8 +48,9 @@ OpenedPacket Producer::open(const rtp::RtpPacketView& view, std::int64_t sequenc
   packet.extensions.abs_send_time = all.abs_send_time;
   packet.extensions.audio_level = all.audio_level;
   if (kind_ == MediaKind::video) {
-    const auto part = rtp::depacketize(config_.codec, packet.payload);
-    packet.starts_key_frame = part.ok() && part.value().starts_frame && part.value().is_key_frame;
+    const auto start = rtp::inspect(config_.codec, packet.payload);
+    packet.starts_key_frame =
+        start.ok() && start.value().starts_frame && start.value().is_key_frame;
   }
   return packet;
 }

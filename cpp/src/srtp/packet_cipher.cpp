@@ -26,6 +26,17 @@ std::array<std::uint8_t, 4> big_endian(std::uint32_t number) {
           static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)};
 }
 
+using crypto::kAeadTagSize;
+constexpr std::size_t kRollOverCounterSize = 4;
+
+std::array<std::uint8_t, kRollOverCounterSize> roll_over_counter_bytes(std::uint64_t index) {
+  return big_endian(static_cast<std::uint32_t>(index >> 16));
+}
+
+void append_roll_over_counter(const SealJob& job, std::size_t size) {
+  std::ranges::copy(roll_over_counter_bytes(job.index), job.buffer.subspan(size).begin());
+}
+
 // What RFC 7714 section 9.3 authenticates but does not encrypt: header, SSRC and the word with E
 // flag and index.
 std::array<std::uint8_t, kRtcpHeaderSize + kRtcpIndexSize> rtcp_associated_data(
@@ -57,10 +68,10 @@ std::array<std::uint8_t, crypto::kAeadNonceSize> aead_nonce(ByteView salt, Ssrc 
 }
 
 Result<PacketCipher> PacketCipher::create(crypto::Backend backend, const ProfileParameters& profile,
-                                          const SessionKeys& keys) {
+                                          const SessionKeys& keys, ByteView mki) {
   PacketCipher cipher;
-  cipher.rtp_tag_size_ = profile.rtp_tag_size;
-  cipher.rtcp_tag_size_ = profile.rtcp_tag_size;
+  cipher.layout_ = PacketLayout(profile, mki.size());
+  cipher.mki_.assign(mki.begin(), mki.end());
   cipher.salt_ = SecretBytes<kMaxSaltSize>(keys.salt.size());
   std::ranges::copy(keys.salt.view(), cipher.salt_.mutable_view().begin());
   if (profile.is_aead) {
@@ -82,72 +93,140 @@ Result<PacketCipher> PacketCipher::create(crypto::Backend backend, const Profile
 }
 
 Result<PacketCipher> PacketCipher::create(crypto::Backend backend, const ProfileParameters& profile,
-                                          ByteView master, Protocol protocol) {
+                                          ByteView master, Protocol protocol, ByteView mki) {
   const auto keys = derive_session_keys(backend, profile, master, protocol);
   if (!keys) return keys.error();
-  return create(backend, profile, keys.value());
+  return create(backend, profile, keys.value(), mki);
 }
 
-Result<void> PacketCipher::seal_rtp(Ssrc ssrc, std::uint64_t index, MutableByteView buffer,
-                                    std::size_t header_size, ByteView payload) {
+Result<void> PacketCipher::seal_rtp(const SealJob& job) {
+  const std::size_t size = job.header_size + job.payload.size();
   if (aead_) {
-    return aead_->seal(aead_nonce(salt_.view(), ssrc, index), buffer.first(header_size), payload,
-                       buffer.subspan(header_size, payload.size() + rtp_tag_size_));
+    auto done = aead_->seal(aead_nonce(salt_.view(), job.ssrc, job.index),
+                            job.buffer.first(job.header_size), job.payload,
+                            job.buffer.subspan(job.header_size, job.payload.size() + kAeadTagSize));
+    if (done) std::ranges::copy(mki_, job.buffer.subspan(size + kAeadTagSize).begin());
+    return done;
   }
-  const std::size_t size = header_size + payload.size();
-  auto done = counter_mode_->crypt(counter_block(salt_.view(), ssrc, index), payload,
-                                   buffer.subspan(header_size, payload.size()));
+  auto done = counter_mode_->crypt(counter_block(salt_.view(), job.ssrc, job.index), job.payload,
+                                   job.buffer.subspan(job.header_size, job.payload.size()));
   if (!done) return done;
-  return hmac_->compute({buffer.first(size), big_endian(static_cast<std::uint32_t>(index >> 16))},
-                        buffer.subspan(size, rtp_tag_size_));
+  // The roll-over counter is authenticated as if it ended the packet (RFC 3711 section 4.2). It is
+  // put there for a moment, so that the MAC reads one piece; the tag takes at least its 4 bytes.
+  append_roll_over_counter(job, size);
+  std::array<std::uint8_t, kAuthenticationKeySize> tag;
+  done = hmac_->compute({job.buffer.first(size + kRollOverCounterSize)}, tag);
+  if (done) append_trailer(job, size, tag);
+  return done;
 }
 
-Result<void> PacketCipher::open_rtp(Ssrc ssrc, std::uint64_t index, ByteView packet,
-                                    std::size_t header_size, MutableByteView out) {
-  if (aead_) {
-    return aead_->open(aead_nonce(salt_.view(), ssrc, index), packet.first(header_size),
-                       packet.subspan(header_size), out);
+Result<void> PacketCipher::seal_rtp_batch(std::span<const SealJob> jobs) {
+  std::array<crypto::CtrMessage, kMaxBatch> encryptions;
+  std::array<crypto::MacMessage, kMaxBatch> macs;
+  std::array<std::array<std::uint8_t, kAuthenticationKeySize>, kMaxBatch> tags;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const SealJob& job = jobs[i];
+    encryptions[i] = {counter_block(salt_.view(), job.ssrc, job.index), job.payload,
+                      job.buffer.subspan(job.header_size, job.payload.size())};
   }
-  const std::size_t size = packet.size() - rtp_tag_size_;
-  auto done = verify(packet.first(size), big_endian(static_cast<std::uint32_t>(index >> 16)),
-                     packet.subspan(size));
+  auto done = counter_mode_->crypt_many(std::span(encryptions).first(jobs.size()));
   if (!done) return done;
-  return counter_mode_->crypt(counter_block(salt_.view(), ssrc, index),
-                              packet.subspan(header_size, size - header_size), out);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const std::size_t size = jobs[i].header_size + jobs[i].payload.size();
+    append_roll_over_counter(jobs[i], size);
+    macs[i] = {jobs[i].buffer.first(size + kRollOverCounterSize), {}, tags[i]};
+  }
+  done = hmac_->compute_many(std::span(macs).first(jobs.size()));
+  if (!done) return done;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    append_trailer(jobs[i], jobs[i].header_size + jobs[i].payload.size(), tags[i]);
+  }
+  return {};
+}
+
+void PacketCipher::append_trailer(const SealJob& job, std::size_t size, ByteView tag) const {
+  std::ranges::copy(mki_, job.buffer.subspan(size).begin());
+  std::ranges::copy(tag.first(layout_.rtp_tag_size()),
+                    job.buffer.subspan(size + mki_.size()).begin());
+}
+
+Result<void> PacketCipher::open_rtp(const OpenJob& job) {
+  const std::size_t end = job.packet.size() - layout_.rtp_overhead();
+  if (aead_) {
+    return aead_->open(
+        aead_nonce(salt_.view(), job.ssrc, job.index), job.packet.first(job.header_size),
+        job.packet.subspan(job.header_size, end + kAeadTagSize - job.header_size), job.out);
+  }
+  auto done = verify(job.packet.first(end), roll_over_counter_bytes(job.index),
+                     job.packet.last(layout_.rtp_tag_size()));
+  if (!done) return done;
+  return counter_mode_->crypt(counter_block(salt_.view(), job.ssrc, job.index),
+                              job.packet.subspan(job.header_size, end - job.header_size), job.out);
+}
+
+Result<void> PacketCipher::verify_rtp_batch(std::span<const OpenJob> jobs,
+                                            std::span<bool> authentic) {
+  std::array<crypto::MacMessage, kMaxBatch> macs;
+  std::array<std::array<std::uint8_t, kRollOverCounterSize>, kMaxBatch> counters;
+  std::array<std::array<std::uint8_t, kAuthenticationKeySize>, kMaxBatch> tags;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    counters[i] = roll_over_counter_bytes(jobs[i].index);
+    macs[i] = {jobs[i].packet.first(jobs[i].packet.size() - layout_.rtp_overhead()), counters[i],
+               tags[i]};
+  }
+  auto done = hmac_->compute_many(std::span(macs).first(jobs.size()));
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const std::size_t tag_size = layout_.rtp_tag_size();
+    authentic[i] = done && equal_constant_time(ByteView(tags[i]).first(tag_size),
+                                               jobs[i].packet.last(tag_size));
+  }
+  secure_wipe({tags.front().data(), jobs.size() * kAuthenticationKeySize});
+  return done;
+}
+
+Result<void> PacketCipher::decrypt_rtp_batch(std::span<const OpenJob> jobs) {
+  std::array<crypto::CtrMessage, kMaxBatch> messages;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const OpenJob& job = jobs[i];
+    const std::size_t end = job.packet.size() - layout_.rtp_overhead();
+    messages[i] = {counter_block(salt_.view(), job.ssrc, job.index),
+                   job.packet.subspan(job.header_size, end - job.header_size), job.out};
+  }
+  return counter_mode_->crypt_many(std::span(messages).first(jobs.size()));
 }
 
 Result<void> PacketCipher::seal_rtcp(Ssrc ssrc, std::uint32_t index, MutableByteView buffer,
                                      std::size_t size) {
   const auto index_word = big_endian(index | kRtcpEncryptedFlag);
   const MutableByteView payload = buffer.subspan(kRtcpHeaderSize, size - kRtcpHeaderSize);
+  const std::size_t tag_size = layout_.rtcp_tag_size();
   if (aead_) {
-    // The index word comes after the tag.
     auto done =
         aead_->seal(aead_nonce(salt_.view(), ssrc, index), rtcp_associated_data(buffer, index_word),
-                    payload, buffer.subspan(kRtcpHeaderSize, payload.size() + rtcp_tag_size_));
+                    payload, buffer.subspan(kRtcpHeaderSize, payload.size() + tag_size));
     if (!done) return done;
-    std::ranges::copy(index_word, buffer.subspan(size + rtcp_tag_size_).begin());
+    std::ranges::copy(index_word, buffer.subspan(size + tag_size).begin());
+    std::ranges::copy(mki_, buffer.subspan(size + tag_size + kRtcpIndexSize).begin());
     return {};
   }
-  // The index word comes before the tag, which covers it.
   auto done = counter_mode_->crypt(counter_block(salt_.view(), ssrc, index), payload, payload);
   if (!done) return done;
+  const std::size_t end = size + kRtcpIndexSize;
   std::ranges::copy(index_word, buffer.subspan(size).begin());
-  return hmac_->compute({buffer.first(size + kRtcpIndexSize)},
-                        buffer.subspan(size + kRtcpIndexSize, rtcp_tag_size_));
+  std::ranges::copy(mki_, buffer.subspan(end).begin());
+  return hmac_->compute({buffer.first(end)}, buffer.subspan(end + mki_.size(), tag_size));
 }
 
 Result<void> PacketCipher::open_rtcp(Ssrc ssrc, std::uint32_t index, ByteView packet,
                                      MutableByteView out) {
+  const std::size_t size = packet.size() - layout_.rtcp_overhead();
   if (aead_) {
-    const std::size_t sealed_end = packet.size() - kRtcpIndexSize;
     return aead_->open(aead_nonce(salt_.view(), ssrc, index),
-                       rtcp_associated_data(packet, packet.subspan(sealed_end)),
-                       packet.subspan(kRtcpHeaderSize, sealed_end - kRtcpHeaderSize), out);
+                       rtcp_associated_data(packet, layout_.rtcp_index_word(packet)),
+                       packet.subspan(kRtcpHeaderSize, size + kAeadTagSize - kRtcpHeaderSize), out);
   }
-  const std::size_t tag_at = packet.size() - rtcp_tag_size_;
-  if (auto done = verify(packet.first(tag_at), {}, packet.subspan(tag_at)); !done) return done;
-  const std::size_t size = tag_at - kRtcpIndexSize;
+  auto done = verify(packet.first(size + kRtcpIndexSize), {}, packet.last(layout_.rtcp_tag_size()));
+  if (!done) return done;
   return counter_mode_->crypt(counter_block(salt_.view(), ssrc, index),
                               packet.subspan(kRtcpHeaderSize, size - kRtcpHeaderSize), out);
 }
@@ -156,7 +235,9 @@ Result<void> PacketCipher::verify(ByteView authenticated, ByteView suffix, ByteV
   std::array<std::uint8_t, kAuthenticationKeySize> expected{};
   const MutableByteView truncated = MutableByteView(expected).first(tag.size());
   if (auto done = hmac_->compute({authenticated, suffix}, truncated); !done) return done;
-  if (!equal_constant_time(truncated, tag)) return Error::authentication_failed;
+  const bool is_authentic = equal_constant_time(truncated, tag);
+  secure_wipe(expected);  // the right tag of a forged packet
+  if (!is_authentic) return Error::authentication_failed;
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
@@ -12,6 +13,7 @@
 #include "sealroom/crypto/hmac.h"
 #include "sealroom/srtp/profile.h"
 #include "srtp/key_derivation.h"
+#include "srtp/packet_layout.h"
 
 namespace sealroom::srtp {
 
@@ -25,46 +27,72 @@ std::array<std::uint8_t, 16> counter_block(ByteView salt, Ssrc ssrc, std::uint64
 std::array<std::uint8_t, crypto::kAeadNonceSize> aead_nonce(ByteView salt, Ssrc ssrc,
                                                             std::uint64_t index);
 
-inline constexpr std::size_t kRtcpIndexSize = 4;
-inline constexpr std::uint32_t kRtcpEncryptedFlag = 0x80000000U;
+/// Packets that one call of the batch methods takes.
+inline constexpr std::size_t kMaxBatch = 64;
+
+/// Arguments of seal_rtp and of open_rtp.
+struct SealJob {
+  Ssrc ssrc;
+  std::uint64_t index;
+  MutableByteView buffer;
+  std::size_t header_size;
+  ByteView payload;
+};
+struct OpenJob {
+  Ssrc ssrc;
+  std::uint64_t index;
+  ByteView packet;
+  std::size_t header_size;
+  MutableByteView out;
+};
 
 /// Seals and opens the packets of one protocol under its session keys; knows packet layouts but no
 /// streams, indices or replay. Sizes are the caller's duty: every packet holds at least its header
 /// and trailer, every buffer the result. Not safe for concurrent use; allocates in `create` only.
 class PacketCipher {
  public:
+  /// Sealed packets carry `mki`.
   static Result<PacketCipher> create(crypto::Backend backend, const ProfileParameters& profile,
-                                     const SessionKeys& keys);
+                                     const SessionKeys& keys, ByteView mki = {});
   /// With the session keys derived from master key and salt. Errors: invalid_argument (size of
   /// `master`).
   static Result<PacketCipher> create(crypto::Backend backend, const ProfileParameters& profile,
-                                     ByteView master, Protocol protocol);
+                                     ByteView master, Protocol protocol, ByteView mki = {});
+
+  [[nodiscard]] const PacketLayout& layout() const { return layout_; }
+  /// AES-GCM gains nothing from batches: its kernel takes one message at a time.
+  [[nodiscard]] bool gains_from_batches() const { return aead_ == nullptr; }
 
   /// Header in `buffer[0..header_size)`, the result is `header_size + payload.size() +
-  /// rtp_tag_size` bytes.
-  Result<void> seal_rtp(Ssrc ssrc, std::uint64_t index, MutableByteView buffer,
-                        std::size_t header_size, ByteView payload);
-  /// Writes the payload only, to `out[0..packet.size() - header_size - rtp_tag_size)`.
-  Result<void> open_rtp(Ssrc ssrc, std::uint64_t index, ByteView packet, std::size_t header_size,
-                        MutableByteView out);
+  /// layout().rtp_overhead()` bytes.
+  Result<void> seal_rtp(const SealJob& job);
+  /// Writes the payload only, to `out[0..packet.size() - header_size - overhead)`.
+  Result<void> open_rtp(const OpenJob& job);
 
-  /// Compound packet in `buffer[0..size)`, the result is `size + rtcp_tag_size + kRtcpIndexSize`
-  /// bytes.
+  /// As seal_rtp for each of at most kMaxBatch jobs; for ciphers that gain from batches.
+  Result<void> seal_rtp_batch(std::span<const SealJob> jobs);
+  /// The two halves of open_rtp, so that the caller can decide in between; as above.
+  /// `authentic[i]` tells whether job i has the right tag.
+  Result<void> verify_rtp_batch(std::span<const OpenJob> jobs, std::span<bool> authentic);
+  Result<void> decrypt_rtp_batch(std::span<const OpenJob> jobs);
+
+  /// Compound packet in `buffer[0..size)`, the result is `size + layout().rtcp_overhead()` bytes.
   Result<void> seal_rtcp(Ssrc ssrc, std::uint32_t index, MutableByteView buffer, std::size_t size);
-  /// Writes what follows the first 8 bytes, to `out[0..packet.size() - 8 - rtcp_tag_size -
-  /// kRtcpIndexSize)`.
+  /// Writes what follows the first 8 bytes, to `out[0..packet.size() - 8 - overhead)`.
   Result<void> open_rtcp(Ssrc ssrc, std::uint32_t index, ByteView packet, MutableByteView out);
 
  private:
   PacketCipher() = default;
+  /// MKI and tag of an AES-CM packet, behind its `size` bytes.
+  void append_trailer(const SealJob& job, std::size_t size, ByteView tag) const;
   Result<void> verify(ByteView authenticated, ByteView suffix, ByteView tag);
 
   std::unique_ptr<crypto::Aead> aead_;  // or the next two
   std::unique_ptr<crypto::AesCtr> counter_mode_;
   std::unique_ptr<crypto::Hmac> hmac_;
   SecretBytes<kMaxSaltSize> salt_;
-  std::size_t rtp_tag_size_ = 0;
-  std::size_t rtcp_tag_size_ = 0;
+  Bytes mki_;
+  PacketLayout layout_;
 };
 
 }  // namespace sealroom::srtp

@@ -4,8 +4,8 @@
 
 namespace sealroom::srtp {
 
-/// RFC 3711 section 9.2: a master key serves 2^48 SRTP and 2^31 SRTCP packets, whichever comes
-/// first.
+/// The last indices of a stream (RFC 3711 section 3.2.1). Re-keying does not start them over;
+/// removing the stream, under a new key, does.
 inline constexpr std::uint64_t kMaxRtpIndex = (std::uint64_t{1} << 48) - 1;
 inline constexpr std::uint32_t kMaxRtcpIndex = (std::uint32_t{1} << 31) - 1;
 

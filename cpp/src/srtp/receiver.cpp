@@ -1,30 +1,16 @@
 #include "sealroom/srtp/receiver.h"
 
-#include <algorithm>
+#include <array>
 #include <utility>
 
-#include "sealroom/srtp/packet_header.h"
-#include "srtp/packet_cipher.h"
-#include "srtp/packet_index.h"
-#include "srtp/replay_window.h"
-#include "srtp/stream_table.h"
+#include "srtp/receiver_state.h"
 
 namespace sealroom::srtp {
 
 namespace {
 
-constexpr std::size_t kRtcpReplayWindow = 128;
 constexpr std::size_t kMinReplayWindow = 64;
 constexpr std::size_t kMaxReplayWindow = 32768;
-
-struct ReceiveStream {
-  ReplayWindow rtp;
-  ReplayWindow rtcp;
-};
-
-void copy_header(ByteView packet, std::size_t size, MutableByteView out) {
-  if (out.data() != packet.data()) std::copy_n(packet.begin(), size, out.begin());
-}
 
 std::uint32_t load_u32(ByteView bytes) {
   return static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
@@ -33,35 +19,21 @@ std::uint32_t load_u32(ByteView bytes) {
 
 }  // namespace
 
-struct Receiver::State {
-  ProfileParameters profile;
-  ReceiverOptions options;
-  PacketCipher rtp;
-  PacketCipher rtcp;
-  StreamTable<ReceiveStream> streams;                      // only SSRCs that authenticated
-  StreamTable<std::uint32_t> expected_roll_over_counters;  // told by the application, for others
-
-  // For an SSRC whose packet has just been authenticated.
-  ReceiveStream& stream_for(Ssrc ssrc, ReceiveStream* known) {
-    if (known != nullptr) return *known;
-    return streams.insert(ssrc,
-                          {ReplayWindow(options.replay_window), ReplayWindow(kRtcpReplayWindow)});
-  }
-};
-
 Result<Receiver> Receiver::create(crypto::Backend backend, Profile profile, ByteView master,
                                   ReceiverOptions options) {
-  if (options.replay_window < kMinReplayWindow || options.replay_window > kMaxReplayWindow) {
+  if (options.replay_window < kMinReplayWindow || options.replay_window > kMaxReplayWindow ||
+      options.mki.size() > kMaxMkiSize) {
     return Error::invalid_argument;
   }
   const auto parameters = profile_parameters(profile);
   if (!parameters) return parameters.error();
-  auto rtp = PacketCipher::create(backend, parameters.value(), master, Protocol::rtp);
-  if (!rtp) return rtp.error();
-  auto rtcp = PacketCipher::create(backend, parameters.value(), master, Protocol::rtcp);
-  if (!rtcp) return rtcp.error();
-  return Receiver(std::unique_ptr<State>(new State{
-      parameters.value(), options, std::move(rtp).value(), std::move(rtcp).value(), {}, {}}));
+  options.max_rtp_packets = std::min(options.max_rtp_packets, kMaxRtpPackets);
+  options.max_rtcp_packets = std::min(options.max_rtcp_packets, kMaxRtcpPackets);
+  ReceiveKeys keys(backend, parameters.value(), options.mki.size());
+  std::uint64_t replaced = 0;
+  if (auto set = keys.set(master, options.mki, replaced); !set) return set.error();
+  options.mki = {};  // the key has a copy
+  return Receiver(std::unique_ptr<State>(new State{options, std::move(keys), {}, {}}));
 }
 
 Receiver::Receiver(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -70,72 +42,93 @@ Receiver& Receiver::operator=(Receiver&&) noexcept = default;
 Receiver::~Receiver() = default;
 
 Result<std::size_t> Receiver::unprotect_rtp(ByteView packet, MutableByteView out) {
-  const std::size_t tag_size = state_->profile.rtp_tag_size;
-  if (packet.size() > kMaxPacketSize) return Error::malformed;
-  if (packet.size() < tag_size) return Error::truncated;
-  const std::size_t size = packet.size() - tag_size;
-  const auto parsed = parse_rtp_header(packet.first(size));
+  const auto parsed = state_->parse_rtp(packet, out);
   if (!parsed) return parsed.error();
-  if (out.size() < size) return Error::buffer_too_small;
-  const RtpPacketHeader& header = parsed.value();
-
-  ReceiveStream* stream = state_->streams.find(header.ssrc);
-  if (stream == nullptr && state_->streams.size() >= kMaxReceiveStreams)
-    return Error::limit_exceeded;
-  std::uint64_t index = header.sequence_number;
-  if (stream != nullptr && stream->rtp.started()) {
-    index = nearest_index(stream->rtp.newest(), header.sequence_number);
-    if (index > kMaxRtpIndex) return Error::key_exhausted;
-    if (auto fresh = stream->rtp.check(index); !fresh) return fresh.error();
-  } else if (const std::uint32_t* counter = state_->expected_roll_over_counters.find(header.ssrc)) {
-    index |= static_cast<std::uint64_t>(*counter) << 16;
-  }
-
-  const MutableByteView payload = out.subspan(header.size, size - header.size);
-  auto opened = state_->rtp.open_rtp(header.ssrc, index, packet, header.size, payload);
+  const auto index = state_->judge_rtp(parsed.value());
+  if (!index) return index.error();
+  const RtpPacketHeader& header = parsed.value().header;
+  const std::size_t size = parsed.value().size;
+  auto opened = parsed.value().key->rtp.open_rtp({header.ssrc, index.value(), packet, header.size,
+                                                  out.subspan(header.size, size - header.size)});
   if (!opened) return opened.error();
   copy_header(packet, header.size, out);
-
-  ReceiveStream& authenticated = state_->stream_for(header.ssrc, stream);
-  if (!authenticated.rtp.started()) state_->expected_roll_over_counters.erase(header.ssrc);
-  authenticated.rtp.commit(index);
+  state_->commit_rtp(parsed.value(), index.value());
   return size;
+}
+
+std::size_t Receiver::unprotect_rtp_batch(std::span<UnprotectTask> tasks) {
+  std::size_t succeeded = 0;
+  while (!tasks.empty()) {
+    const auto part = tasks.first(std::min(tasks.size(), kMaxBatch));
+    tasks = tasks.subspan(part.size());
+    succeeded += state_->unprotect_rtp_part(*this, part);
+  }
+  return succeeded;
 }
 
 Result<std::size_t> Receiver::unprotect_rtcp(ByteView packet, MutableByteView out) {
-  const std::size_t tag_size = state_->profile.rtcp_tag_size;
+  const PacketLayout& layout = state_->keys.layout();
   if (packet.size() > kMaxPacketSize) return Error::malformed;
-  if (packet.size() < kRtcpHeaderSize + kRtcpIndexSize + tag_size) return Error::truncated;
-  const std::size_t size = packet.size() - kRtcpIndexSize - tag_size;
+  if (packet.size() < kRtcpHeaderSize + layout.rtcp_overhead()) return Error::truncated;
+  const std::size_t size = packet.size() - layout.rtcp_overhead();
   const auto ssrc = parse_rtcp_ssrc(packet.first(size));
   if (!ssrc) return ssrc.error();
   if (out.size() < size) return Error::buffer_too_small;
-
-  // AEAD profiles put the tag before this word, the others behind it.
-  const std::uint32_t word =
-      load_u32(packet.subspan(state_->profile.is_aead ? size + tag_size : size));
+  const std::uint32_t word = load_u32(layout.rtcp_index_word(packet));
   if ((word & kRtcpEncryptedFlag) == 0) return Error::not_encrypted;
   const std::uint32_t index = word & ~kRtcpEncryptedFlag;
+  ReceiveKey* const key = state_->keys.find(layout.rtcp_mki(packet));
+  if (key == nullptr) return Error::unknown_key_id;
+  if (key->rtcp_packets >= state_->options.max_rtcp_packets) return Error::key_exhausted;
 
-  ReceiveStream* stream = state_->streams.find(ssrc.value());
-  if (stream == nullptr && state_->streams.size() >= kMaxReceiveStreams)
+  ReceiveStream* const known = state_->streams.find(ssrc.value());
+  if (known == nullptr && state_->streams.size() >= kMaxReceiveStreams) {
     return Error::limit_exceeded;
-  if (stream != nullptr) {
-    if (auto fresh = stream->rtcp.check(index); !fresh) return fresh.error();
+  }
+  if (const ReplayWindows* const windows = known == nullptr ? nullptr : known->find(*key)) {
+    if (auto fresh = windows->rtcp.check(index); !fresh) return fresh.error();
   }
 
   const MutableByteView payload = out.subspan(kRtcpHeaderSize, size - kRtcpHeaderSize);
-  auto opened = state_->rtcp.open_rtcp(ssrc.value(), index, packet, payload);
+  auto opened = key->rtcp.open_rtcp(ssrc.value(), index, packet, payload);
   if (!opened) return opened.error();
   copy_header(packet, kRtcpHeaderSize, out);
-  state_->stream_for(ssrc.value(), stream).rtcp.commit(index);
+  state_->windows_for(state_->stream_for(ssrc.value()), *key).rtcp.commit(index);
+  ++key->rtcp_packets;
   return size;
 }
 
+Result<void> Receiver::set_key(ByteView master, ByteView mki) {
+  std::uint64_t replaced = 0;
+  if (auto set = state_->keys.set(master, mki, replaced); !set) return set.error();
+  if (replaced != 0) state_->forget_windows(replaced);
+  return {};
+}
+
+Result<void> Receiver::remove_key(ByteView mki) {
+  const auto removed = state_->keys.remove(mki);
+  if (!removed) return removed.error();
+  state_->forget_windows(removed.value());
+  return {};
+}
+
+std::size_t Receiver::key_count() const { return state_->keys.size(); }
+
+Result<KeyUsage> Receiver::key_usage(ByteView mki) const {
+  const ReceiveKey* const key = std::as_const(state_->keys).find(mki);
+  if (key == nullptr) return Error::unknown_key_id;
+  return KeyUsage{key->rtp_packets, key->rtcp_packets,
+                  state_->options.max_rtp_packets - key->rtp_packets,
+                  state_->options.max_rtcp_packets - key->rtcp_packets};
+}
+
+std::size_t Receiver::rtp_overhead() const { return state_->keys.layout().rtp_overhead(); }
+std::size_t Receiver::rtcp_overhead() const { return state_->keys.layout().rtcp_overhead(); }
+
 Result<std::uint32_t> Receiver::roll_over_counter(Ssrc ssrc) const {
   const ReceiveStream* stream = std::as_const(state_->streams).find(ssrc);
-  if (stream == nullptr || !stream->rtp.started()) return Error::unknown_ssrc;
-  return static_cast<std::uint32_t>(stream->rtp.newest() >> 16);
+  if (stream == nullptr || !stream->rtp_started) return Error::unknown_ssrc;
+  return static_cast<std::uint32_t>(stream->newest_rtp_index >> 16);
 }
 
 Result<void> Receiver::set_roll_over_counter(Ssrc ssrc, std::uint32_t roll_over_counter) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,8 @@ class StreamTable {
     last_ = 0;
   }
 
+  /// Of all streams, in no promised order.
+  [[nodiscard]] std::span<Value> values() { return values_; }
   [[nodiscard]] std::size_t size() const { return ssrcs_.size(); }
 
  private:

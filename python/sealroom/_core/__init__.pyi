@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import crypto as crypto
+from . import jitter as jitter
 from . import net as net
 from . import rtp as rtp
 from . import session as session

@@ -56,21 +56,35 @@ class RtpPacket:
     def timestamp(self) -> int: ...
 
 class Packetizer:
-    """Cuts frames into payloads, all equal in size but the last.
+    """Cuts frames into payloads of nearly equal size.
 
-    Codecs: "vp8" (RFC 7741), "opus" (RFC 7587). For one thread.
+    Codecs: "vp8" (RFC 7741), "vp9" (RFC 9628), "h264" (RFC 6184 mode 1; frames in Annex B),
+    "av1" (AV1 RTP specification; frames are OBUs), "opus" (RFC 7587). For one thread.
     """
     def __init__(self, codec: str, *, first_picture_id: int = 0) -> None: ...
-    def packetize(self, frame: BytesLike, max_payload: int) -> list[bytes]:
+    def packetize(
+        self,
+        frame: BytesLike,
+        max_payload: int,
+        *,
+        is_key_frame: bool | None = None,
+        width: int = 0,
+        height: int = 0,
+    ) -> list[bytes]:
         """The payloads of one frame, each at most max_payload bytes with its descriptor.
 
-        Raises InvalidArgumentError for an empty frame or one that cannot be cut that small.
+        is_key_frame is read from the frame where it is None: give it where VP9 or AV1 are encrypted.
+        width and height in pixels go into the descriptor of VP9 key frames; 0: read from the frame.
+
+        Raises InvalidArgumentError for a frame that is empty, not of the codec's format or cannot
+        be cut that small.
         """
 
 class PayloadPart:
     """What one packet carries of a frame."""
     @property
-    def data(self) -> bytes: ...
+    def data(self) -> bytes:
+        """A piece of the frame; of AV1, what assemble_frame makes the frame from."""
     @property
     def is_key_frame(self) -> bool:
         """Meaningful where starts_frame; always true for Opus."""
@@ -190,10 +204,17 @@ class RtcpPacket:
     @property
     def type(self) -> int: ...
 
+def assemble_frame(codec: str, payloads: Sequence[BytesLike]) -> bytes:
+    """The frame in the payloads of all its packets, in order.
+
+    H.264 comes with start codes of four bytes, AV1 with size fields and without temporal delimiters.
+    Raises MalformedError if the payloads are not one whole frame.
+    """
+
 def depacketize(codec: str, payload: BytesLike) -> PayloadPart:
     """Remove the payload descriptor.
 
-    Raises MalformedError.
+    Raises MalformedError, or UnsupportedError for a packet type outside H.264 mode 1.
     """
 
 def is_rtcp(data: BytesLike) -> bool:

@@ -188,8 +188,11 @@ class MediaSession:
         rtp_timestamp: int,
         audio_level: int | None = None,
         voice_activity: bool = False,
+        is_key_frame: bool | None = None,
     ) -> None:
         """Sends an encoded frame; `audio_level` is in -dBov, 0 the loudest, to 127 (RFC 6464).
+        `is_key_frame` is read from the data where it is None: give it for VP9 and AV1 that are
+        encrypted already.
         Raises NotReadyError before start or set_sender_key and after close,
         LimitExceededError above 4 MiB or, for audio, above one packet, KeyExhaustedError.
         """

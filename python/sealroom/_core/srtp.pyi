@@ -1,52 +1,128 @@
-"""SRTP and SRTCP (RFC 3711, RFC 7714)."""
+"""SRTP and SRTCP (RFC 3711, RFC 7714, RFC 6188)."""
 
 import enum
-from typing import Literal, TypeVar, overload
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
 
 from sealroom.errors import SealroomError
 
-from . import BytesLike
+from . import BytesLike, WritableBytesLike
 
-_Packet = TypeVar("_Packet", bound=BytesLike)  # a list of one kind of bytes-like
+_Packet = TypeVar("_Packet", bound=BytesLike)  # a sequence of one kind of bytes-like
+_Sizes: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.uint32]
 
 class Profile(enum.IntEnum):
     AES128_CM_SHA1_80 = 1
     AES128_CM_SHA1_32 = 2
     AEAD_AES_128_GCM = 7
     AEAD_AES_256_GCM = 8
+    AES256_CM_SHA1_80 = 65537
+    AES256_CM_SHA1_32 = 65538
+
+class PacketStatus(enum.IntEnum):
+    OK = 0
+    TRUNCATED = 1
+    MALFORMED = 2
+    AUTHENTICATION_FAILED = 3
+    REPLAYED = 4
+    TOO_OLD = 5
+    UNKNOWN_KEY_ID = 6
+    KEY_EXHAUSTED = 7
+    LIMIT_EXCEEDED = 8
+    FAILED = 9
+
+class KeyUsage:
+    """Packets that went under a master key, and what is left until its limits (RFC 3711 section
+    9.2): re-key in time.
+    """
+    @property
+    def rtp_packets(self) -> int: ...
+    @property
+    def rtcp_packets(self) -> int: ...
+    @property
+    def remaining_rtp_packets(self) -> int: ...
+    @property
+    def remaining_rtcp_packets(self) -> int: ...
 
 class Sender:
-    """Protects the packets of one direction. `master` is master key followed by master salt;
-    `backend` is a name of crypto.available_backends(). Thread-safe.
+    """Protects the packets of one direction. `master` is master key followed by master salt. With
+    an `mki` (1 to 128 bytes) every packet carries it. The limits hold for each master key and
+    are at most the RFC's. `backend` is a name of crypto.available_backends(). Thread-safe.
     """
-    def __init__(self, *, profile: int, master: BytesLike, backend: str | None = None) -> None: ...
+    def __init__(
+        self,
+        *,
+        profile: int,
+        master: BytesLike,
+        mki: BytesLike = b"",
+        max_rtp_packets: int = ...,
+        max_rtcp_packets: int = 2147483648,
+        backend: str | None = None,
+    ) -> None: ...
+    def key_usage(self) -> KeyUsage:
+        """What is used and what is left of the master key."""
     def protect_rtcp(self, packet: BytesLike) -> bytes:
         """The protected compound packet, always encrypted. Raises as protect_rtp."""
     def protect_rtp(self, packet: BytesLike) -> bytes:
         """The protected packet. A sequence number sent before must come with the same bytes.
         Raises MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.
         """
+    def protect_rtp_batch(
+        self, data: BytesLike, sizes: _Sizes
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+        """Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up
+        to its length: `(data, sizes)` of the protected packets, uint8 and int32. Each is
+        rtp_overhead bytes longer. Raises TruncatedError or MalformedError, naming the packet,
+        before any is sealed; LimitExceededError or KeyExhaustedError when it comes to that:
+        after the remedy the same batch can be protected again.
+        """
+    def protect_rtp_batch_into(
+        self,
+        data: BytesLike,
+        sizes: _Sizes,
+        out: WritableBytesLike,
+        out_sizes: npt.NDArray[np.int32],
+    ) -> int:
+        """As protect_rtp_batch, into `out` (uint8, may be longer) and `out_sizes` (int32, as many
+        as `sizes`); `out` shares no memory with `data`. Returns the bytes written. Raises also
+        BufferTooSmallError and InvalidArgumentError, before anything is written.
+        """
     @overload
     def protect_rtp_many(
-        self, packets: list[_Packet], *, return_errors: Literal[False] = False
+        self, packets: Sequence[_Packet], *, return_errors: Literal[False] = False
     ) -> list[bytes]:
         """As protect_rtp for each packet. A refused packet does not stop the others: its place
         holds its exception, or without `return_errors` the first one is raised in the end.
         """
     @overload
     def protect_rtp_many(
-        self, packets: list[_Packet], *, return_errors: bool
+        self, packets: Sequence[_Packet], *, return_errors: bool
     ) -> list[bytes | SealroomError]: ...
     def remove_stream(self, ssrc: int) -> None:
         """Forgets a stream that will never be sent again under this key."""
+    def set_key(self, master: BytesLike, mki: BytesLike = b"") -> None:
+        """Re-keying: from now on packets go under this master key. Roll-over counters and indices
+        go on (RFC 3711 section 3.2.1), the key's lifetime begins anew. Never a key used before.
+        Raises InvalidArgumentError if a size is wrong; the old key then stays.
+        """
     @property
     def backend(self) -> str: ...
     @property
     def profile(self) -> Profile: ...
+    @property
+    def rtcp_overhead(self) -> int:
+        """Bytes that protection adds to an RTCP packet."""
+    @property
+    def rtp_overhead(self) -> int:
+        """Bytes that protection adds to an RTP packet: tag and MKI."""
 
 class Receiver:
-    """Opens the packets of one direction. `replay_window` is in packets, 64 to 32768. A packet
-    that is refused changes nothing. Thread-safe.
+    """Opens the packets of one direction. `replay_window` is in packets, 64 to 32768. With an
+    `mki` every packet must carry one of that size, which names its master key; see set_key. A
+    packet that is refused changes nothing. Thread-safe.
     """
     def __init__(
         self,
@@ -54,12 +130,25 @@ class Receiver:
         profile: int,
         master: BytesLike,
         replay_window: int = 1024,
+        mki: BytesLike = b"",
+        max_rtp_packets: int = ...,
+        max_rtcp_packets: int = 2147483648,
         backend: str | None = None,
     ) -> None: ...
+    def key_usage(self, mki: BytesLike = b"") -> KeyUsage:
+        """What is used and what is left of a master key. Raises KeyNotFoundError."""
+    def remove_key(self, mki: BytesLike) -> None:
+        """Forgets a master key. Raises KeyNotFoundError."""
     def remove_stream(self, ssrc: int) -> None:
         """Forgets a stream: its old packets would be accepted again."""
     def roll_over_counter(self, ssrc: int) -> int:
         """Wraps of the sequence number so far. Raises UnknownStreamError before the first one."""
+    def set_key(self, master: BytesLike, mki: BytesLike = b"") -> None:
+        """Adds a master key, or replaces the one with this MKI (without MKIs: the only one, at
+        once). Roll-over counters go on, the key's replay windows and lifetime begin anew: never
+        a key that was here before. Raises InvalidArgumentError (sizes), LimitExceededError (16
+        keys); nothing changes then.
+        """
     def set_roll_over_counter(self, ssrc: int, roll_over_counter: int) -> None:
         """Tells where a stream stands, before its first packet (RFC 3711 section 3.3.1). Raises
         InvalidArgumentError after it, LimitExceededError.
@@ -68,21 +157,51 @@ class Receiver:
         """The compound packet in clear. Raises as unprotect_rtp, and NotEncryptedError."""
     def unprotect_rtp(self, packet: BytesLike) -> bytes:
         """The packet in clear. Raises AuthenticationError, ReplayError (TooOldError behind the
-        window), MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.
+        window), MalformedError, KeyNotFoundError (its MKI is of no master key here),
+        LimitExceededError (4096 streams), KeyExhaustedError.
+        """
+    def unprotect_rtp_batch(
+        self, data: BytesLike, sizes: _Sizes
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+        """Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up
+        to its length: `(data, sizes, statuses)`. Every packet keeps its place, rtp_overhead
+        bytes shorter; `statuses` (uint8) has its PacketStatus. A refused packet raises nothing
+        and stops no other: its place is zeros. Raises InvalidArgumentError for wrong sizes.
+        """
+    def unprotect_rtp_batch_into(
+        self,
+        data: BytesLike,
+        sizes: _Sizes,
+        out: WritableBytesLike,
+        out_sizes: npt.NDArray[np.int32],
+        statuses: WritableBytesLike,
+    ) -> int:
+        """As unprotect_rtp_batch, into `out` (uint8, may be longer), `out_sizes` (int32) and
+        `statuses` (uint8), both as many as `sizes`; `out` shares no memory with `data`. Returns
+        how many were accepted. Raises BufferTooSmallError and InvalidArgumentError, before
+        anything is written.
         """
     @overload
     def unprotect_rtp_many(
-        self, packets: list[_Packet], *, return_errors: Literal[False] = False
+        self, packets: Sequence[_Packet], *, return_errors: Literal[False] = False
     ) -> list[bytes]:
         """As unprotect_rtp for each packet; see Sender.protect_rtp_many for refused ones."""
     @overload
     def unprotect_rtp_many(
-        self, packets: list[_Packet], *, return_errors: bool
+        self, packets: Sequence[_Packet], *, return_errors: bool
     ) -> list[bytes | SealroomError]: ...
     @property
     def backend(self) -> str: ...
     @property
+    def key_count(self) -> int: ...
+    @property
     def profile(self) -> Profile: ...
+    @property
+    def rtcp_overhead(self) -> int:
+        """Bytes that protection adds to an RTCP packet."""
+    @property
+    def rtp_overhead(self) -> int:
+        """Bytes that protection adds to an RTP packet: tag and MKI."""
     @property
     def stream_count(self) -> int:
         """SSRCs that have authenticated."""

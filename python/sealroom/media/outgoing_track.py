@@ -219,6 +219,7 @@ class OutgoingTrack:
                 rtp_timestamp=frame.rtp_timestamp,
                 audio_level=audio_level,
                 voice_activity=audio_level is not None and audio_level < 60,
+                is_key_frame=frame.is_key_frame,
             )
         except NotReadyError:
             return False

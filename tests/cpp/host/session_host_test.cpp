@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 #include <thread>
 
 #include "session/support.h"
@@ -171,6 +172,109 @@ TEST_F(SessionHostTest, MayBeClosedWhileFramesFly) {
   sending.join();
   EXPECT_EQ(send(vp8_frame(100, true, 1), 1).error(), Error::not_ready);
   alice.close();
+}
+
+TEST_F(SessionHostTest, PacingSpreadsALargeFrameAndLosesNothing) {
+  const auto fds = connected_pair();
+  ASSERT_TRUE(alice.attach_socket(fds[0]));
+  ASSERT_TRUE(bob.attach_socket(fds[1]));
+  alice.set_pacing_rate(8'000'000);  // a byte per microsecond
+  const Bytes frame = vp8_frame(100'000, true, 5);
+  const TimePoint start = net::IoThread::now();
+  ASSERT_TRUE(send(frame, 1));
+  const auto events = wait_for_events(bob);
+  const Duration taken = net::IoThread::now() - start;
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(std::get<FrameReceived>(events[0]).data, frame);
+  EXPECT_GT(taken, std::chrono::milliseconds(50));  // 95 ms by the rate; a loaded machine adds
+  EXPECT_GT(alice.pacer_statistics().datagrams_delayed, 50U);
+  EXPECT_EQ(alice.pacer_statistics().datagrams_overflow, 0U);
+}
+
+TEST_F(SessionHostTest, StoppingPacingSendsWhatWaits) {
+  const auto fds = connected_pair();
+  ASSERT_TRUE(alice.attach_socket(fds[0]));
+  ASSERT_TRUE(bob.attach_socket(fds[1]));
+  alice.set_pacing_rate(100'000);
+  const Bytes frame = vp8_frame(20'000, true, 5);
+  ASSERT_TRUE(send(frame, 1));
+  EXPECT_GT(alice.pacer_statistics().queued_bytes, 0U);
+  alice.set_pacing_rate(0);
+  const auto events = wait_for_events(bob);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(std::get<FrameReceived>(events[0]).data, frame);
+}
+
+TEST_F(SessionHostTest, PacedDatagramsLeaveWithoutASocketToo) {
+  alice.set_pacing_rate(8'000'000);
+  ASSERT_TRUE(send(vp8_frame(50'000, true, 5), 1));
+  std::size_t datagrams = 0;
+  for (int i = 0; i < 500 && datagrams < 43; ++i) {
+    datagrams += alice.take_outgoing().size();
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_GE(datagrams, 43U);
+}
+
+/// One direction of an Opus call between two hosts.
+struct AudioPair {
+  explicit AudioPair(net::IoThread& io)
+      : alice(io, session::test::session_config(crypto::Backend::openssl)),
+        bob(io, session::test::session_config(crypto::Backend::openssl)) {
+    const Bytes key = pattern(44, 1);
+    const auto start = [&](session::MediaSession& media, TimePoint) {
+      return media.set_keys(kProfile, key, key).ok();
+    };
+    if (!alice.with_session(start) || !bob.with_session(start)) std::abort();
+    alice.with_session([&](session::MediaSession& media, TimePoint) {
+      session::SenderConfig config;
+      config.payload_type = PayloadType{111};
+      config.ssrc = Ssrc{1};
+      sender = media.add_sender(config).value();
+      return media.set_sender_key(sender, session::test::kSuite, KeyId{1}, pattern(32, 3)).ok();
+    });
+    bob.with_session([&](session::MediaSession& media, TimePoint) {
+      session::ReceiverConfig config;
+      config.payload_type = PayloadType{111};
+      config.ssrc = Ssrc{1};
+      const auto receiver = media.add_receiver(config).value();
+      return media.add_receiver_key(receiver, session::test::kSuite, KeyId{1}, pattern(32, 3)).ok();
+    });
+    const auto fds = connected_pair();
+    if (!alice.attach_socket(fds[0]) || !bob.attach_socket(fds[1])) std::abort();
+  }
+
+  SessionHost alice;
+  SessionHost bob;
+  session::SenderId sender{};
+};
+
+TEST(SessionHosts, OneThreadServesHundredsOfSessions) {
+  constexpr std::size_t kPairs = 110;
+  constexpr std::uint32_t kFrames = 10;
+  net::IoThread io;
+  std::vector<std::unique_ptr<AudioPair>> pairs;
+  for (std::size_t i = 0; i < kPairs; ++i) pairs.push_back(std::make_unique<AudioPair>(io));
+  for (std::uint32_t n = 0; n < kFrames; ++n) {
+    for (std::size_t i = 0; i < kPairs; ++i) {
+      const Bytes frame = pattern(80, static_cast<std::uint8_t>(i));
+      ASSERT_TRUE(pairs[i]->alice.send_frame(pairs[i]->sender, {frame, RtpTimestamp{n * 960}, {}}));
+    }
+  }
+  // Opus frames leave the jitter buffer by its timer, so timers of all sessions must run too.
+  for (std::size_t i = 0; i < kPairs; ++i) {
+    std::size_t received = 0;
+    for (int round = 0; round < 5000 && received < kFrames; ++round) {
+      for (session::Event& event : pairs[i]->bob.take_events(256)) {
+        const auto* const frame = std::get_if<FrameReceived>(&event);
+        if (frame == nullptr || frame->is_missing) continue;
+        ASSERT_EQ(frame->data, pattern(80, static_cast<std::uint8_t>(i)));
+        ++received;
+      }
+      if (received < kFrames) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ASSERT_EQ(received, kFrames) << "pair " << i;
+  }
 }
 
 }  // namespace

@@ -220,5 +220,57 @@ TEST(NackGenerator, KeepsItsAccountsUnderRandomTraffic) {
   }
 }
 
+TEST(NackGeneratorAnswers, RetryFollowsThemAndReorderingDoesNotShortenIt) {
+  for (const bool reorders : {false, true}) {
+    NackGenerator nacks({.reorder_wait = milliseconds(10)});
+    std::array<std::uint16_t, 8> out{};
+    for (int i = 0; i < 60; ++i) {
+      const TimePoint start(milliseconds(200 * i));
+      nacks.packet_received(2 * i, start);
+      nacks.packet_received(2 * i + 2, start);  // 2 i + 1 is missing
+      nacks.handle_timeout(start + milliseconds(10));
+      EXPECT_EQ(nacks.take(start + milliseconds(10), out), 1U);
+      const bool comes_late = reorders && i % 3 == 0;
+      nacks.packet_received(2 * i + 1, start + milliseconds(comes_late ? 15 : 50));
+    }
+    EXPECT_EQ(nacks.retry(), milliseconds(50));  // answered after 40 ms
+  }
+}
+
+TEST(NackGeneratorAnswers, RetryIsLongerAgainWhenAnswersTakeLonger) {
+  NackGenerator nacks;
+  std::array<std::uint16_t, 8> out{};
+  for (int i = 0; i < 120; ++i) {
+    const TimePoint start(milliseconds(200 * i));
+    const int round_trip = i < 60 ? 25 : 85;
+    nacks.packet_received(2 * i, start);
+    nacks.packet_received(2 * i + 2, start);
+    for (int ms = 0; ms < round_trip; ++ms) {
+      nacks.handle_timeout(start + milliseconds(ms));
+      nacks.take(start + milliseconds(ms), out);
+    }
+    nacks.packet_received(2 * i + 1, start + milliseconds(round_trip));
+    if (i == 59) {
+      EXPECT_EQ(nacks.retry(), milliseconds(35));
+    }
+  }
+  EXPECT_EQ(nacks.retry(), milliseconds(95));
+}
+
+TEST(NackGeneratorAnswers, RetryIsNeverLongerThanConfiguredAndGivesWayToAKnownRoundTripTime) {
+  NackGenerator nacks;
+  std::array<std::uint16_t, 8> out{};
+  for (int i = 0; i < 20; ++i) {
+    const TimePoint start(milliseconds(400 * i));
+    nacks.packet_received(2 * i, start);
+    nacks.packet_received(2 * i + 2, start);
+    nacks.take(start, out);
+    nacks.packet_received(2 * i + 1, start + milliseconds(300));
+    EXPECT_EQ(nacks.retry(), milliseconds(100));
+  }
+  nacks.set_round_trip_time(milliseconds(250));
+  EXPECT_EQ(nacks.retry(), milliseconds(250));
+}
+
 }  // namespace
 }  // namespace sealroom::jitter

@@ -27,6 +27,7 @@ struct CallConfig {
   int key_frame_every = 0;  ///< frames; 0: the first and those asked for
   std::uint16_t first_sequence = 100;
   std::uint32_t first_timestamp = 1000;
+  bool knows_round_trip_time = true;
   double padding = 0.1;                              ///< that a packet of padding follows a frame
   Duration pacing = std::chrono::microseconds(200);  ///< between packets of one frame
 };
@@ -42,6 +43,7 @@ class VideoCall {
         forward_(config.forward, config.seed * 2 + 1),
         back_(config.back, config.seed * 2 + 2),
         buffer_(config.buffer) {
+    if (!config.knows_round_trip_time) return;
     buffer_.set_round_trip_time(config.forward.delay + config.back.delay +
                                 config.forward.jitter / 2 + config.back.jitter / 2);
   }
@@ -65,11 +67,13 @@ class VideoCall {
   }
 
   VideoJitterBuffer& buffer() { return buffer_; }
+  std::uint64_t answered() const { return answered_; }  ///< retransmissions
   test::Link<TestPacket>& forward() { return forward_; }
   TimePoint now() const { return now_; }
   std::size_t frames_sent() const { return frames_.size(); }
   std::size_t frames_received() const { return received_; }
   std::size_t last_frame() const { return last_index_; }
+  Duration longest_stall() const { return longest_stall_; }  ///< between two frames that came out
   TimePoint last_frame_at() const { return last_frame_at_; }
   Duration longest_wait() const {
     return longest_wait_;
@@ -148,6 +152,7 @@ class VideoCall {
       const auto found = history_.find(sequence);
       ASSERT_NE(found, history_.end()) << "asked for a packet that was never sent: " << sequence;
       forward_.send(found->second, now_);
+      ++answered_;
     }
   }
 
@@ -174,6 +179,7 @@ class VideoCall {
       ASSERT_GT(index, last_index_);
       ASSERT_TRUE(index == last_index_ + 1 || sent.is_key_frame) << "a hole before frame " << index;
     }
+    if (received_ > 0) longest_stall_ = std::max(longest_stall_, now_ - last_frame_at_);
     last_index_ = index;
     last_frame_at_ = now_;
     longest_wait_ = std::max(longest_wait_, now_ - frame.completed_at);
@@ -196,10 +202,12 @@ class VideoCall {
   std::map<std::uint32_t, std::size_t> index_of_;
   bool key_frame_wanted_ = false;
 
+  std::uint64_t answered_ = 0;
   std::size_t received_ = 0;
   std::size_t last_index_ = 0;
   TimePoint last_frame_at_{};
   Duration longest_wait_{};
+  Duration longest_stall_{};
 };
 
 }  // namespace sealroom::jitter

@@ -224,14 +224,59 @@ TEST(VideoJitterBuffer, StartsOfSlicesWithinOneFrameDoNotSplitIt) {
   EXPECT_EQ(frame.data, bytes_of(packets));
 }
 
-TEST(VideoJitterBuffer, PoppedFrameReusesTheCallersMemory) {
+TEST(VideoJitterBuffer, MemoryTheCallerGivesBackBecomesALaterFrame) {
   VideoJitterBuffer buffer;
   VideoFrame frame;
   frame.data.reserve(4096);
   const std::uint8_t* const memory = frame.data.data();
-  insert(buffer, make_frame(1, 100, 3, true), at(0));
-  ASSERT_TRUE(buffer.pop(frame));
-  EXPECT_EQ(frame.data.data(), memory);
+  bool has_come_back = false;
+  for (std::uint32_t n = 1; n <= 4; ++n) {
+    insert(buffer, make_frame(n, static_cast<std::uint16_t>(100 + 3 * n), 3, true), at(0));
+    ASSERT_TRUE(buffer.pop(frame));
+    has_come_back = has_come_back || frame.data.data() == memory;
+  }
+  EXPECT_TRUE(has_come_back);
+}
+
+TEST(VideoJitterBuffer, CountsWhatWebrtcStatsCalls) {
+  VideoJitterBuffer buffer;
+  const auto key_frame = make_frame(1, 100, 3, true);
+  buffer.insert(key_frame[0].view(), at(0));
+  buffer.insert(key_frame[1].view(), at(4));
+  buffer.insert(key_frame[2].view(), at(10));
+  insert(buffer, make_frame(2, 103, 1, false), at(40));
+  insert(buffer, make_frame(4, 106, 1, false), at(73));  // 104 and 105 are missing
+  EXPECT_EQ(take_nacks(buffer, at(73)), (std::vector<int>{104, 105}));
+  insert(buffer, make_frame(3, 104, 2, false), at(133));
+  const VideoJitterStatistics& statistics = buffer.statistics();
+  EXPECT_EQ(statistics.frames_received, 4U);
+  EXPECT_EQ(statistics.key_frames_received, 1U);
+  EXPECT_EQ(statistics.frames_assembled_from_multiple_packets, 2U);
+  EXPECT_EQ(statistics.total_assembly_time, std::chrono::milliseconds(10));
+  EXPECT_EQ(statistics.jitter_buffer_emitted_count, 4U);
+  EXPECT_EQ(statistics.jitter_buffer_delay, std::chrono::milliseconds(10 + 60));
+  EXPECT_EQ(statistics.nack_count, 1U);
+  EXPECT_EQ(statistics.nacks_sent, 2U);
+  EXPECT_EQ(statistics.freeze_count, 0U);
+}
+
+TEST(VideoJitterBuffer, LongPauseBetweenFramesIsAFreeze) {
+  VideoJitterBuffer buffer;
+  for (std::uint32_t n = 0; n < 60; ++n) {
+    const int ms = static_cast<int>(33 * n) + (n >= 40 ? 400 : 0);
+    insert(buffer, make_frame(n, static_cast<std::uint16_t>(100 + n), 1, n == 0), at(ms));
+  }
+  EXPECT_EQ(buffer.statistics().freeze_count, 1U);
+  EXPECT_EQ(buffer.statistics().total_freezes_duration, std::chrono::milliseconds(433));
+}
+
+TEST(VideoJitterBuffer, PacketInTurnThatStartsNothingDoesNotHarmTheKeyFrameBehindIt) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 2, true), at(0));
+  insert(buffer, make_frame(3, 103, 3, true), at(1));
+  auto stray = make_frame(2, 101, 2, false);
+  buffer.insert(stray[1].view(), at(2));  // 102 continues a frame that never began
+  EXPECT_EQ(pop_numbers(buffer), (Numbers{1, 3}));
 }
 
 }  // namespace

@@ -86,6 +86,20 @@ TEST_P(VideoJitterLink, VideoIsBackWithinASecondOfTheEndOfLoss) {
   }
 }
 
+TEST_P(VideoJitterLink, NothingStallsForThreeSecondsWhileItLasts) {
+  for (std::uint64_t seed = 21; seed <= 23; ++seed) {
+    SCOPED_TRACE(seed);
+    VideoCall call({.forward = GetParam().forward,
+                    .back = GetParam().back,
+                    .seed = seed,
+                    .knows_round_trip_time = false});
+    call.run_for(seconds(30));
+    if (HasFatalFailure()) return;
+    EXPECT_LE(call.longest_stall(), seconds(3));
+    EXPECT_GE(call.last_frame_at() + seconds(3), call.now());
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Networks, VideoJitterLink, ::testing::ValuesIn(networks()),
                          [](const auto& tested) { return tested.param.name; });
 
@@ -153,6 +167,54 @@ TEST(VideoJitterLinkReorder, ReorderingCostsNoFrameAndNoKeyFrame) {
   EXPECT_EQ(call.buffer().statistics().frames_dropped, 0U);
   EXPECT_EQ(call.buffer().statistics().packets_lost, 0U);
   EXPECT_EQ(call.frames_received() + 1, call.frames_sent());
+}
+
+TEST(VideoJitterLinkRoundTrip, LearnedOneGivesMoreFramesUnderLoss) {
+  std::size_t learned = 0;
+  std::size_t fixed = 0;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    for (const bool learns : {false, true}) {
+      VideoCall call(
+          {.forward = lossy(0.3), .back = clean(), .seed = seed, .knows_round_trip_time = false});
+      if (!learns) call.buffer().set_round_trip_time(milliseconds(100));
+      call.run_for(seconds(30));
+      (learns ? learned : fixed) += call.frames_received();
+    }
+  }
+  EXPECT_GT(learned, fixed * 105 / 100);
+}
+
+// What comes late by itself looks like an early answer. The price of the shorter retry is bounded.
+TEST(VideoJitterLinkRoundTrip, ReorderingDoesNotMakeALearnedOneCostly) {
+  for (const bool overtaking : {false, true}) {
+    test::LinkConfig forward{.loss = 0.02, .delay = kOneWay};
+    if (overtaking) {
+      forward.jitter = milliseconds(40);
+      forward.jitter_keeps_order = false;
+    } else {
+      forward.reorder = 0.1;
+      forward.reorder_delay = milliseconds(25);
+    }
+    std::uint64_t answered[2] = {};
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      for (const bool learns : {false, true}) {
+        VideoJitterConfig buffer;
+        buffer.nack_reorder_wait = milliseconds(10);
+        VideoCall call({.forward = forward,
+                        .back = clean(),
+                        .buffer = buffer,
+                        .seed = seed,
+                        .knows_round_trip_time = false});
+        if (!learns) call.buffer().set_round_trip_time(milliseconds(100));
+        call.run_for(seconds(30));
+        answered[learns ? 1 : 0] += call.answered();
+        EXPECT_EQ(call.buffer().statistics().frames_dropped, 0U);
+      }
+    }
+    EXPECT_LE(answered[1], answered[0] * 110 / 100);
+    RecordProperty(overtaking ? "overtaking" : "reorder",
+                   std::to_string(answered[0]) + " " + std::to_string(answered[1]));
+  }
 }
 
 TEST(VideoJitterLinkDuplicates, DuplicatesAreCountedAsSuch) {

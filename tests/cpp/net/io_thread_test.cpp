@@ -180,11 +180,15 @@ TEST(IoThread, RemovalWhileDatagramsPourIn) {
   ::close(b);
 }
 
-TEST(IoThread, ReadsManySockets) {
-  constexpr std::size_t kSockets = 100;
+TEST(IoThread, ServesManySocketsAndTimersWithoutLosingOne) {
+  constexpr std::size_t kSockets = 250;
+  constexpr int kRounds = 20;
   std::vector<int> peers;
   std::vector<UdpSocket> sockets;
   std::vector<std::unique_ptr<Reader>> readers;
+  std::vector<std::unique_ptr<Timer>> timers;
+  std::vector<IoThread::Id> timer_ids;
+  std::vector<std::atomic<int>> fired(kSockets);
   for (std::size_t i = 0; i < kSockets; ++i) {
     const auto [a, b] = connected_pair();
     sockets.push_back(adopt(a));
@@ -194,13 +198,18 @@ TEST(IoThread, ReadsManySockets) {
   IoThread io;
   for (std::size_t i = 0; i < kSockets; ++i) {
     ASSERT_TRUE(io.add_socket(sockets[i], *readers[i]).ok());
+    timers.push_back(std::make_unique<Timer>([&, i](TimePoint now) {
+      if (++fired[i] < kRounds) io.arm(timer_ids[i], now + milliseconds(1));
+    }));
+    timer_ids.push_back(io.add_timer(*timers.back()));
   }
-  for (int round = 0; round < 5; ++round) {
+  for (const IoThread::Id id : timer_ids) io.arm(id, IoThread::now());
+  for (int round = 0; round < kRounds; ++round) {
     for (const int peer : peers) ASSERT_EQ(::send(peer, "x", 1, 0), 1);
   }
   EXPECT_TRUE(eventually([&] {
-    for (const auto& reader : readers) {
-      if (reader->datagrams != 5) return false;
+    for (std::size_t i = 0; i < kSockets; ++i) {
+      if (readers[i]->datagrams != kRounds || fired[i] != kRounds) return false;
     }
     return true;
   }));

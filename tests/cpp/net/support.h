@@ -16,44 +16,67 @@
 
 namespace sealroom::net::test {
 
-inline sockaddr_in loopback(std::uint16_t port = 0) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
+/// 127.0.0.1 or ::1.
+struct Address {
+  explicit Address(int family, std::uint16_t port = 0) {
+    if (family == AF_INET6) {
+      auto& address = reinterpret_cast<sockaddr_in6&>(storage);
+      address.sin6_family = AF_INET6;
+      address.sin6_addr = in6addr_loopback;
+      address.sin6_port = htons(port);
+      size = sizeof address;
+    } else {
+      auto& address = reinterpret_cast<sockaddr_in&>(storage);
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      address.sin_port = htons(port);
+      size = sizeof address;
+    }
+  }
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 
-inline int bound_socket(std::uint16_t port = 0) {
-  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
-  const sockaddr_in address = loopback(port);
-  EXPECT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+inline int bound_socket(std::uint16_t port = 0, int family = AF_INET) {
+  const int fd = ::socket(family, SOCK_DGRAM, 0);
+  const Address address(family, port);
+  EXPECT_EQ(::bind(fd, address.get(), address.size), 0);
   return fd;
 }
 
 inline std::uint16_t port_of(int fd) {
-  sockaddr_in address{};
+  sockaddr_in6 address{};  // both families keep the port in the same place
   socklen_t size = sizeof address;
   EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  return ntohs(address.sin_port);
+  return ntohs(address.sin6_port);
 }
 
-inline void connect_to(int fd, std::uint16_t port) {
-  const sockaddr_in address = loopback(port);
-  EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+inline void connect_to(int fd, std::uint16_t port, int family = AF_INET) {
+  const Address address(family, port);
+  EXPECT_EQ(::connect(fd, address.get(), address.size), 0);
 }
 
 /// Two descriptors connected to each other over loopback.
-inline std::pair<int, int> connected_pair() {
-  const int a = bound_socket();
-  const int b = bound_socket();
-  connect_to(a, port_of(b));
-  connect_to(b, port_of(a));
+inline std::pair<int, int> connected_pair(int family = AF_INET) {
+  const int a = bound_socket(0, family);
+  const int b = bound_socket(0, family);
+  connect_to(a, port_of(b), family);
+  connect_to(b, port_of(a), family);
   return {a, b};
 }
 
-inline UdpSocket adopt(int fd) {
-  Result<UdpSocket> socket = UdpSocket::adopt(fd);
+inline bool has_ipv6() {
+  const int fd = ::socket(AF_INET6, SOCK_DGRAM, 0);
+  const Address address(AF_INET6);
+  const bool bound = fd >= 0 && ::bind(fd, address.get(), address.size) == 0;
+  ::close(fd);
+  return bound;
+}
+
+inline UdpSocket adopt(int fd, const SocketOptions& options = {}) {
+  Result<UdpSocket> socket = UdpSocket::adopt(fd, options);
   if (!socket) std::abort();
   return std::move(socket).value();
 }

@@ -31,6 +31,8 @@ HeaderExtensions all_extensions() {
   extensions.abs_send_time = 0xabcdef;
   extensions.transport_sequence_number = 0xfffe;
   extensions.audio_level = AudioLevel{true, 37};
+  extensions.video_orientation = VideoOrientation{true, false, 270};
+  extensions.dependency_descriptor = as_bytes("descriptor");
   return extensions;
 }
 
@@ -43,6 +45,11 @@ void expect_all(const HeaderExtensions& read) {
   ASSERT_TRUE(read.audio_level.has_value());
   EXPECT_TRUE(read.audio_level->voice_activity);
   EXPECT_EQ(read.audio_level->level, 37);
+  ASSERT_TRUE(read.video_orientation.has_value());
+  EXPECT_TRUE(read.video_orientation->back_camera);
+  EXPECT_FALSE(read.video_orientation->flip);
+  EXPECT_EQ(read.video_orientation->rotation, 270);
+  EXPECT_EQ(to_bytes(read.dependency_descriptor), to_bytes(as_bytes("descriptor")));
 }
 
 Bytes packet_with(const char* profile_and_length, const char* data) {
@@ -87,7 +94,7 @@ TEST(WriteHeader, RoundTripsInOneByteForm) {
 
 TEST(WriteHeader, OneLargeIdMakesItTwoByteForm) {
   std::array<std::uint8_t, 128> buffer{};
-  const ExtensionMap map = make_map(9);  // ids 10..15
+  const ExtensionMap map = make_map(9);  // ids 10..17
   const auto size = write_header(kHeader, all_extensions(), map, buffer);
   ASSERT_TRUE(size.ok());
   EXPECT_EQ(size.value(), header_size(all_extensions(), map));
@@ -135,6 +142,11 @@ TEST(WriteHeader, RefusesValuesThatDoNotFit) {
   EXPECT_TRUE(error(kHeader, extensions));
   extensions = {};
   extensions.audio_level = AudioLevel{false, 128};
+  EXPECT_TRUE(error(kHeader, extensions));
+  extensions = {};
+  extensions.video_orientation = VideoOrientation{false, false, 45};
+  EXPECT_TRUE(error(kHeader, extensions));
+  extensions.video_orientation->rotation = 360;
   EXPECT_TRUE(error(kHeader, extensions));
   RtpHeader header = kHeader;
   header.payload_type = PayloadType{128};
@@ -202,6 +214,39 @@ TEST(ReadExtensions, ElementPastTheEndEndsTheReading) {
   const Bytes two_byte = packet_with("10000001", "01016102");
   EXPECT_EQ(read(two_byte, map).mid, "a");
   EXPECT_EQ(read(two_byte, map).rid, "");
+}
+
+TEST(WriteHeader, AValueOfMoreThanSixteenBytesMakesItTwoByteForm) {
+  for (const std::size_t size : {1U, 16U, 17U, 255U}) {
+    HeaderExtensions extensions;
+    extensions.mid = "0";
+    const Bytes descriptor(size, 0xDD);
+    extensions.dependency_descriptor = descriptor;
+    std::array<std::uint8_t, 300> buffer{};
+    const auto written = write_header(kHeader, extensions, make_map(), buffer);
+    ASSERT_TRUE(written.ok());
+    const auto parsed = RtpPacketView::parse(ByteView(buffer).first(written.value()));
+    EXPECT_EQ(parsed.value().extension_profile(), size <= 16 ? kOneByteExtensionProfile : 0x1000);
+    const auto read = read_extensions(parsed.value(), make_map());
+    EXPECT_EQ(read.mid, "0");
+    EXPECT_EQ(to_bytes(read.dependency_descriptor), descriptor);
+  }
+  HeaderExtensions extensions;
+  const Bytes descriptor(256);
+  extensions.dependency_descriptor = descriptor;
+  std::array<std::uint8_t, 300> buffer{};
+  EXPECT_EQ(write_header(kHeader, extensions, make_map(), buffer).error(), Error::invalid_argument);
+}
+
+TEST(ReadExtensions, ReadsTheOrientationBits) {
+  ExtensionMap map;
+  ASSERT_TRUE(map.set(ExtensionType::video_orientation, 1).ok());
+  const Bytes packet = packet_with("bede0001", "10fd0000");  // reserved bits are ignored
+  const auto orientation = read(packet, map).video_orientation;
+  ASSERT_TRUE(orientation.has_value());
+  EXPECT_TRUE(orientation->back_camera);
+  EXPECT_TRUE(orientation->flip);
+  EXPECT_EQ(orientation->rotation, 90);
 }
 
 TEST(ReadExtensions, IgnoresOtherProfiles) {

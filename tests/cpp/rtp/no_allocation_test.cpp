@@ -49,6 +49,38 @@ TEST(PacketPath, DoesNotAllocate) {
   EXPECT_EQ(bytes_back, 10 * frame.size());
 }
 
+class PayloadPath : public ::testing::TestWithParam<Codec> {};
+
+INSTANTIATE_TEST_SUITE_P(Codecs, PayloadPath,
+                         ::testing::Values(Codec::vp8, Codec::vp9, Codec::h264, Codec::av1));
+
+TEST_P(PayloadPath, DoesNotAllocateOnceWarm) {
+  // Of each codec's format: a NAL unit, an OBU without size field; for VP8 and VP9 any bytes.
+  Bytes frame(50000, 0x32);
+  if (GetParam() == Codec::h264) frame[0] = frame[1] = 0, frame[2] = 1, frame[3] = 0x65;
+  if (GetParam() == Codec::av1) frame[0] = 0x30;
+  const auto packetizer = Packetizer::create(GetParam());
+  std::array<std::uint8_t, kMaxDatagramSize> payload{};
+  std::array<std::uint8_t, 1500> scratch{};
+  Bytes joined;
+  joined.reserve(60000);
+  bool is_right = true;
+  std::size_t before = 0;
+  for (int round = 0; round < 10; ++round) {
+    if (round == 1) before = allocation_count();
+    joined.clear();
+    const auto count = packetizer->start(frame, 1160);
+    for (std::size_t i = 0; i < count.value(); ++i) {
+      const auto size = packetizer->write_next(payload);
+      const auto part = depacketize(GetParam(), ByteView(payload).first(size.value()), scratch);
+      joined.insert(joined.end(), part.value().data.begin(), part.value().data.end());
+    }
+    is_right = is_right && finish_frame(GetParam(), joined).ok() && joined.size() >= frame.size();
+  }
+  EXPECT_EQ(allocation_count() - before, 0U);
+  EXPECT_TRUE(is_right);
+}
+
 TEST(RtcpPath, DoesNotAllocate) {
   std::array<std::uint8_t, 512> buffer{};
   const std::array<std::uint16_t, 4> lost{1, 2, 50, 100};

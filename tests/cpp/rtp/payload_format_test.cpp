@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "rtp/support.h"
+#include "rtp/payload_support.h"
 
 namespace sealroom::rtp {
 namespace {
@@ -10,6 +10,7 @@ namespace {
 using test::ExactCopy;
 using test::for_each_truncation;
 using test::from_hex;
+using test::packetize;
 using test::to_bytes;
 
 Bytes make_frame(std::size_t size, bool is_key_frame) {
@@ -17,22 +18,6 @@ Bytes make_frame(std::size_t size, bool is_key_frame) {
   for (std::size_t i = 0; i < size; ++i) frame[i] = static_cast<std::uint8_t>(i * 7 + 1);
   if (!frame.empty()) frame[0] = is_key_frame ? 0x10 : 0x11;
   return frame;
-}
-
-std::vector<Bytes> packetize(Packetizer& packetizer, ByteView frame, std::size_t max_payload) {
-  std::vector<Bytes> payloads;
-  const auto count = packetizer.start(frame, max_payload);
-  EXPECT_TRUE(count.ok());
-  for (std::size_t i = 0; i < count.value(); ++i) {
-    Bytes out(max_payload);
-    const auto size = packetizer.write_next(out);
-    EXPECT_TRUE(size.ok());
-    out.resize(size.value());
-    payloads.push_back(out);
-  }
-  Bytes out(max_payload);
-  EXPECT_EQ(packetizer.write_next(out).error(), Error::invalid_argument);
-  return payloads;
 }
 
 TEST(Vp8, FramesOfAnySizeComeBackWhole) {
@@ -194,11 +179,24 @@ TEST(Opus, StartRefusesWhatDoesNotFitOnePacket) {
   EXPECT_EQ(packetizer->write_next(out).error(), Error::buffer_too_small);
 }
 
+TEST(Vp8, KeyFrameAndSizeAreReadFromTheFrame) {
+  const FrameInfo info = read_frame_info(Codec::vp8, from_hex("10020"
+                                                              "09d012a40016841"));
+  EXPECT_EQ(info.is_key_frame, true);
+  EXPECT_EQ(info.width, 320);  // the scaling in the upper two bits left out
+  EXPECT_EQ(info.height, 360);
+  EXPECT_EQ(read_frame_info(Codec::vp8, from_hex("10")).is_key_frame, true);
+  EXPECT_EQ(read_frame_info(Codec::vp8, from_hex("11")).is_key_frame, false);
+  EXPECT_EQ(read_frame_info(Codec::vp8, {}).is_key_frame, std::nullopt);
+}
+
 TEST(Codec, KindAndClockRate) {
   EXPECT_EQ(media_kind(Codec::opus), MediaKind::audio);
-  EXPECT_EQ(media_kind(Codec::vp8), MediaKind::video);
   EXPECT_EQ(clock_rate(Codec::opus), 48000U);
-  EXPECT_EQ(clock_rate(Codec::vp8), 90000U);
+  for (const Codec codec : {Codec::vp8, Codec::vp9, Codec::h264, Codec::av1}) {
+    EXPECT_EQ(media_kind(codec), MediaKind::video);
+    EXPECT_EQ(clock_rate(codec), 90000U);
+  }
 }
 
 }  // namespace

@@ -177,6 +177,107 @@ TEST(Rtcp, ReadsByeWithItsReason) {
   ASSERT_TRUE(parsed.ok());
   ASSERT_EQ(parsed.value().count, 2U);
   EXPECT_EQ(parsed.value().sources[1], Ssrc{0x22222222});
+  EXPECT_EQ(parsed.value().reason, "bye");
+}
+
+TEST(Rtcp, ByeReasonPastTheEndIsTruncated) {
+  const Bytes bytes = from_hex(
+      "81cb0002"
+      "11111111"
+      "04627965");
+  EXPECT_EQ(Bye::parse(single(bytes)).error(), Error::truncated);
+  const Bytes none = from_hex(
+      "81cb0002"
+      "11111111"
+      "00000000");
+  EXPECT_EQ(Bye::parse(single(none)).value().reason, "");
+}
+
+TEST(Rtcp, ReadsEveryItemOfEveryChunk) {
+  const Bytes bytes = from_hex(
+      "83ca000b"
+      "11111111"
+      "0202"
+      "4d65"
+      "0107"
+      "6d6540686f6d65"
+      "000000"
+      "22222222"
+      "00000000"
+      "33333333"
+      "0804"
+      "02696478"
+      "0601"
+      "41"
+      "000000");
+  SdesReader reader(single(bytes));
+  SdesItem item;
+  std::string read;
+  while (reader.next(item)) {
+    read += std::to_string(item.ssrc.value >> 28) + ":" +
+            std::to_string(static_cast<int>(item.type)) + "=" + std::string(item.text) + " ";
+  }
+  EXPECT_TRUE(reader.ok());
+  EXPECT_EQ(read, "1:2=Me 1:1=me@home 3:8=\x02idx 3:6=A ");
+}
+
+TEST(Rtcp, SourceItemsPastTheEndAreSaid) {
+  for (const char* hex : {"81ca00021111111101076d65",     // the text
+                          "82ca00021111111101000000",     // the second chunk
+                          "81ca00021111111101026d65"}) {  // the closing zero
+    const Bytes bytes = from_hex(hex);
+    SdesReader reader(single(bytes));
+    SdesItem item;
+    while (reader.next(item)) continue;
+    EXPECT_FALSE(reader.ok()) << hex;
+  }
+}
+
+TEST(Rtcp, ReadsRemb) {
+  // As in the draft's format: exponent 6, mantissa 0x10000, two sources.
+  const Bytes bytes = from_hex(
+      "8fce0006"
+      "11111111"
+      "00000000"
+      "52454d42"
+      "02190000"
+      "22222222"
+      "33333333");
+  const auto remb = parse_remb(Feedback::parse(single(bytes)).value());
+  ASSERT_TRUE(remb.ok());
+  EXPECT_EQ(remb.value().bits_per_second, 0x10000ULL << 6);
+  ASSERT_EQ(remb.value().count, 2U);
+  EXPECT_EQ(remb.value().sources[1], Ssrc{0x33333333});
+}
+
+TEST(Rtcp, RefusesRembThatCannotBe) {
+  const auto error = [](const char* hex) {
+    const Bytes bytes = from_hex(hex);
+    const auto remb = parse_remb(Feedback{{}, {}, bytes});
+    return remb.ok() ? std::optional<Error>() : remb.error();
+  };
+  EXPECT_EQ(error("52454d"), Error::truncated);
+  EXPECT_EQ(error("52454d42010000"), Error::truncated);
+  EXPECT_EQ(error("52454d4201000001"), Error::truncated);
+  EXPECT_EQ(error("4142434400000001"), Error::unsupported);
+  EXPECT_EQ(error("52454d4200bbffff"), std::nullopt);      // 18 bits and 46 zeros
+  EXPECT_EQ(error("52454d4200bfffff"), Error::malformed);  // 18 bits and 47 zeros
+  EXPECT_EQ(error("52454d4200fc0001"), std::nullopt);      // 2 to the 63
+}
+
+TEST(CheckCompound, AsksForAReportFirstAndNoPaddingOfIt) {
+  EXPECT_TRUE(check_compound(from_hex(kSenderReport + kSourceDescription + kNack)).ok());
+  EXPECT_TRUE(check_compound(from_hex(kReceiverReport)).ok());
+  EXPECT_EQ(check_compound(from_hex(kNack + kReceiverReport)).error(), Error::malformed);
+  EXPECT_EQ(check_compound({}).error(), Error::malformed);
+  EXPECT_EQ(check_compound(from_hex(kReceiverReport + "80")).error(), Error::malformed);
+  Bytes padded = from_hex(kReceiverReport + "00000004");
+  padded[0] |= 0x20;
+  padded[3] += 1;
+  EXPECT_EQ(check_compound(padded).error(), Error::malformed);
+  Bytes other = from_hex(kReceiverReport + kBye);
+  other[32] = 0x41;  // version 1 behind a good report
+  EXPECT_EQ(check_compound(other).error(), Error::malformed);
 }
 
 TEST(Rtcp, ReadsPliAndFir) {
@@ -188,8 +289,9 @@ TEST(Rtcp, ReadsPliAndFir) {
   const auto targets = parse_fir(Feedback::parse(single(fir)).value());
   ASSERT_TRUE(targets.ok());
   ASSERT_EQ(targets.value().count, 2U);
-  EXPECT_EQ(targets.value().sources[0], Ssrc{0x22222222});
-  EXPECT_EQ(targets.value().sources[1], Ssrc{0x33333333});
+  EXPECT_EQ(targets.value().entries[0].ssrc, Ssrc{0x22222222});
+  EXPECT_EQ(targets.value().entries[1].ssrc, Ssrc{0x33333333});
+  EXPECT_EQ(targets.value().entries[1].command_sequence_number, 5);
 }
 
 TEST(Rtcp, ExpandsNacksAcrossTheWrap) {

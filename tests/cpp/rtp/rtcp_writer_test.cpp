@@ -106,6 +106,118 @@ TEST(RtcpWriter, CnameAlwaysEndsWithAZeroAtAWord) {
   }
 }
 
+TEST(RtcpWriter, SourceItemsBecomeChunksAndReadBack) {
+  for (std::size_t size = 0; size < 9; ++size) {
+    const std::string text(size, 't');
+    const std::array<SdesItem, 4> items{{{Ssrc{1}, SdesType::cname, "a"},
+                                         {Ssrc{1}, SdesType::tool, text},
+                                         {Ssrc{2}, SdesType::priv, text},
+                                         {Ssrc{3}, SdesType::note, "n"}}};
+    std::array<std::uint8_t, 200> buffer{};
+    RtcpWriter writer(buffer);
+    ASSERT_TRUE(writer.source_description(items).ok());
+    ASSERT_TRUE(writer.bye(kSender).ok());
+    RtcpReader reader(ByteView(buffer).first(writer.size()));
+    RtcpPacketView packet;
+    ASSERT_TRUE(reader.next(packet));
+    EXPECT_EQ(packet.count_or_format, 3);
+    SdesReader sdes(packet);
+    SdesItem item;
+    for (const SdesItem& expected : items) {
+      ASSERT_TRUE(sdes.next(item));
+      EXPECT_EQ(item.ssrc, expected.ssrc);
+      EXPECT_EQ(item.type, expected.type);
+      EXPECT_EQ(item.text, expected.text);
+    }
+    EXPECT_FALSE(sdes.next(item));
+    EXPECT_TRUE(sdes.ok());
+    EXPECT_TRUE(reader.next(packet));
+  }
+}
+
+TEST(RtcpWriter, ByeCarriesItsReason) {
+  for (std::size_t size = 0; size < 9; ++size) {
+    const std::array<Ssrc, 2> sources{Ssrc{1}, Ssrc{2}};
+    const std::string reason(size, 'r');
+    std::array<std::uint8_t, 64> buffer{};
+    RtcpWriter writer(buffer);
+    ASSERT_TRUE(writer.bye(sources, reason).ok());
+    RtcpReader reader(ByteView(buffer).first(writer.size()));
+    RtcpPacketView packet;
+    ASSERT_TRUE(reader.next(packet));
+    const auto bye = Bye::parse(packet);
+    ASSERT_TRUE(bye.ok());
+    EXPECT_EQ(bye.value().count, 2U);
+    EXPECT_EQ(bye.value().reason, reason);
+  }
+}
+
+TEST(RtcpWriter, WritesTheBytesOfFirAndRemb) {
+  std::array<std::uint8_t, 64> buffer{};
+  RtcpWriter writer(buffer);
+  const std::array<FirEntry, 1> entries{{{kMedia, 7}}};
+  const std::array<Ssrc, 1> sources{kMedia};
+  ASSERT_TRUE(writer.full_intra_request(kSender, entries).ok());
+  ASSERT_TRUE(writer.remb(kSender, 0x40001, sources).ok());
+  EXPECT_EQ(to_bytes(ByteView(buffer).first(writer.size())), from_hex("84ce0004"
+                                                                      "1111111100000000"
+                                                                      "2222222207000000"
+                                                                      "8fce0005"
+                                                                      "1111111100000000"
+                                                                      "52454d4201060000"
+                                                                      "22222222"));
+}
+
+TEST(RtcpWriter, RembKeepsEighteenBitsOfAnyRate) {
+  for (unsigned shift = 0; shift < 64; ++shift) {
+    const std::uint64_t rate = ~std::uint64_t{0} >> shift;
+    std::array<std::uint8_t, 64> buffer{};
+    RtcpWriter writer(buffer);
+    ASSERT_TRUE(writer.remb(kSender, rate, {}).ok());
+    RtcpReader reader(ByteView(buffer).first(writer.size()));
+    RtcpPacketView packet;
+    ASSERT_TRUE(reader.next(packet));
+    const auto remb = parse_remb(Feedback::parse(packet).value());
+    ASSERT_TRUE(remb.ok());
+    EXPECT_LE(remb.value().bits_per_second, rate);
+    EXPECT_LE(rate - remb.value().bits_per_second, rate >> 17);
+  }
+}
+
+TEST(RtcpWriter, PadsTheLastPacketOnly) {
+  Bytes buffer(64);
+  RtcpWriter writer(buffer);
+  EXPECT_EQ(writer.pad(4).error(), Error::invalid_argument);
+  ASSERT_TRUE(writer.receiver_report({kSender, {}}).ok());
+  ASSERT_TRUE(writer.picture_loss_indication(kSender, kMedia).ok());
+  for (const std::size_t size : {0U, 3U, 256U}) {
+    EXPECT_EQ(writer.pad(size).error(), Error::invalid_argument);
+  }
+  EXPECT_EQ(writer.pad(48).error(), Error::buffer_too_small);
+  ASSERT_TRUE(writer.pad(8).ok());
+  EXPECT_EQ(writer.pad(4).error(), Error::invalid_argument);
+  EXPECT_EQ(to_bytes(ByteView(buffer).first(writer.size())), from_hex("80c9000111111111"
+                                                                      "a1ce0004"
+                                                                      "1111111122222222"
+                                                                      "0000000000000008"));
+  EXPECT_TRUE(check_compound(ByteView(buffer).first(writer.size())).ok());
+}
+
+TEST(RtcpWriter, FeedbackThatEndsInAWordIsPadded) {
+  for (std::size_t size = 0; size < 9; ++size) {
+    Bytes buffer(12 + (size + 3) / 4 * 4);
+    RtcpWriter writer(buffer);
+    EXPECT_EQ(writer.feedback_room(), (size + 3) / 4 * 4);
+    const Bytes content(size, 0xAB);
+    ASSERT_TRUE(writer.feedback(RtcpType::payload_feedback, 31, kSender, kMedia, content).ok());
+    RtcpReader reader(buffer);
+    RtcpPacketView packet;
+    ASSERT_TRUE(reader.next(packet));
+    EXPECT_EQ(packet.count_or_format, 31);
+    EXPECT_EQ(to_bytes(Feedback::parse(packet).value().control_information), content);
+  }
+}
+
 TEST(RtcpWriter, NackRoundTripsAndPacksTightly) {
   std::size_t size = 0;
   std::vector<std::uint16_t> run(17);
@@ -162,6 +274,17 @@ TEST(RtcpWriter, RefusesValuesThatDoNotFit) {
   EXPECT_EQ(writer.source_description(kSender, std::string(256, 'c')).error(),
             Error::invalid_argument);
   EXPECT_EQ(writer.nack(kSender, kMedia, {}).error(), Error::invalid_argument);
+  const std::vector<Ssrc> many(256);
+  EXPECT_EQ(writer.bye(std::span(many).first(32), {}).error(), Error::invalid_argument);
+  EXPECT_EQ(writer.bye({}, {}).error(), Error::invalid_argument);
+  EXPECT_EQ(writer.bye(std::span(many).first(1), std::string(256, 'r')).error(),
+            Error::invalid_argument);
+  EXPECT_EQ(writer.remb(kSender, 1, many).error(), Error::invalid_argument);
+  EXPECT_EQ(writer.full_intra_request(kSender, {}).error(), Error::invalid_argument);
+  EXPECT_EQ(writer.source_description(std::span<const SdesItem>()).error(),
+            Error::invalid_argument);
+  EXPECT_EQ(writer.feedback(RtcpType::bye, 1, kSender, kMedia, {}).error(),
+            Error::invalid_argument);
   std::vector<std::uint16_t> too_many(65536);
   for (std::size_t i = 0; i < too_many.size(); ++i) {
     too_many[i] = static_cast<std::uint16_t>(i * 17);  // each in a word of its own

@@ -20,9 +20,9 @@ constexpr Duration kFrameInterval(33'333);
 
 class LossyCall {
  public:
-  LossyCall(crypto::Backend backend, LinkConfig config, std::uint64_t seed)
+  LossyCall(crypto::Backend backend, LinkConfig config, std::uint64_t seed, bool rtx = false)
       : pair_(backend), forth_(config, seed), back_(config, seed + 1) {
-    pair_.add_video();
+    pair_.add_video(true, rtx);
   }
 
   void configure(LinkConfig config) {
@@ -170,6 +170,20 @@ TEST_P(LossyCallTest, FivePercentLossAndReorderingLoseNoFrameOfAMinute) {
     EXPECT_GT(call.received().packets_recovered, 150U);
     expect_faultless(call);
   }
+}
+
+TEST_P(LossyCallTest, WithAStreamOfRetransmissionsNoFrameIsLostAndTheLossStaysVisible) {
+  LossyCall call(GetParam(), network(0.05, 0.1), 4, true);
+  call.run(std::chrono::seconds(60));
+  call.configure({});
+  call.settle(std::chrono::seconds(2));
+  EXPECT_GT(call.lost_packets(), 200U);
+  EXPECT_EQ(call.delivered.size(), call.sent.size());
+  const ReceiverStatistics received = call.received();
+  EXPECT_GT(received.packets_recovered, 150U);
+  EXPECT_GE(received.retransmissions_received, received.packets_recovered);
+  EXPECT_GT(received.packets_lost, 150);
+  expect_faultless(call);
 }
 
 TEST_P(LossyCallTest, ThirtyPercentLossDeliversNothingBrokenAndVideoIsBackInASecond) {

@@ -54,7 +54,7 @@ class Pair {
   }
 
   /// A VP8 track from alice to bob under one end-to-end key.
-  void add_video(bool protection = true) {
+  void add_video(bool protection = true, bool rtx = false) {
     SenderConfig sender_config;
     sender_config.codec = rtp::Codec::vp8;
     sender_config.payload_type = PayloadType{96};
@@ -62,12 +62,14 @@ class Pair {
     sender_config.mid = "v";
     sender_config.first_sequence_number = 65500;  // every test crosses a wrap
     sender_config.protection = protection;
+    if (rtx) sender_config.rtx = RtxSenderConfig{Ssrc{2222}, PayloadType{97}, 65530};
     video_sender = alice.add_sender(sender_config).value();
     ReceiverConfig receiver_config;
     receiver_config.codec = rtp::Codec::vp8;
     receiver_config.payload_type = PayloadType{96};
     receiver_config.mid = "v";
     receiver_config.protection = protection;
+    if (rtx) receiver_config.rtx = RtxReceiverConfig{PayloadType{97}, std::nullopt, {}};
     video_receiver = bob.add_receiver(receiver_config).value();
     if (protection) {
       (void)alice.set_sender_key(video_sender, kSuite, KeyId{1}, pattern(32, 5));

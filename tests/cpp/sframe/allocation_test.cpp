@@ -36,22 +36,24 @@ TEST_P(AllocationTest, FramesAllocateNothingAfterTheFirstIncludingRefusedOnes) {
   Sender sender = make_sender();
   Receiver receiver = make_receiver();
   const Bytes frame(60'000, 0x11);
-  Bytes sealed(frame.size() + kMaxOverhead);
+  Bytes sealed(max_protected_size(FrameFormat::h264, frame.size()));
   Bytes opened(sealed.size());
   bool as_expected = true;
-  const auto round = [&](std::size_t frame_size) {
-    const auto size =
-        protect_frame(sender, FrameFormat::vp8, ByteView(frame).first(frame_size), sealed);
+  const auto round = [&](FrameFormat format, std::size_t frame_size) {
+    const auto size = protect_frame(sender, format, ByteView(frame).first(frame_size), sealed);
     if (!size) return false;
     const MutableByteView wire = MutableByteView(sealed).first(size.value());
-    wire.back() ^= 1;
-    const auto forged = unprotect_frame(receiver, FrameFormat::vp8, wire, opened);
-    wire.back() ^= 1;
-    const auto good = unprotect_frame(receiver, FrameFormat::vp8, wire, opened);
-    const auto replay = unprotect_frame(receiver, FrameFormat::vp8, wire, opened);
+    std::uint8_t& tag = wire[wire.size() - 2];
+    tag ^= 1;
+    const auto forged = unprotect_frame(receiver, format, wire, opened);
+    tag ^= 1;
+    const auto good = unprotect_frame(receiver, format, wire, opened);
+    const auto replay = unprotect_frame(receiver, format, wire, opened);
     return !forged && good && !replay;
   };
-  as_expected = round(100) && as_expected;
+  constexpr FrameFormat kFormats[] = {FrameFormat::opaque, FrameFormat::vp8, FrameFormat::h264,
+                                      FrameFormat::av1};
+  as_expected = round(FrameFormat::vp8, 100) && as_expected;
 
   OPENSSL_free(OPENSSL_malloc(1));  // with ipsec_mb nothing else may have asked OpenSSL for memory
   const std::size_t before = test::allocation_count();
@@ -59,8 +61,10 @@ TEST_P(AllocationTest, FramesAllocateNothingAfterTheFirstIncludingRefusedOnes) {
   EXPECT_GT(before, 0U) << "the counter counts";
   EXPECT_GT(openssl_before, 0U) << "the counter counts";
   for (int i = 0; i < 50; ++i) {
-    for (const std::size_t size : {1U, 160U, 1200U, 60'000U})
-      as_expected = round(size) && as_expected;
+    for (const FrameFormat format : kFormats) {
+      for (const std::size_t size : {1U, 160U, 1200U, 60'000U})
+        as_expected = round(format, size) && as_expected;
+    }
   }
   const std::size_t during = test::allocation_count() - before;
   const std::size_t openssl_during = openssl_allocations - openssl_before;

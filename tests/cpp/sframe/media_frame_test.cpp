@@ -1,9 +1,7 @@
-#include "sealroom/sframe/media_frame.h"
-
 #include <algorithm>
 #include <random>
 
-#include "suite_fixture.h"
+#include "media_frame_fixture.h"
 #include "support/hex.h"
 
 namespace sealroom::sframe {
@@ -11,23 +9,7 @@ namespace {
 
 using test::from_hex;
 
-class MediaFrameTest : public SuiteTest {
- protected:
-  static Result<Bytes> protect_media(Sender& sender, FrameFormat format, ByteView frame) {
-    Bytes out(frame.size() + kMaxOverhead);
-    const auto size = protect_frame(sender, format, frame, out);
-    if (!size) return size.error();
-    out.resize(size.value());
-    return out;
-  }
-  static Result<Bytes> unprotect_media(Receiver& receiver, FrameFormat format, ByteView frame) {
-    Bytes out(frame.size());
-    const auto size = unprotect_frame(receiver, format, frame, out);
-    if (!size) return size.error();
-    out.resize(size.value());
-    return out;
-  }
-};
+class MediaFrameTest : public MediaFrameFixture {};
 
 const Bytes kVp8KeyFrame = from_hex("d0a1009d012a8002e0010102030405060708090a0b0c0d0e0f");
 const Bytes kVp8DeltaFrame = from_hex("b10100061112131415161718191a1b1c1d1e1f");

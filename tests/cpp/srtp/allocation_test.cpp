@@ -66,5 +66,40 @@ TEST_P(SrtpAllocation, SteadyStateAllocatesNothing) {
   EXPECT_EQ(made, 0U);
 }
 
+TEST_P(SrtpAllocation, BatchesAllocateNothing) {
+  if (!SEALROOM_COUNTS_ALLOCATIONS) GTEST_SKIP() << "a sanitizer owns malloc";
+  constexpr std::size_t kCount = 100;
+  constexpr std::size_t kSize = 1200;
+  std::vector<Bytes> buffers(kCount, Bytes(kSize + kMaxRtpOverhead));
+  std::vector<Bytes> opened(kCount, Bytes(kSize + kMaxRtpOverhead));
+  std::vector<ProtectTask> sealing(kCount);
+  std::vector<UnprotectTask> opening(kCount);
+  std::uint16_t number = 0;
+  const auto round = [&] {
+    for (std::size_t i = 0; i < kCount; ++i) {
+      ++number;
+      buffers[i][0] = 0x80;
+      buffers[i][2] = static_cast<std::uint8_t>(number >> 8);
+      buffers[i][3] = static_cast<std::uint8_t>(number);
+      buffers[i][8] = static_cast<std::uint8_t>(i % 3);
+      sealing[i] = {buffers[i], 12, ByteView(buffers[i]).subspan(12, kSize - 12)};
+    }
+    if (sender_.protect_rtp_batch(sealing) != kCount) return false;
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const ByteView packet = ByteView(buffers[i]).first(sealing[i].size.value());
+      opening[i] = {packet, i % 2 == 0 ? MutableByteView(opened[i]) : MutableByteView(buffers[i])};
+    }
+    buffers[7].at(40) ^= 1;  // a forgery costs no more
+    return receiver_.unprotect_rtp_batch(opening) == kCount - 1;
+  };
+  ASSERT_TRUE(round());
+  const std::size_t before = allocations;
+  bool ok = true;
+  for (int i = 0; i < 1000; ++i) ok = ok && round();
+  const std::size_t made = allocations - before;
+  EXPECT_TRUE(ok);
+  EXPECT_EQ(made, 0U);
+}
+
 }  // namespace
 }  // namespace sealroom::srtp::test

@@ -64,7 +64,7 @@ TEST_P(SrtpLimits, ReceiverTakesTheLastIndexOfAKeyAndNoneAfterIt) {
                     .value();
   Bytes last = rtp_packet({.sequence_number = 65'535, .payload_size = 0});
   last.resize(12 + parameters.rtp_tag_size);
-  ASSERT_TRUE(cipher.seal_rtp(ssrc, kMaxRtpIndex, last, 12, {}).ok());
+  ASSERT_TRUE(cipher.seal_rtp({ssrc, kMaxRtpIndex, last, 12, {}}).ok());
   ASSERT_TRUE(receiver_.set_roll_over_counter(ssrc, 0xFFFFFFFF).ok());
   ASSERT_TRUE(unprotect_rtp(receiver_, last).ok());
   EXPECT_EQ(receiver_.roll_over_counter(ssrc).value(), 0xFFFFFFFF);

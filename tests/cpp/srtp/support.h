@@ -23,8 +23,9 @@ struct Case {
 inline std::vector<Case> all_cases() {
   std::vector<Case> cases;
   for (const auto backend : sealroom::test::available_backends()) {
-    for (const auto profile : {Profile::aes128_cm_sha1_80, Profile::aes128_cm_sha1_32,
-                               Profile::aead_aes_128_gcm, Profile::aead_aes_256_gcm}) {
+    for (const auto profile :
+         {Profile::aes128_cm_sha1_80, Profile::aes128_cm_sha1_32, Profile::aead_aes_128_gcm,
+          Profile::aead_aes_256_gcm, Profile::aes256_cm_sha1_80, Profile::aes256_cm_sha1_32}) {
       cases.push_back({backend, profile});
     }
   }
@@ -103,7 +104,7 @@ inline Bytes rtcp_packet(std::size_t size = 32, std::uint32_t ssrc = 0xCAFEBABE)
 inline Result<Bytes> protect_rtp(Sender& sender, const Bytes& packet) {
   const auto header = parse_rtp_header(packet);
   if (!header) return header.error();
-  Bytes buffer(packet.size() + kMaxRtpOverhead);
+  Bytes buffer(packet.size() + sender.rtp_overhead());
   std::ranges::copy(packet, buffer.begin());
   const auto size = sender.protect_rtp(
       buffer, header.value().size,
@@ -114,7 +115,7 @@ inline Result<Bytes> protect_rtp(Sender& sender, const Bytes& packet) {
 }
 
 inline Result<Bytes> protect_rtcp(Sender& sender, const Bytes& packet) {
-  Bytes buffer(packet.size() + kMaxRtcpOverhead);
+  Bytes buffer(packet.size() + sender.rtcp_overhead());
   std::ranges::copy(packet, buffer.begin());
   const auto size = sender.protect_rtcp(buffer, packet.size());
   if (!size) return size.error();

@@ -7,14 +7,19 @@
 
 namespace sealroom {
 
-/// Outgoing datagrams for one destination, laid end to end and grouped into runs of equal size (the
-/// last of a run may be shorter), which is what one UDP_SEGMENT call sends. Keeps its memory: no
-/// allocation after warm-up.
+/// What goes first where not everything may leave at once: audio and RTCP are small and late at
+/// once.
+enum class Urgency : std::uint8_t { prompt, bulk };
+
+/// Outgoing datagrams for one destination, laid end to end and grouped into runs of equal size and
+/// urgency (the last of a run may be shorter), which is what one UDP_SEGMENT call sends. Keeps its
+/// memory: no allocation after warm-up.
 class DatagramBatch {
  public:
   struct Run {
     ByteView data;
     std::size_t segment_size = 0;
+    Urgency urgency = Urgency::prompt;
   };
 
   /// Room for one datagram of at most `max_size` bytes; earlier views become invalid.
@@ -24,13 +29,14 @@ class DatagramBatch {
   }
 
   /// Takes the first `size` bytes of what prepare() gave.
-  void commit(std::size_t size) {
+  void commit(std::size_t size, Urgency urgency = Urgency::prompt) {
     if (size == 0) return;
-    if (!runs_.empty() && runs_.back().open && size <= runs_.back().segment_size) {
+    if (!runs_.empty() && runs_.back().open && runs_.back().urgency == urgency &&
+        size <= runs_.back().segment_size) {
       runs_.back().size += size;
       runs_.back().open = size == runs_.back().segment_size;
     } else {
-      runs_.push_back({used_, size, size, true});
+      runs_.push_back({used_, size, size, urgency, true});
     }
     used_ += size;
   }
@@ -43,7 +49,7 @@ class DatagramBatch {
       return false;
     }
     const Span& span = runs_[next_run_++];
-    run = {{storage_.data() + span.offset, span.size}, span.segment_size};
+    run = {{storage_.data() + span.offset, span.size}, span.segment_size, span.urgency};
     return true;
   }
 
@@ -61,6 +67,7 @@ class DatagramBatch {
     std::size_t offset;
     std::size_t size;
     std::size_t segment_size;
+    Urgency urgency;
     bool open;
   };
   std::vector<std::uint8_t> storage_;

@@ -24,6 +24,7 @@ enum class Error : std::uint8_t {
   key_exhausted,          ///< the counter or packet limit of a key is reached: install a new key
   not_ready,              ///< keys or route are not installed yet
   limit_exceeded,         ///< a stated bound (streams, bytes, packets) is reached
+  commitment_mismatch,    ///< a key is not the one that was committed to
   crypto_failure,         ///< the crypto library refused an operation it should accept
   system_error,           ///< a system call failed
 };

@@ -1,12 +1,20 @@
 #pragma once
 
+#include <array>
 #include <memory>
+#include <span>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
 #include "sealroom/crypto/backend.h"
 
 namespace sealroom::crypto {
+
+struct CtrMessage {
+  std::array<std::uint8_t, 16> initial_counter;
+  ByteView in;
+  MutableByteView out;  ///< `in.size()` bytes; may begin where `in` begins
+};
 
 /// AES in counter mode (NIST SP 800-38A) with a 16-byte initial counter block; the key length, 16
 /// or 32 bytes, chooses the variant. Key schedule once, no allocation per message. Not safe for
@@ -20,6 +28,10 @@ class AesCtr {
 
   /// `out.size() == in.size()`; `out` may begin where `in` begins.
   virtual Result<void> crypt(ByteView initial_counter, ByteView in, MutableByteView out) = 0;
+
+  /// As `crypt` for each message, in batches where the back end has them. Stops at the first
+  /// refusal; what the outputs then hold is undefined.
+  virtual Result<void> crypt_many(std::span<const CtrMessage> messages) = 0;
 
  protected:
   AesCtr() = default;

@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <span>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
@@ -15,10 +16,15 @@ enum class HashAlgorithm : std::uint8_t { sha1, sha256, sha512 };
   return algorithm == HashAlgorithm::sha1 ? 20 : algorithm == HashAlgorithm::sha256 ? 32 : 64;
 }
 
+struct MacMessage {
+  ByteView data;
+  ByteView suffix;      ///< counts as the end of `data`; without one `data` is read where it lies
+  MutableByteView out;  ///< 1..digest_size bytes, not inside `data`
+};
+
 /// HMAC (RFC 2104) under one key of any length; the padded-key states are computed once. Not safe
-/// for concurrent use. Both back ends compute one message at a time; where ipsec_mb is slower at
-/// that (SHA-512, a CPU without SHA-NI, parts of more than 2 kB together) it hands the message to
-/// OpenSSL.
+/// for concurrent use. Where ipsec_mb is slower than OpenSSL (SHA-512, single messages on a CPU
+/// without SHA-NI, parts of more than 2 kB together) it hands the message over.
 class Hmac {
  public:
   static Result<std::unique_ptr<Hmac>> create(Backend backend, HashAlgorithm algorithm,
@@ -29,6 +35,10 @@ class Hmac {
 
   /// MAC over the parts in order, truncated to `out.size()` (1..digest_size). No allocation.
   virtual Result<void> compute(std::initializer_list<ByteView> parts, MutableByteView out) = 0;
+
+  /// As `compute` for each message; ipsec_mb hashes up to 16 at a time, a multiple of that is best.
+  /// Stops at the first refusal; what the outputs then hold is undefined.
+  virtual Result<void> compute_many(std::span<const MacMessage> messages) = 0;
 
  protected:
   Hmac() = default;

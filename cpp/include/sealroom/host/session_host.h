@@ -2,8 +2,10 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "sealroom/net/pacer.h"
 #include "sealroom/net/packet_port.h"
 #include "sealroom/session/media_session.h"
 
@@ -34,6 +36,11 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   /// Stops timers and socket; later frames are refused with not_ready. Idempotent.
   void close();
 
+  /// Spreads what is sent over time, at most `rate` bit/s with short bursts (net::Pacer). 0 stops
+  /// pacing and sends what is queued, as does the beginning: no pacing.
+  void set_pacing_rate(std::uint64_t rate);
+  [[nodiscard]] net::PacerStatistics pacer_statistics();
+
   Result<void> send_frame(session::SenderId id, const session::OutgoingFrame& frame);
 
   /// Runs `function(session, now)` under the lock, then sends and announces what came of it.
@@ -53,12 +60,14 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   void handle_media_batch_end(TimePoint now) override;
   void handle_timer(TimePoint now) override;
   void finish(TimePoint now);
+  void transmit(TimePoint now);
 
   net::IoThread& io_thread_;
   std::mutex mutex_;
   session::MediaSession session_;
   net::EventNotifier notifier_;
   net::PacketPort port_;
+  std::optional<net::Pacer> pacer_;
   net::IoThread::Id timer_;
   TimePoint armed_at_ = kNever;
   bool closed_ = false;

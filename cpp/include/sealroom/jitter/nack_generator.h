@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,7 +11,8 @@
 namespace sealroom::jitter {
 
 struct NackConfig {
-  Duration retry = std::chrono::milliseconds(100);  ///< until set_round_trip_time is called
+  /// Until set_round_trip_time is called; answers that come sooner shorten it (see retry()).
+  Duration retry = std::chrono::milliseconds(100);
   /// From when the gap was seen to the first request, so that packets that only overtook each other
   /// are not asked for: the other end limits what it sends again.
   Duration reorder_wait{};
@@ -53,8 +55,14 @@ class NackGenerator {
   std::size_t take(TimePoint now, std::span<std::uint16_t> out);
 
   [[nodiscard]] bool is_waiting_for(std::int64_t sequence) const;
-  /// Each packet is asked for again after this long (at least 10 ms).
+  /// Each packet is asked for again after this long (at least 10 ms), whatever the answers say.
   void set_round_trip_time(Duration round_trip_time);
+  /// The time between two requests for a packet. Without set_round_trip_time it follows the
+  /// answers: the median of the last 32 times from the first request for a packet to its arrival,
+  /// and 10 ms, never more than was configured. From the first request, so that a packet asked for
+  /// too early again does not hide how long an answer takes; the median, so that neither answers
+  /// that were lost nor packets that came late by themselves mislead it while most do not.
+  [[nodiscard]] Duration retry() const { return retry_; }
 
   [[nodiscard]] std::int64_t newest() const { return newest_; }
   [[nodiscard]] std::size_t missing() const { return missing_; }
@@ -68,11 +76,15 @@ class NackGenerator {
     std::int64_t sequence = 0;
     TimePoint deadline{};
     TimePoint due{};  ///< of the next try, or after the last one the end
+    TimePoint first_asked{};
     int tries = 0;
     bool is_missing = false;
     bool is_pending = false;  ///< to be taken; its due time is over
   };
 
+  static constexpr std::size_t kAnswers = 32;
+
+  void note_answer(Duration delay);
   [[nodiscard]] Entry* find(std::int64_t sequence);
   [[nodiscard]] Entry make_entry(std::int64_t sequence, TimePoint now);
   void add(std::int64_t sequence, TimePoint now);
@@ -83,6 +95,10 @@ class NackGenerator {
   void compact();
 
   NackConfig config_;
+  Duration retry_;
+  bool follows_answers_ = true;
+  std::array<Duration, kAnswers> answers_{};
+  std::size_t answer_count_ = 0;
   RingQueue<Entry>
       entries_;  ///< ascending; settled ones stay until they reach the front or compact()
   std::int64_t oldest_ = 0;  ///< nothing before it is wanted

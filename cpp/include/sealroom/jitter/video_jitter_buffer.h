@@ -38,13 +38,15 @@ struct VideoJitterConfig {
       std::chrono::milliseconds(500);  ///< then the gap is given up and a key frame asked for
   Duration key_frame_interval = std::chrono::milliseconds(500);  ///< between two key-frame requests
   Duration nack_retry =
-      std::chrono::milliseconds(100);  ///< used until set_round_trip_time is called
+      std::chrono::milliseconds(100);  ///< at most, until set_round_trip_time is called
   Duration
       nack_reorder_wait{};  ///< before the first request; zero asks as soon as a later packet is in
   int nack_max_tries = 10;
   std::size_t nack_max_packets = 256;
 };
 
+/// The counters of W3C webrtc-stats (RTCInboundRtpStreamStats) that a jitter buffer can know, under
+/// their names, and a few of its own.
 struct VideoJitterStatistics {
   std::uint64_t packets_received = 0;
   std::uint64_t packets_duplicated = 0;
@@ -52,9 +54,20 @@ struct VideoJitterStatistics {
   std::uint64_t packets_lost = 0;       ///< given up
   std::uint64_t packets_recovered = 0;  ///< arrived after a NACK
   std::uint64_t frames_delivered = 0;
-  std::uint64_t frames_dropped = 0;  ///< incomplete, or undecodable after a loss
-  std::uint64_t nacks_sent = 0;      ///< packets asked for, retries counted
-  std::uint64_t key_frame_requests = 0;
+  std::uint64_t frames_dropped = 0;      ///< incomplete, or undecodable after a loss
+  std::uint64_t nacks_sent = 0;          ///< packets asked for, retries counted
+  std::uint64_t nack_count = 0;          ///< requests taken, for any number of packets
+  std::uint64_t key_frame_requests = 0;  ///< pli_count
+
+  std::uint64_t frames_received = 0;  ///< complete, in order and decodable
+  std::uint64_t key_frames_received = 0;
+  std::uint64_t frames_assembled_from_multiple_packets = 0;
+  Duration total_assembly_time{};  ///< of these, from the first packet to the last
+  Duration
+      jitter_buffer_delay{};  ///< from a frame's first packet until pop() could have it, summed
+  std::uint64_t jitter_buffer_emitted_count = 0;  ///< frames
+  std::uint64_t freeze_count = 0;                 ///< as if shown in the moment they leave
+  Duration total_freezes_duration{};
 };
 
 /// Puts a video stream's packets back into frames. Emits complete frames only, in order, the first

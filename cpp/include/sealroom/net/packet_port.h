@@ -26,6 +26,7 @@ class MediaSink {
 
 struct PortCounters {
   SocketCounters socket;
+  std::optional<SocketProperties> properties;  ///< of the socket attached now
   std::uint64_t control_received = 0;
   std::uint64_t control_dropped = 0;   ///< the control queue was full, or no protocol of RFC 7983
   std::uint64_t outgoing_dropped = 0;  ///< the outgoing queue was full (no socket attached)
@@ -50,7 +51,8 @@ class PacketPort final : private DatagramHandler {
 
   /// Takes ownership of a connected descriptor (closing it on failure too), replacing the one
   /// before.
-  Result<void> attach(int file_descriptor);
+  Result<void> attach(int file_descriptor,
+                      const SocketOptions& options = SocketOptions::from_environment());
   void detach();
   [[nodiscard]] bool is_attached() const;
 

@@ -8,12 +8,50 @@
 
 namespace sealroom::net {
 
+/// Which of the kernel's accelerations a socket may use where they are there, and the sizes to ask
+/// for. $SEALROOM_IO_DISABLE, a list such as "gso,gro,mmsg", switches off what a network driver
+/// gets wrong.
+struct SocketOptions {
+  bool segmentation_offload = true;  ///< gso: UDP_SEGMENT, Linux 4.18
+  bool receive_offload = true;       ///< gro: UDP_GRO, Linux 5.0
+  bool message_batches = true;       ///< mmsg: sendmmsg and recvmmsg
+  /// Bytes. A key frame for many subscribers leaves in one burst, which the default of about 200
+  /// KiB drops.
+  std::size_t receive_buffer = std::size_t{4} << 20;
+  std::size_t send_buffer = std::size_t{4} << 20;
+
+  static SocketOptions from_environment();
+};
+
+/// What a socket got of its options.
+struct SocketProperties {
+  bool segmentation_offload = false;  ///< now: a refusal switches it off
+  bool receive_offload = false;
+  bool message_batches = false;
+  /// As asked for, and as the kernel says, in the same unit (without its own doubling). Less than
+  /// asked for is net.core.rmem_max or wmem_max at work; more, in neither.
+  std::size_t receive_buffer_asked = 0;
+  std::size_t receive_buffer = 0;
+  std::size_t send_buffer_asked = 0;
+  std::size_t send_buffer = 0;
+};
+
+/// What this machine's kernel offers, asked once.
+struct IoCapabilities {
+  bool segmentation_offload = false;
+  bool receive_offload = false;
+  bool message_batches = false;
+};
+[[nodiscard]] const IoCapabilities& io_capabilities();
+
 struct SocketCounters {
   std::uint64_t datagrams_received = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t datagrams_sent = 0;
   std::uint64_t bytes_sent = 0;
-  std::uint64_t send_errors = 0;  ///< datagrams the kernel refused (full buffer, unreachable)
+  std::uint64_t send_errors = 0;           ///< datagrams the kernel refused
+  std::uint64_t send_buffer_full = 0;      ///< of these: EAGAIN, ENOBUFS
+  std::uint64_t send_too_large = 0;        ///< of these: EMSGSIZE, above the path's MTU or 65,507
   std::uint64_t kernel_receive_drops = 0;  ///< SO_RXQ_OVFL
 };
 
@@ -23,9 +61,9 @@ struct SocketCounters {
 class UdpSocket {
  public:
   /// Takes ownership of a connected descriptor (closing it on failure too), makes it non-blocking
-  /// and sizes its buffers (4 MiB asked for). Errors: invalid_argument if it is no connected
-  /// datagram socket, system_error.
-  static Result<UdpSocket> adopt(int file_descriptor);
+  /// and sizes its buffers. Errors: invalid_argument if it is no connected datagram socket,
+  /// system_error.
+  static Result<UdpSocket> adopt(int file_descriptor, const SocketOptions& options = {});
   UdpSocket(UdpSocket&&) noexcept;
   UdpSocket& operator=(UdpSocket&&) noexcept;
   ~UdpSocket();
@@ -38,8 +76,7 @@ class UdpSocket {
   void send(ByteView data, std::size_t segment_size);
 
   [[nodiscard]] SocketCounters counters() const;
-  [[nodiscard]] bool uses_segmentation_offload() const;
-  void disable_segmentation_offload();
+  [[nodiscard]] SocketProperties properties() const;
 
   struct State;  ///< private to the layer
 

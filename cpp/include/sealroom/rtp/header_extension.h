@@ -18,8 +18,10 @@ enum class ExtensionType : std::uint8_t {
   abs_send_time,              ///< http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
   transport_sequence_number,  ///< draft-holmer-rmcat-transport-wide-cc-extensions-01
   audio_level,                ///< RFC 6464
+  video_orientation,          ///< 3GPP TS 26.114 section 7.4.5, urn:3gpp:video-orientation
+  dependency_descriptor,      ///< AV1 RTP specification, appendix A; see dependency_descriptor.h
 };
-inline constexpr std::size_t kExtensionTypes = 6;
+inline constexpr std::size_t kExtensionTypes = 8;
 
 [[nodiscard]] std::string_view extension_uri(ExtensionType type);
 
@@ -43,6 +45,13 @@ struct AudioLevel {
   std::uint8_t level = 127;  ///< -dBov, 0 (loudest) .. 127 (silence)
 };
 
+/// Coordination of video orientation (CVO): how the receiver is to turn the picture.
+struct VideoOrientation {
+  bool back_camera = false;
+  bool flip = false;           ///< horizontally
+  std::uint16_t rotation = 0;  ///< degrees clockwise: 0, 90, 180 or 270
+};
+
 /// Values read from or written to a packet. Text views point into the packet or the caller's
 /// memory.
 struct HeaderExtensions {
@@ -52,6 +61,8 @@ struct HeaderExtensions {
   std::optional<std::uint32_t> abs_send_time;  ///< 24 bit, 6.18 fixed point seconds
   std::optional<std::uint16_t> transport_sequence_number;
   std::optional<AudioLevel> audio_level;
+  std::optional<VideoOrientation> video_orientation;
+  ByteView dependency_descriptor;  ///< as it is on the wire; empty: absent; at most 255 bytes
 };
 
 /// Reads what the map knows and skips what it does not, one- and two-byte form. Malformed elements

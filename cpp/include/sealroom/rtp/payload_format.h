@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
@@ -32,38 +33,67 @@ struct PayloadPart {
 [[nodiscard]] std::size_t depacketize_scratch_size(Codec codec, std::size_t payload_size);
 
 /// Reads one payload. Every byte may come from a stranger. A payload without a byte of the frame is
-/// malformed. The parts of one frame, one after the other and then given to finish_frame, are the
-/// frame. Opus, VP8 and VP9 leave `scratch` alone.
+/// malformed, one of a packet type outside the supported mode unsupported. The parts of one frame,
+/// one after the other and then given to finish_frame, are the frame. Opus, VP8 and VP9 leave
+/// `scratch` alone; the others answer buffer_too_small if it is too short for this payload.
 Result<PayloadPart> depacketize(Codec codec, ByteView payload, MutableByteView scratch = {});
 
-/// Turns the joined parts of one frame into the frame, in place: Annex B with four-byte start codes
-/// for H.264, OBUs that have size fields for AV1 (which may grow); nothing to do for the others.
+/// What a payload begins, for those who do not want its bytes.
+struct PayloadStart {
+  bool starts_frame = false;
+  bool is_key_frame = false;  ///< as in PayloadPart
+};
+
+/// As depacketize, without scratch memory or a copy.
+Result<PayloadStart> inspect(Codec codec, ByteView payload);
+
+/// Turns the joined parts of one frame into the frame, in place: OBUs that have size fields for
+/// AV1; nothing is left to do for the others (H.264 comes as Annex B with four-byte start codes).
 /// Errors: malformed, then `frame` is not to be used.
 Result<void> finish_frame(Codec codec, Bytes& frame);
 
-/// Cuts frames into payloads of nearly equal size, all equal but the last, so that one GSO call
-/// sends the frame. Use: `start`, then `write_next` as often as `start` said. Not safe for
-/// concurrent use; no allocation.
+/// What a packetizer cannot read from a frame that is encrypted.
+struct FrameInfo {
+  std::optional<bool> is_key_frame;  ///< absent: read from the frame, as far as that is possible
+  std::uint16_t width = 0;           ///< pixels; 0: not known
+  std::uint16_t height = 0;
+};
+
+/// Reads what the bytes of an encoded, unencrypted frame say; whatever is not found stays absent.
+[[nodiscard]] FrameInfo read_frame_info(Codec codec, ByteView frame);
+
+/// Cuts frames into payloads of nearly equal size, so that few GSO calls send a frame: all equal
+/// but the last (VP8, VP9), but the first of a key frame too (VP9), or among the parts of each NAL
+/// unit (H.264) or OBU (AV1). Use: `start`, then `write_next` as often as `start` said. Not safe
+/// for concurrent use; no allocation after warm-up.
 class Packetizer {
  public:
-  /// `first_picture_id` (15 bit, better random) numbers the first VP8 frame, each further one the
-  /// next; others ignore it.
+  /// `first_picture_id` (15 bit, better random) numbers the first VP8 or VP9 frame, each further
+  /// one the next; others ignore it.
   static std::unique_ptr<Packetizer> create(Codec codec, std::uint16_t first_picture_id = 0);
   virtual ~Packetizer() = default;
   Packetizer(const Packetizer&) = delete;
   Packetizer& operator=(const Packetizer&) = delete;
 
   /// Takes a view of the frame (it must outlive the writes) and returns the number of packets.
-  /// `max_payload` counts the payload descriptor. Errors: invalid_argument for an empty frame, for
-  /// a `max_payload` without room for any of it or, Opus, for all of it; then nothing is left to
-  /// write.
-  virtual Result<std::size_t> start(ByteView frame, std::size_t max_payload) = 0;
+  /// `max_payload` counts the payload descriptor. VP9 and AV1 carry the key-frame flag outside the
+  /// frame, from `info`; where that is absent it is read from the frame, wrongly if it is
+  /// ciphertext without a clear byte as VP9's is. Errors: invalid_argument for an empty frame, one
+  /// that is not Annex B (H.264) or OBUs (AV1), for a `max_payload` without room for any of it or,
+  /// Opus, for all of it; then nothing is left to write.
+  Result<std::size_t> start(ByteView frame, std::size_t max_payload, const FrameInfo& info = {}) {
+    return start_frame(frame, max_payload, info);
+  }
   /// Writes the next payload and returns its size; `out` needs `max_payload` bytes.
   /// invalid_argument when none is left.
   virtual Result<std::size_t> write_next(MutableByteView out) = 0;
 
  protected:
   Packetizer() = default;
+
+ private:
+  virtual Result<std::size_t> start_frame(ByteView frame, std::size_t max_payload,
+                                          const FrameInfo& info) = 0;
 };
 
 }  // namespace sealroom::rtp

@@ -78,9 +78,11 @@ class MediaSession {
   void handle_rtp(MutableByteView datagram, TimePoint now);
   void handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime wall_clock);
   void handle_reports(const rtp::ReportBlocks& reports, NtpTime wall_clock);
-  void handle_feedback(const rtp::RtcpPacketView& packet, TimePoint now);
+  void handle_feedback(const rtp::RtcpPacketView& packet, TimePoint now, NtpTime wall_clock);
   RtpReceiver* route(const rtp::RtpPacketView& packet);
+  RtpReceiver* route_rtx(const rtp::RtpPacketView& packet);
   RtpSender* sender_by_ssrc(Ssrc ssrc);
+  [[nodiscard]] bool is_sending(Ssrc ssrc) const;  ///< media or RTX
   void send_reports(TimePoint now, NtpTime wall_clock);
   [[nodiscard]] Ssrc rtcp_ssrc() const;
   void push_event(Event event);
@@ -94,6 +96,7 @@ class MediaSession {
   std::map<SenderId, RtpSender> senders_;
   std::map<ReceiverId, RtpReceiver> receivers_;
   std::map<Ssrc, ReceiverId> routes_;
+  std::map<Ssrc, ReceiverId> rtx_routes_;  ///< one per receiver at most
   std::uint64_t next_id_ = 1;
   DatagramBatch batch_;
   std::deque<Event> events_;

@@ -16,9 +16,18 @@
 #include "sealroom/rtp/payload_format.h"
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/session/events.h"
+#include "sealroom/session/recent_packets.h"
 #include "sealroom/sframe/media_frame.h"
+#include "sealroom/sframe/pending_queue.h"
 
 namespace sealroom::session {
+
+/// A stream of retransmissions (RFC 4588) for the media of the same receiver.
+struct RtxReceiverConfig {
+  PayloadType payload_type{};
+  std::optional<Ssrc> ssrc;  ///< absent: latched from mid, repaired rid or payload type
+  std::string repaired_rid;  ///< if not empty, only a stream that names it (RFC 8852)
+};
 
 struct ReceiverConfig {
   rtp::Codec codec{};
@@ -27,6 +36,9 @@ struct ReceiverConfig {
   std::string mid;
   bool protection =
       true;  ///< false: frames are taken as they come, from peers without end-to-end encryption
+  /// What it carries has the payload type of `red` where that is set, else that of the media.
+  std::optional<RtxReceiverConfig> rtx;
+  std::optional<PayloadType> red;  ///< Opus only: redundant payloads (RFC 2198) fill gaps
 };
 
 struct ReceiverLimits {
@@ -36,18 +48,26 @@ struct ReceiverLimits {
 
 /// One track on its way in: jitter buffer, SFrame, queue of frames for the application. The queue
 /// is bounded: video that is not fetched is dropped up to the next key frame, audio oldest first.
-/// One thread.
+/// Frames whose key id lies above every key's so far overtook their key: they are held, bounded by
+/// sframe::PendingLimits, and open in order when it comes; too many or too old, or when a later
+/// frame opens first, they are rejected as unknown_key_id. One thread.
 class RtpReceiver {
  public:
   RtpReceiver(crypto::Backend backend, ReceiverId id, ReceiverConfig config, ReceiverLimits limits);
 
-  /// The first key decides the cipher suite; others must use the same (invalid_argument).
+  /// The first key decides the cipher suite; others must use the same (invalid_argument). Frames
+  /// that waited for this key become events.
   Result<void> add_key(sframe::CipherSuite suite, KeyId key_id, ByteView base_key);
   bool remove_key(KeyId key_id);
   void set_drop_broken_frames(bool drop) { drop_broken_frames_ = drop; }
 
   /// An authenticated packet of this track. Another SSRC than before restarts the stream.
   void handle_packet(const rtp::RtpPacketView& packet, TimePoint now);
+  /// An authenticated packet of its RTX stream.
+  void handle_rtx(const rtp::RtpPacketView& packet, TimePoint now);
+  [[nodiscard]] bool takes(PayloadType media) const {
+    return media == config_.payload_type || media == config_.red;
+  }
   void handle_sender_report(const rtp::SenderReport& report, TimePoint now);
   void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;
@@ -66,15 +86,28 @@ class RtpReceiver {
   [[nodiscard]] ReceiverStatistics statistics() const;
 
  private:
+  struct HeldFrame {
+    FrameReceived frame;
+    bool follows_a_gap = false;  ///< video: what came before it under its key id was dropped
+  };
   struct Rejections {
     std::uint64_t unreported = 0;
     TimePoint last_event{};  // the epoch of the clock is long past
   };
 
   void start_stream(Ssrc ssrc);
-  void drain_jitter_buffer();
-  void deliver(FrameReceived frame);
-  Result<std::size_t> unprotect(ByteView frame);
+  void insert(const rtp::RtpHeader& header, ByteView payload, TimePoint now);
+  void insert_red(const rtp::RtpHeader& header, ByteView payload, TimePoint now);
+  void drain_jitter_buffer(TimePoint now);
+  void deliver(FrameReceived frame, TimePoint now);
+  Result<void> unprotect(FrameReceived& frame);
+  [[nodiscard]] bool may_wait_for_its_key(KeyId key_id) const;
+  void hold(KeyId key_id, FrameReceived frame, TimePoint now);
+  void refuse(FrameReceived frame, RejectReason reason);
+  void reject_frame(FrameReceived frame, RejectReason reason);
+  void drop_held(KeyId key_id, FrameReceived frame);
+  void release_held(KeyId key_id);
+  void refuse_held();
   void reject(RejectReason reason);
   void enqueue(FrameReceived frame);
   void drop_queued(std::size_t count);
@@ -87,9 +120,12 @@ class RtpReceiver {
   std::optional<Ssrc> ssrc_;
   std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> jitter_;
   jitter::ReceptionStatistics reception_;
-  std::optional<sframe::Receiver> sframe_;
-  std::optional<sframe::CipherSuite> suite_;
-  Bytes plaintext_;
+  RecentPackets recent_;  ///< with RED
+  sframe::Receiver sframe_;
+  std::optional<sframe::CipherSuite> suite_;  ///< of sframe_, once it has had a key
+  sframe::PendingQueue<HeldFrame> pending_;
+  KeyId last_held_{};  ///< what an audio gap behind held frames waits for
+  Bytes plaintext_;    ///< the buffer of an earlier frame, for the next one to be opened into
   std::deque<FrameReceived> queue_;
   std::size_t queued_bytes_ = 0;
   std::array<Rejections, kRejectReasons> rejections_{};

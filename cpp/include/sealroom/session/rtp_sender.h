@@ -9,6 +9,8 @@
 #include "sealroom/rtp/header_extension.h"
 #include "sealroom/rtp/packet_history.h"
 #include "sealroom/rtp/payload_format.h"
+#include "sealroom/rtp/red.h"
+#include "sealroom/rtp/retransmission_limiter.h"
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/session/statistics.h"
 #include "sealroom/sframe/media_frame.h"
@@ -18,21 +20,40 @@ namespace sealroom::session {
 
 inline constexpr std::size_t kMaxFrameSize = 4u << 20;
 
+/// Retransmissions on a stream of their own (RFC 4588), which keeps the loss that the receiver
+/// reports true and gives them times of their own.
+struct RtxSenderConfig {
+  Ssrc ssrc{};
+  PayloadType payload_type{};
+  std::uint16_t first_sequence_number = 0;
+};
+
+/// Opus only: each packet carries the last `distance` frames once more (RFC 2198), as ciphertext.
+struct RedSenderConfig {
+  PayloadType payload_type{};
+  std::size_t distance = 1;  ///< 1..rtp::RedEncoder::kMaxDistance
+};
+
 struct SenderConfig {
   rtp::Codec codec{};
   PayloadType payload_type{};
   Ssrc ssrc{};
   std::string mid;  ///< at most 16 bytes
   std::uint16_t first_sequence_number = 0;
-  std::uint16_t first_picture_id = 0;  ///< VP8
+  std::uint16_t first_picture_id = 0;  ///< VP8, VP9
   bool protection =
       true;  ///< false: frames leave without end-to-end encryption, for peers that have none
+  std::optional<RtxSenderConfig> rtx;  ///< absent: what is sent again is byte-identical
+  std::optional<RedSenderConfig> red;
 };
 
 struct OutgoingFrame {
   ByteView data;  ///< 1..kMaxFrameSize bytes
   RtpTimestamp timestamp{};
   std::optional<rtp::AudioLevel> audio_level;
+  /// What the packets of VP9 and AV1 say; absent: read from `data`, right unless that is encrypted
+  /// already.
+  std::optional<bool> is_key_frame;
 };
 
 /// One track on its way out: SFrame, packets, SRTP. One thread.
@@ -50,7 +71,12 @@ class RtpSender {
   Result<void> send(const OutgoingFrame& frame, const rtp::ExtensionMap& extensions,
                     srtp::Sender& srtp, DatagramBatch& batch, TimePoint now, NtpTime wall_clock);
 
-  void handle_nack(const rtp::NackList& nack, DatagramBatch& batch, TimePoint now);
+  /// Sends again what is kept of it, each packet at most once in 10 ms or half a round trip, all
+  /// together at most the share of RetransmissionLimiter. The history keeps packets as they were
+  /// before SRTP, so each is sealed anew: on the RTX stream, or without one under the index it had
+  /// and so to the same bytes.
+  void handle_nack(const rtp::NackList& nack, const rtp::ExtensionMap& extensions,
+                   srtp::Sender& srtp, DatagramBatch& batch, TimePoint now, NtpTime wall_clock);
   void handle_report_block(const rtp::ReportBlock& block, NtpTime wall_clock);
   void count_key_frame_request() { ++statistics_.key_frame_requests_received; }
   /// Nothing before the first frame.
@@ -61,6 +87,13 @@ class RtpSender {
   [[nodiscard]] const SenderStatistics& statistics() const { return statistics_; }
 
  private:
+  /// Seals a packet of `header_size` bytes of header and the payload behind it into `batch`.
+  Result<void> seal(ByteView packet, std::size_t header_size, srtp::Sender& srtp,
+                    DatagramBatch& batch) const;
+  Result<void> seal_rtx(ByteView packet, const rtp::ExtensionMap& extensions, srtp::Sender& srtp,
+                        DatagramBatch& batch, NtpTime wall_clock);
+  /// The packetizer's next payload, as RED where that is on.
+  Result<std::size_t> write_payload(RtpTimestamp timestamp, MutableByteView out);
   /// The bytes to packetize: the frame itself, or its protected form in protected_.
   Result<ByteView> protect(ByteView frame);
 
@@ -70,8 +103,12 @@ class RtpSender {
   std::optional<KeyId> newest_key_id_;
   std::unique_ptr<rtp::Packetizer> packetizer_;
   rtp::PacketHistory history_;
+  rtp::RetransmissionLimiter limiter_;
   Bytes protected_;
+  std::optional<rtp::RedEncoder> red_;
+  Bytes primary_;  ///< RED: the payload before it is joined with those before it
   std::uint16_t next_sequence_number_;
+  std::uint16_t next_rtx_sequence_number_ = 0;
   RtpTimestamp last_timestamp_{};
   TimePoint last_sent_at_{};
   SenderStatistics statistics_;

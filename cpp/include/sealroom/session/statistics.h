@@ -35,10 +35,12 @@ struct ReceiverStatistics {
   std::int64_t packets_lost = 0;     ///< as in the receiver report, RFC 3550
   std::uint64_t packets_duplicated = 0;
   std::uint64_t packets_discarded = 0;
-  std::uint64_t packets_recovered = 0;  ///< arrived after a NACK
-  std::uint64_t frames_received = 0;    ///< handed on
-  std::uint64_t frames_missing = 0;     ///< audio: handed on as missing
-  std::uint64_t frames_dropped = 0;     ///< incomplete, or undecodable after a loss
+  std::uint64_t packets_recovered = 0;         ///< arrived after a NACK
+  std::uint64_t retransmissions_received = 0;  ///< on the RTX stream; not among packets_received
+  std::uint64_t packets_from_redundancy = 0;   ///< lost, or late, and taken from a RED packet
+  std::uint64_t frames_received = 0;           ///< handed on
+  std::uint64_t frames_missing = 0;            ///< audio: handed on as missing
+  std::uint64_t frames_dropped = 0;            ///< incomplete, or undecodable after a loss
   std::uint64_t rejected[kRejectReasons] = {};
   std::uint64_t nacks_sent = 0;
   std::uint64_t key_frame_requests_sent = 0;

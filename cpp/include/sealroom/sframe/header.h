@@ -17,7 +17,7 @@ struct Header {
   friend bool operator==(const Header&, const Header&) = default;
 
   [[nodiscard]] std::size_t encoded_size() const;
-  /// Returns the bytes written.
+  /// Returns the header's size. The first kMaxHeaderSize bytes of `out` may be written.
   Result<std::size_t> encode(MutableByteView out) const;
 
   struct Parsed;

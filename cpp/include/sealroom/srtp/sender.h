@@ -1,35 +1,37 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
 #include "sealroom/base/types.h"
 #include "sealroom/crypto/backend.h"
+#include "sealroom/srtp/batch.h"
+#include "sealroom/srtp/master_key.h"
 #include "sealroom/srtp/profile.h"
 
 namespace sealroom::srtp {
 
 inline constexpr std::size_t kMaxSendStreams = 4096;
-/// RFC 3711 section 9.2: what one master key may protect, over all streams.
-inline constexpr std::uint64_t kMaxRtpPackets = std::uint64_t{1} << 48;
-inline constexpr std::uint64_t kMaxRtcpPackets = std::uint64_t{1} << 31;
 
-/// Lower limits make an application re-key earlier; higher ones than the RFC's have no effect.
+/// Lower limits make an application re-key earlier; higher ones than the RFC's have no effect. They
+/// hold for each master key.
 struct SenderOptions {
   std::uint64_t max_rtp_packets = kMaxRtpPackets;
   std::uint64_t max_rtcp_packets = kMaxRtcpPackets;
+  ByteView mki{};  ///< of the first master key; every later one has an MKI of the same size
 };
 
-/// Protects RTP and RTCP of one direction of one association (RFC 3711, RFC 7714). Not safe for
-/// concurrent use. Keeps one roll-over counter per SSRC. A sequence number up to 2^15 behind the
-/// newest is sealed under the index it had, so that a retransmission is possible; the caller
-/// guarantees that such a packet is byte-identical to the first one, as the same index is the same
-/// key stream.
+/// Protects RTP and RTCP of one direction of one association (RFC 3711, RFC 7714, RFC 6188). Not
+/// safe for concurrent use. Keeps one roll-over counter per SSRC. A sequence number up to 2^15
+/// behind the newest is sealed under the index it had, so that a retransmission is possible; the
+/// caller guarantees that such a packet is byte-identical to the first one, as the same index is
+/// the same key stream.
 class Sender {
  public:
   /// `master` is master key followed by master salt. Keys are derived with a key derivation rate of
-  /// 0.
+  /// 0. Errors: unsupported (profile), invalid_argument (sizes).
   static Result<Sender> create(crypto::Backend backend, Profile profile, ByteView master,
                                SenderOptions options = {});
   Sender(Sender&&) noexcept;
@@ -44,9 +46,23 @@ class Sender {
   Result<std::size_t> protect_rtp(MutableByteView buffer, std::size_t header_size,
                                   ByteView payload);
 
+  /// As protect_rtp for each task in order, faster; a refused packet does not stop the others.
+  /// Returns how many succeeded.
+  std::size_t protect_rtp_batch(std::span<ProtectTask> tasks);
+
   /// Protects the compound packet in `buffer[0..size)` in place; `buffer` needs `size +
-  /// kMaxRtcpOverhead` bytes. The first packet of an SSRC has index 1. Errors as above.
+  /// rtcp_overhead()` bytes. The first packet of an SSRC has index 1. Errors as above.
   Result<std::size_t> protect_rtcp(MutableByteView buffer, std::size_t size);
+
+  /// Re-keying: from now on packets go under this master key. Roll-over counters and indices go on
+  /// (RFC 3711 sections 3.2.1 and 3.4), the key's lifetime begins anew. Never a key that was used
+  /// before. Errors: invalid_argument (size of `master` or of `mki`); the old key then stays.
+  Result<void> set_key(ByteView master, ByteView mki = {});
+  [[nodiscard]] KeyUsage key_usage() const;
+
+  /// What protection adds to a packet.
+  [[nodiscard]] std::size_t rtp_overhead() const;
+  [[nodiscard]] std::size_t rtcp_overhead() const;
 
   /// Forgets the state of a stream that will never be sent again under this key: indices would
   /// start over, and with them the key stream.

@@ -7,11 +7,11 @@
 
 #include "sealroom/base/types.h"
 
-namespace sealroom::sfu {
+namespace sealroom::rtp {
 
-/// What one consumer may have sent again: no packet twice within about a round trip, and in a
-/// second at most a quarter of the bytes sent in a second plus a small floor, so that NACKs cannot
-/// make the router an amplifier. Memory is taken with the first NACK.
+/// What one stream may have sent again: in a second at most a quarter of the bytes sent in a second
+/// plus a small floor, so that NACKs cannot make a sender an amplifier. The second is a fixed
+/// window, so a burst is at most the share of two. O(1); memory is taken with the first allow().
 class RetransmissionLimiter {
  public:
   static constexpr std::uint64_t kFloorBytes =
@@ -27,17 +27,22 @@ class RetransmissionLimiter {
                                          std::chrono::milliseconds(200));
   }
 
-  /// May the packet with this outgoing number go out again? `bytes_sent` is the consumer's total of
+  /// May `size` more bytes go out again? Counts them if so. `bytes_sent` is the stream's total of
   /// first sendings.
-  bool allow(std::int64_t output, std::size_t size, std::uint64_t bytes_sent, TimePoint now) {
-    if (recent_ == nullptr) recent_ = std::make_unique<Recent>();
-    roll_window(bytes_sent, now);
-    const std::uint64_t sent = std::max(rate_, bytes_sent - bytes_at_start_);
-    if (used_ + size > sent / kShare + kFloorBytes) return false;
+  bool allow_bytes(std::size_t size, std::uint64_t bytes_sent, TimePoint now) {
+    if (!fits(size, bytes_sent, now)) return false;
+    used_ += size;
+    return true;
+  }
 
-    Entry& entry = (*recent_)[static_cast<std::size_t>(output) % kRecent];
-    if (entry.output == output && entry.at + min_interval_ > now) return false;
-    entry = {output, now};
+  /// The same for the packet with this (unwrapped) number, of the last 256, which must not go out
+  /// twice within about a round trip.
+  bool allow(std::int64_t number, std::size_t size, std::uint64_t bytes_sent, TimePoint now) {
+    if (recent_ == nullptr) recent_ = std::make_unique<Recent>();
+    if (!fits(size, bytes_sent, now)) return false;
+    Entry& entry = (*recent_)[static_cast<std::size_t>(number) % kRecent];
+    if (entry.number == number && entry.at + min_interval_ > now) return false;
+    entry = {number, now};
     used_ += size;
     return true;
   }
@@ -46,10 +51,16 @@ class RetransmissionLimiter {
   static constexpr std::size_t kRecent = 256;
   static constexpr Duration kWindow = std::chrono::seconds(1);
   struct Entry {
-    std::int64_t output = -1;
+    std::int64_t number = -1;
     TimePoint at{};
   };
   using Recent = std::array<Entry, kRecent>;
+
+  bool fits(std::size_t size, std::uint64_t bytes_sent, TimePoint now) {
+    roll_window(bytes_sent, now);
+    const std::uint64_t sent = std::max(rate_, bytes_sent - bytes_at_start_);
+    return used_ + size <= sent / kShare + kFloorBytes;
+  }
 
   void roll_window(std::uint64_t bytes_sent, TimePoint now) {
     const Duration elapsed = now - window_start_;
@@ -69,4 +80,4 @@ class RetransmissionLimiter {
   std::uint64_t used_ = 0;  ///< bytes sent again in this window
 };
 
-}  // namespace sealroom::sfu
+}  // namespace sealroom::rtp

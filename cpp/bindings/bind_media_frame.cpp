@@ -1,0 +1,64 @@
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "sealroom/sframe/media_frame.h"
+#include "sframe_objects.h"
+
+namespace sealroom::bindings {
+
+using namespace py::literals;
+
+namespace {
+
+constexpr const char* kEmptyFrame = "frame: at least 1 byte";
+
+sframe::FrameFormat frame_format(const std::string& name) {
+  using sframe::FrameFormat;
+  if (name == "opus" || name == "vp9") return FrameFormat::opaque;
+  if (name == "vp8") return FrameFormat::vp8;
+  if (name == "h264") return FrameFormat::h264;
+  if (name == "av1") return FrameFormat::av1;
+  raise(Error::unsupported, "format: '" + name + "' is not one of: opus, vp8, vp9, h264, av1");
+}
+
+py::bytes protect_frame(PySender& sender, const std::string& format_name, const py::buffer& frame) {
+  const sframe::FrameFormat format = frame_format(format_name);
+  const ReadBuffer in(frame);
+  MutableByteView out;
+  py::bytes result = make_bytes(sframe::max_protected_size(format, in.view().size()), out);
+  const Result<std::size_t> size = sender.run(in.view().size(), [&](sframe::Sender& native) {
+    return sframe::protect_frame(native, format, in.view(), out);
+  });
+  return shrink(std::move(result), unwrap(size, kEmptyFrame));
+}
+
+py::bytes unprotect_frame(PyReceiver& receiver, const std::string& format_name,
+                          const py::buffer& frame) {
+  const sframe::FrameFormat format = frame_format(format_name);
+  const ReadBuffer in(frame);
+  MutableByteView out;
+  py::bytes result = make_bytes(in.view().size(), out);
+  const Result<std::size_t> size = receiver.run(in.view().size(), [&](sframe::Receiver& native) {
+    return sframe::unprotect_frame(native, format, in.view(), out);
+  });
+  return shrink(std::move(result), unwrap(size));
+}
+
+}  // namespace
+
+void bind_media_frame(py::module_& parent) {
+  py::module_ m = parent.attr("sframe");
+  m.def("protect_frame", &protect_frame, "sender"_a, "format"_a, "frame"_a,
+        "Encrypts a whole encoded frame and leaves readable, authenticated, what packetizers,\n"
+        "SFUs and receivers of its codec look for (docs/wire.md). `format` is \"opus\", \"vp8\",\n"
+        "\"vp9\", \"h264\" (a byte stream with start codes, Annex B) or \"av1\" (a temporal unit\n"
+        "of OBUs). Any frame of at least 1 byte comes back from unprotect_frame byte for byte.\n"
+        "Raises InvalidArgumentError for an empty frame, UnsupportedError for another format,\n"
+        "KeyExhaustedError at the counter limit.");
+  m.def("unprotect_frame", &unprotect_frame, "receiver"_a, "format"_a, "frame"_a,
+        "The encoded frame that protect_frame was given. Errors as of Receiver.unprotect; what\n"
+        "has not the form that protect_frame gives is a MalformedError.");
+}
+
+}  // namespace sealroom::bindings

@@ -1,0 +1,120 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "arguments.h"
+#include "buffers.h"
+#include "errors.h"
+#include "frames.h"
+#include "sealroom/rtp/payload_format.h"
+
+namespace sealroom::bindings {
+
+namespace py = pybind11;
+using namespace py::literals;
+
+namespace {
+
+class PyPacketizer {
+ public:
+  PyPacketizer(const std::string& codec, std::uint16_t first_picture_id)
+      : packetizer_(rtp::Packetizer::create(codec_from_name(codec), first_picture_id)) {}
+
+  std::vector<py::bytes> packetize(const py::buffer& frame, std::size_t max_payload,
+                                   std::optional<bool> is_key_frame, std::uint16_t width,
+                                   std::uint16_t height) {
+    const ReadBuffer in(frame);
+    const rtp::FrameInfo info{is_key_frame, width, height};
+    const std::size_t count = unwrap(packetizer_->start(in.view(), max_payload, info), kCannotCut);
+    // No payload is larger than the frame with twice its descriptor, whatever `max_payload` allows.
+    Bytes payload(std::min(max_payload, 2 * in.view().size() + kMaxDescriptor));
+    std::vector<py::bytes> payloads;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t size = unwrap(packetizer_->write_next(payload));
+      payloads.push_back(to_bytes(ByteView(payload).first(size)));
+    }
+    return payloads;
+  }
+
+ private:
+  static constexpr std::size_t kMaxDescriptor = 64;
+  static constexpr const char* kCannotCut =
+      "frame or max_payload: a frame that is not empty and of its codec's format (h264: Annex B, "
+      "av1: OBUs), and room for more than the payload descriptor (opus: for all of it)";
+  std::unique_ptr<rtp::Packetizer> packetizer_;
+};
+
+struct PyPayloadPart {
+  py::bytes data;
+  bool starts_frame = false;
+  bool is_key_frame = false;
+};
+
+rtp::PayloadPart read_payload(rtp::Codec codec, ByteView payload, Bytes& scratch) {
+  scratch.resize(rtp::depacketize_scratch_size(codec, payload.size()));
+  return unwrap(rtp::depacketize(codec, payload, scratch));
+}
+
+PyPayloadPart depacketize(const std::string& codec, const py::buffer& payload) {
+  const ReadBuffer in(payload);
+  Bytes scratch;
+  const rtp::PayloadPart part = read_payload(codec_from_name(codec), in.view(), scratch);
+  return {to_bytes(part.data), part.starts_frame, part.is_key_frame};
+}
+
+py::bytes assemble_frame(const std::string& codec, const std::vector<py::buffer>& payloads) {
+  const rtp::Codec known_codec = codec_from_name(codec);
+  if (payloads.empty() || (known_codec == rtp::Codec::opus && payloads.size() > 1)) {
+    raise(Error::invalid_argument, "payloads: at least one; exactly one for opus");
+  }
+  Bytes frame;
+  Bytes scratch;
+  for (const py::buffer& payload : payloads) {
+    const ReadBuffer in(payload);
+    const rtp::PayloadPart part = read_payload(known_codec, in.view(), scratch);
+    frame.insert(frame.end(), part.data.begin(), part.data.end());
+  }
+  unwrap(rtp::finish_frame(known_codec, frame));
+  return to_bytes(frame);
+}
+
+}  // namespace
+
+void bind_payload_formats(py::module_& m) {
+  py::class_<PyPacketizer>(
+      m, "Packetizer",
+      "Cuts frames into payloads of nearly equal size.\n\n"
+      "Codecs: \"vp8\" (RFC 7741), \"vp9\" (RFC 9628), \"h264\" (RFC 6184 mode 1; frames in "
+      "Annex B),\n\"av1\" (AV1 RTP specification; frames are OBUs), \"opus\" (RFC 7587). For one "
+      "thread.")
+      .def(py::init<const std::string&, std::uint16_t>(), "codec"_a, py::kw_only(),
+           "first_picture_id"_a = 0)
+      .def("packetize", &PyPacketizer::packetize, "frame"_a, "max_payload"_a, py::kw_only(),
+           "is_key_frame"_a = py::none(), "width"_a = 0, "height"_a = 0,
+           "The payloads of one frame, each at most max_payload bytes with its descriptor.\n\n"
+           "is_key_frame is read from the frame where it is None: give it where VP9 or AV1 are "
+           "encrypted.\nwidth and height in pixels go into the descriptor of VP9 key frames; 0: "
+           "read from the frame.\n\n"
+           "Raises InvalidArgumentError for a frame that is empty, not of the codec's format or "
+           "cannot\nbe cut that small.");
+  py::class_<PyPayloadPart>(m, "PayloadPart", "What one packet carries of a frame.")
+      .def_readonly("data", &PyPayloadPart::data,
+                    "A piece of the frame; of AV1, what assemble_frame makes the frame from.")
+      .def_readonly("starts_frame", &PyPayloadPart::starts_frame)
+      .def_readonly("is_key_frame", &PyPayloadPart::is_key_frame,
+                    "Meaningful where starts_frame; always true for Opus.");
+  m.def("depacketize", &depacketize, "codec"_a, "payload"_a,
+        "Remove the payload descriptor.\n\n"
+        "Raises MalformedError, or UnsupportedError for a packet type outside H.264 mode 1.");
+  m.def("assemble_frame", &assemble_frame, "codec"_a, "payloads"_a,
+        "The frame in the payloads of all its packets, in order.\n\n"
+        "H.264 comes with start codes of four bytes, AV1 with size fields and without temporal "
+        "delimiters.\nRaises MalformedError if the payloads are not one whole frame.");
+}
+
+}  // namespace sealroom::bindings

@@ -1,0 +1,188 @@
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cmath>
+#include <forward_list>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "arguments.h"
+#include "buffers.h"
+#include "errors.h"
+#include "frames.h"
+#include "sealroom/jitter/reception_statistics.h"
+#include "sealroom/rtp/packet.h"
+#include "sealroom/rtp/payload_format.h"
+
+namespace sealroom::bindings {
+
+namespace py = pybind11;
+
+inline constexpr double kMaxSeconds =
+    1e11;  // of any clock; microseconds of it fit twice into 64 bits
+
+inline Duration to_duration(const char* name, double seconds) {
+  if (!(std::abs(seconds) <= kMaxSeconds)) {
+    raise(Error::invalid_argument, std::string(name) + ": seconds, a finite number within 1e11");
+  }
+  return Duration(std::llround(seconds * 1e6));
+}
+
+inline Duration positive_duration(const char* name, double seconds) {
+  if (seconds < 0) raise(Error::invalid_argument, std::string(name) + ": seconds, not negative");
+  return to_duration(name, seconds);
+}
+
+inline TimePoint to_time(double now) { return TimePoint(to_duration("now", now)); }
+
+inline double to_seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+inline double to_seconds(TimePoint time) { return to_seconds(time.time_since_epoch()); }
+
+inline std::optional<double> to_timeout(TimePoint time) {
+  if (time == kNever) return std::nullopt;
+  return to_seconds(time);
+}
+
+/// A view of a list of packets, or of packets laid end to end. Made with the GIL held.
+class PacketBatch {
+ public:
+  explicit PacketBatch(const py::list& packets) {
+    views_.reserve(packets.size());
+    references_.reserve(packets.size());
+    for (const py::handle packet : packets) {
+      // `bytes` cannot change or go away while the list is held: no buffer protocol needed, unless
+      // the list itself is changed by another thread, which a reference guards against.
+      if (PyBytes_CheckExact(packet.ptr())) {
+        references_.push_back(py::reinterpret_borrow<py::object>(packet));
+        add({reinterpret_cast<const std::uint8_t*>(PyBytes_AS_STRING(packet.ptr())),
+             static_cast<std::size_t>(PyBytes_GET_SIZE(packet.ptr()))});
+        continue;
+      }
+      if (!py::isinstance<py::buffer>(packet)) {
+        throw py::type_error("packets: a list of bytes-like objects");
+      }
+      add(buffers_.emplace_front(py::reinterpret_borrow<py::buffer>(packet)).view());
+    }
+  }
+
+  PacketBatch(const py::buffer& data, const py::array& sizes) {
+    const ByteView all = buffers_.emplace_front(data).view();
+    if (sizes.ndim() != 1 || (sizes.dtype().kind() != 'i' && sizes.dtype().kind() != 'u')) {
+      raise(Error::invalid_argument, "sizes: a one-dimensional array of integers");
+    }
+    const auto numbers =
+        py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(sizes);
+    const auto values = numbers.unchecked<1>();
+    views_.reserve(static_cast<std::size_t>(values.shape(0)));
+    std::size_t at = 0;
+    for (py::ssize_t i = 0; i < values.shape(0); ++i) {
+      const std::int64_t size = values(i);
+      if (size < 0 || static_cast<std::uint64_t>(size) > all.size() - at) {
+        raise(Error::invalid_argument, "sizes: their sum must be the size of data");
+      }
+      add(all.subspan(at, static_cast<std::size_t>(size)));
+      at += static_cast<std::size_t>(size);
+    }
+    if (at != all.size()) {
+      raise(Error::invalid_argument, "sizes: their sum must be the size of data");
+    }
+  }
+
+  [[nodiscard]] const std::vector<ByteView>& views() const { return views_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  void add(ByteView view) {
+    views_.push_back(view);
+    bytes_ += view.size();
+  }
+
+  std::vector<py::object> references_;
+  std::forward_list<ReadBuffer> buffers_;
+  std::vector<ByteView> views_;
+  std::size_t bytes_ = 0;
+};
+
+/// What both jitter buffers do with a packet before it is media. Guarded by the owner's mutex.
+struct Intake {
+  explicit Intake(rtp::Codec which)
+      : codec(which), reception(rtp::clock_rate(which)), clock_rate(rtp::clock_rate(which)) {}
+
+  std::optional<rtp::RtpPacketView> open(ByteView packet, TimePoint now) {
+    const auto parsed = rtp::RtpPacketView::parse(packet);
+    if (!parsed) {
+      ++malformed;
+      return std::nullopt;
+    }
+    const rtp::RtpHeader& header = parsed.value().header();
+    if (!ssrc) ssrc = header.ssrc;
+    if (*ssrc != header.ssrc) {
+      ++unmatched;
+      return std::nullopt;
+    }
+    reception.packet_received(header.sequence_number, header.timestamp, now);
+    return parsed.value();
+  }
+
+  rtp::Codec codec;
+  std::optional<Ssrc> ssrc;
+  jitter::ReceptionStatistics reception;
+  std::uint32_t clock_rate;
+  std::uint64_t malformed = 0;
+  std::uint64_t unmatched = 0;
+};
+
+inline rtp::Codec codec_of_kind(const std::string& name, MediaKind kind) {
+  const rtp::Codec codec = codec_from_name(name);
+  if (rtp::media_kind(codec) != kind) {
+    raise(Error::invalid_argument,
+          "codec: '" + name + "' is " + (kind == MediaKind::video ? "not video" : "not audio"));
+  }
+  return codec;
+}
+
+/// The bytes of a frame: an array that owns them, made when somebody first asks.
+struct FrameData {
+  Bytes bytes;
+  py::object array;
+
+  py::object get() {
+    if (!array) array = to_array(std::move(bytes));
+    return array;
+  }
+};
+
+template <class Statistics, class Class>
+void bind_common_statistics(Class& c) {
+  c.def_property_readonly(
+       "packets_received", [](const Statistics& s) { return s.s.packets_received; },
+       "Of this stream; also duplicates and what was discarded.")
+      .def_readonly("packets_lost", &Statistics::packets_lost,
+                    "Expected less received (RFC 3550): negative if duplicates prevail.")
+      .def_property_readonly(
+          "packets_discarded", [](const Statistics& s) { return s.s.packets_discarded; },
+          "Too late, out of range, or over a bound.")
+      .def_property_readonly("packets_duplicated",
+                             [](const Statistics& s) { return s.s.packets_duplicated; })
+      .def_property_readonly(
+          "packets_given_up", [](const Statistics& s) { return s.s.packets_lost; },
+          "Not there when they were needed.")
+      .def_readonly("packets_malformed", &Statistics::malformed,
+                    "Not RTP, or a payload that breaks its format.")
+      .def_readonly("packets_unmatched", &Statistics::unmatched, "Of another SSRC.")
+      .def_readonly("jitter", &Statistics::jitter, "RFC 3550, in seconds.")
+      .def_property_readonly("frames_delivered",
+                             [](const Statistics& s) { return s.s.frames_delivered; })
+      .def_property_readonly(
+          "jitter_buffer_emitted_count",
+          [](const Statistics& s) { return s.s.jitter_buffer_emitted_count; },
+          "Video: frames. Audio: samples at the clock rate.");
+}
+
+}  // namespace sealroom::bindings

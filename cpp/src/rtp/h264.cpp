@@ -1,0 +1,140 @@
+#include "codecs.h"
+#include "h264_nal_units.h"
+#include "sealroom/base/byte_reader.h"
+#include "sealroom/base/byte_writer.h"
+
+namespace sealroom::rtp {
+namespace {
+
+using namespace h264;  // NOLINT(google-build-using-namespace)
+
+constexpr std::uint8_t kStartCode[] = {0, 0, 0, 1};
+constexpr std::size_t kLengthSize = 2;
+
+/// What the start of a NAL unit says; `next` is the byte behind its header, 0 if there is none.
+PayloadStart inspect_unit(std::uint8_t header, std::uint8_t next) {
+  PayloadStart start;
+  const std::uint8_t type = type_of(header);
+  switch (type) {
+    case kSlice:
+    case kDataPartitionA:
+    case kIdrSlice:
+      start.starts_frame = (next & 0x80) != 0;  // first_mb_in_slice, Exp-Golomb, is 0
+      break;
+    default:
+      // H.264 section 7.4.1.2.3: what comes before the first slice of its picture.
+      start.starts_frame = (type >= kSupplementalInfo && type <= kAccessUnitDelimiter) ||
+                           (type >= kPrefix && type <= kLastReserved);
+      break;
+  }
+  start.is_key_frame = start.starts_frame && (type == kIdrSlice || type == kSequenceParameterSet);
+  return start;
+}
+
+PayloadStart inspect_unit(ByteView unit) {
+  return inspect_unit(unit[0], unit.size() > 1 ? unit[1] : std::uint8_t{0});
+}
+
+/// One payload in mode 1: walks it once, and gives `unit` each whole NAL unit, `fragment` the
+/// rewritten header and the bytes of a fragment.
+template <class Unit, class Fragment>
+Result<void> walk(ByteView payload, Unit unit, Fragment fragment) {
+  if (payload.empty()) return Error::malformed;
+  ByteReader reader(payload);
+  const std::uint8_t header = reader.u8();
+  const std::uint8_t type = type_of(header);
+  if (is_nal_unit_type(type)) {
+    unit(payload);
+    return {};
+  }
+  if (type == kFuA) {
+    const std::uint8_t fu_header = reader.u8();
+    const ByteView data = reader.rest();
+    if (!reader.ok()) return Error::truncated;
+    const bool is_start = (fu_header & kFuStart) != 0;
+    if (data.empty() || !is_nal_unit_type(type_of(fu_header))) return Error::malformed;
+    if (is_start && (fu_header & kFuEnd) != 0) return Error::malformed;
+    const unsigned restored = (header & (kForbiddenBit | kImportanceMask)) | type_of(fu_header);
+    fragment(is_start, static_cast<std::uint8_t>(restored), data);
+    return {};
+  }
+  if (type != kStapA) {
+    return type <= kLastPacketType && type >= kFirstPacketType ? Error::unsupported
+                                                               : Error::malformed;
+  }
+  do {
+    const ByteView aggregated = reader.bytes(reader.u16());
+    if (!reader.ok()) return Error::truncated;
+    if (aggregated.empty() || !is_nal_unit_type(type_of(aggregated[0]))) return Error::malformed;
+    unit(aggregated);
+  } while (reader.remaining() > 0);
+  return {};
+}
+
+void add(PayloadStart& whole, PayloadStart unit) {
+  whole.starts_frame |= unit.starts_frame;
+  whole.is_key_frame |= unit.is_key_frame;
+}
+
+}  // namespace
+
+std::size_t h264_scratch_size(std::size_t payload_size) {
+  // Each aggregated NAL unit is at least 3 bytes long with its length, and grows by 2.
+  return payload_size + sizeof(kStartCode) +
+         payload_size / (kLengthSize + 1) * (sizeof(kStartCode) - kLengthSize);
+}
+
+Result<PayloadPart> depacketize_h264(ByteView payload, MutableByteView scratch) {
+  PayloadStart start;
+  ByteView as_it_is;
+  ByteWriter writer(scratch);
+  const auto walked = walk(
+      payload,
+      [&](ByteView unit) {
+        add(start, inspect_unit(unit));
+        writer.bytes(kStartCode);
+        writer.bytes(unit);
+      },
+      [&](bool is_start, std::uint8_t header, ByteView data) {
+        if (!is_start) {
+          as_it_is = data;
+          return;
+        }
+        add(start, inspect_unit(header, data[0]));
+        writer.bytes(kStartCode);
+        writer.u8(header);
+        writer.bytes(data);
+      });
+  if (!walked) return walked.error();
+  if (!writer.ok()) return Error::buffer_too_small;
+  const ByteView data = as_it_is.empty() ? ByteView(writer.written()) : as_it_is;
+  return PayloadPart{data, start.starts_frame, start.is_key_frame};
+}
+
+Result<PayloadStart> inspect_h264(ByteView payload) {
+  PayloadStart start;
+  const auto walked = walk(
+      payload, [&](ByteView unit) { add(start, inspect_unit(unit)); },
+      [&](bool is_start, std::uint8_t header, ByteView data) {
+        if (is_start) add(start, inspect_unit(header, data[0]));
+      });
+  if (!walked) return walked.error();
+  return start;
+}
+
+FrameInfo read_h264_info(ByteView frame) {
+  FrameInfo info;
+  NalUnitReader reader(frame);
+  ByteView unit;
+  bool is_key_frame = false;
+  while (reader.next(unit)) {
+    const std::uint8_t type = type_of(unit[0]);
+    is_key_frame |= type == kIdrSlice || type == kSequenceParameterSet;
+    // Behind the first slice only other slices of the same picture come.
+    if (type == kSlice || type == kIdrSlice) break;
+  }
+  if (reader.ok()) info.is_key_frame = is_key_frame;
+  return info;
+}
+
+}  // namespace sealroom::rtp

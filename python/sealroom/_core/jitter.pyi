@@ -1,0 +1,285 @@
+"""Jitter buffers for RTP streams."""
+
+from typing import Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from . import BytesLike
+
+_Packet = TypeVar("_Packet", bound=BytesLike)  # a list of one kind of bytes-like
+
+class AudioFrame:
+    """An encoded frame, or the mark of one that is missing."""
+    @property
+    def arrival(self) -> float:
+        """Seconds; of a missing frame: of the packet behind the gap."""
+    @property
+    def data(self) -> npt.NDArray[np.uint8]:
+        """uint8, one-dimensional; owns its native memory; empty where `is_missing`."""
+    @property
+    def is_missing(self) -> bool:
+        """Conceal this frame; its timestamp is interpolated."""
+    @property
+    def sequence_number(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+
+class AudioJitterBuffer:
+    """RTP packets of one audio stream in, frames in order out.
+
+    In order a packet leaves at once; behind a gap it waits at most the target delay, then the
+    gap leaves as frames with `is_missing`, at most 10. The target is the 0.95 quantile of the
+    relative delay with forgetting, within `min_target_delay` and `max_target_delay`. With
+    `pull` frames leave by next(), at the pace of a player with its own clock. Without `ssrc`
+    the first packet decides which stream it is. Times are seconds on any one clock. Bounds:
+    `max_packets` (16 to 16384), `max_bytes`; over one the oldest frames go. Thread-safe.
+    """
+    def __init__(
+        self,
+        codec: str = "opus",
+        *,
+        ssrc: int | None = None,
+        max_packets: int = 256,
+        max_bytes: int = 262144,
+        min_target_delay: float = 0.02,
+        max_target_delay: float = 0.4,
+        pull: bool = False,
+    ) -> None: ...
+    def handle_timeout(self, now: float) -> None:
+        """To be called at next_timeout(); then pop()."""
+    def hint(self) -> Literal["normal", "accelerate", "expand"]:
+        """With `pull`: "accelerate", "expand" or "normal", to keep the delay at the target."""
+    def insert(self, packets: list[_Packet], now: float) -> None:
+        """Takes a list of bytes-like RTP packets. What is not RTP or of another stream is counted
+        and changes nothing.
+        """
+    def insert_joined(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
+        """The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a
+        one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.
+        """
+    def next(
+        self, now: float
+    ) -> tuple[Literal["frame", "missing", "underrun", "filling"], AudioFrame | None]:
+        """With `pull`: what the player needs now, once per frame of its clock. One of
+        ("frame", AudioFrame), ("missing", AudioFrame) to conceal, ("underrun", None) to
+        conceal without a packet to come, ("filling", None) to play silence.
+        """
+    def next_timeout(self) -> float | None:
+        """None if nothing waits, and with `pull`."""
+    def pop(self) -> list[AudioFrame]:
+        """The frames that are ready, taken out."""
+    def pop_joined(
+        self,
+    ) -> tuple[
+        npt.NDArray[np.uint8],
+        npt.NDArray[np.int64],
+        npt.NDArray[np.uint32],
+        npt.NDArray[np.bool_],
+    ]:
+        """The same as four arrays: the frames end to end (uint8), their sizes (int64, 0 where one
+        is missing), timestamps (uint32), and which are missing (bool).
+        """
+    def reset(self, ssrc: int | None = None) -> None:
+        """Starts anew, for the stream `ssrc` or that of the next packet; counters begin at zero."""
+    @property
+    def statistics(self) -> AudioStatistics:
+        """A copy."""
+
+class AudioStatistics:
+    """Counters under the names of W3C webrtc-stats; times are in seconds."""
+    @property
+    def buffered_delay(self) -> float:
+        """With `pull`: between the player and the newest packet, smoothed over a second."""
+    @property
+    def clock_drift_ppm(self) -> float | None:
+        """Positive if the sender's clock is faster than `now`; None in the first minute."""
+    @property
+    def concealed_samples(self) -> int:
+        """In missing frames and underruns handed out."""
+    @property
+    def concealment_events(self) -> int:
+        """Runs of these."""
+    @property
+    def frames_delivered(self) -> int: ...
+    @property
+    def jitter(self) -> float:
+        """RFC 3550, in seconds."""
+    @property
+    def jitter_buffer_delay(self) -> float:
+        """From arrival to leaving, summed over samples."""
+    @property
+    def jitter_buffer_emitted_count(self) -> int:
+        """Video: frames. Audio: samples at the clock rate."""
+    @property
+    def jitter_buffer_minimum_delay(self) -> float:
+        """The target without the configured bounds, summed over samples."""
+    @property
+    def jitter_buffer_target_delay(self) -> float:
+        """The target, summed over samples."""
+    @property
+    def packets_discarded(self) -> int:
+        """Too late, out of range, or over a bound."""
+    @property
+    def packets_duplicated(self) -> int: ...
+    @property
+    def packets_given_up(self) -> int:
+        """Not there when they were needed."""
+    @property
+    def packets_lost(self) -> int:
+        """Expected less received (RFC 3550): negative if duplicates prevail."""
+    @property
+    def packets_malformed(self) -> int:
+        """Not RTP, or a payload that breaks its format."""
+    @property
+    def packets_received(self) -> int:
+        """Of this stream; also duplicates and what was discarded."""
+    @property
+    def packets_unmatched(self) -> int:
+        """Of another SSRC."""
+    @property
+    def target_delay(self) -> float:
+        """Now."""
+
+class VideoFrame:
+    """A complete encoded frame."""
+    @property
+    def completed_at(self) -> float:
+        """Seconds: arrival of the packet that made it whole."""
+    @property
+    def data(self) -> npt.NDArray[np.uint8]:
+        """uint8, one-dimensional; owns its native memory."""
+    @property
+    def first_packet_arrival(self) -> float:
+        """Seconds, on the time line of `now`."""
+    @property
+    def first_sequence_number(self) -> int: ...
+    @property
+    def is_key_frame(self) -> bool: ...
+    @property
+    def last_sequence_number(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+
+class VideoJitterBuffer:
+    """RTP packets of one video stream in, complete frames in order out, the first a key frame.
+
+    `codec` is a name of sealroom.rtp; without `ssrc` the first packet decides which stream it
+    is. Times are seconds on any one clock. Bounds: `max_packets` (16 to 16384) between the
+    oldest and the newest, `max_bytes`, `nack_max_packets` missing ones. A missing packet is
+    asked for `nack_reorder_wait` after a later one, every `nack_retry` (until
+    set_round_trip_time), `nack_max_tries` times, and given up after `max_gap_wait`; then a key
+    frame is. Thread-safe.
+    """
+    def __init__(
+        self,
+        codec: str,
+        *,
+        ssrc: int | None = None,
+        max_packets: int = 2048,
+        max_bytes: int = 4194304,
+        max_gap_wait: float = 0.5,
+        key_frame_interval: float = 0.5,
+        nack_retry: float = 0.1,
+        nack_reorder_wait: float = 0.01,
+        nack_max_tries: int = 10,
+        nack_max_packets: int = 256,
+    ) -> None: ...
+    def handle_timeout(self, now: float) -> None:
+        """To be called at next_timeout(); then drain as after insert()."""
+    def insert(self, packets: list[_Packet], now: float) -> None:
+        """Takes a list of bytes-like RTP packets. What is not RTP, of another stream or malformed
+        is counted and changes nothing.
+        """
+    def insert_joined(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
+        """The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a
+        one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.
+        """
+    def next_timeout(self) -> float | None:
+        """None if nothing waits."""
+    def pop(self) -> list[VideoFrame]:
+        """The frames that are ready, taken out."""
+    def require_key_frame(self) -> None:
+        """The decoder cannot go on: drop frames until a key frame and ask for one."""
+    def reset(self, ssrc: int | None = None) -> None:
+        """Starts anew, for the stream `ssrc` or that of the next packet; counters begin at zero."""
+    def set_round_trip_time(self, round_trip_time: float) -> None:
+        """Seconds; from now on the time between two requests for a packet, at least 10 ms."""
+    def take_key_frame_request(self, now: float) -> bool:
+        """True at most once per `key_frame_interval` while a key frame is needed."""
+    def take_nacks(self, now: float) -> npt.NDArray[np.uint16]:
+        """Sequence numbers to ask for now: uint16, ascending, at most `nack_max_packets`."""
+    @property
+    def statistics(self) -> VideoStatistics:
+        """A copy."""
+
+class VideoStatistics:
+    """Counters under the names of W3C webrtc-stats; times are in seconds."""
+    @property
+    def frames_assembled_from_multiple_packets(self) -> int: ...
+    @property
+    def frames_delivered(self) -> int: ...
+    @property
+    def frames_dropped(self) -> int:
+        """Incomplete, undecodable after a loss, or not fetched."""
+    @property
+    def frames_received(self) -> int:
+        """Complete, in order and decodable."""
+    @property
+    def freeze_count(self) -> int:
+        """As if every frame were shown in the moment it leaves."""
+    @property
+    def jitter(self) -> float:
+        """RFC 3550, in seconds."""
+    @property
+    def jitter_buffer_delay(self) -> float:
+        """From a frame's first packet until it could be popped, summed."""
+    @property
+    def jitter_buffer_emitted_count(self) -> int:
+        """Video: frames. Audio: samples at the clock rate."""
+    @property
+    def key_frames_received(self) -> int: ...
+    @property
+    def nack_count(self) -> int:
+        """Requests taken, for any number of packets."""
+    @property
+    def packets_discarded(self) -> int:
+        """Too late, out of range, or over a bound."""
+    @property
+    def packets_duplicated(self) -> int: ...
+    @property
+    def packets_given_up(self) -> int:
+        """Not there when they were needed."""
+    @property
+    def packets_lost(self) -> int:
+        """Expected less received (RFC 3550): negative if duplicates prevail."""
+    @property
+    def packets_malformed(self) -> int:
+        """Not RTP, or a payload that breaks its format."""
+    @property
+    def packets_received(self) -> int:
+        """Of this stream; also duplicates and what was discarded."""
+    @property
+    def packets_recovered(self) -> int:
+        """Arrived after they were asked for."""
+    @property
+    def packets_requested(self) -> int:
+        """Packets in these requests, retries counted."""
+    @property
+    def packets_unmatched(self) -> int:
+        """Of another SSRC."""
+    @property
+    def pli_count(self) -> int:
+        """Key-frame requests taken."""
+    @property
+    def total_assembly_time(self) -> float:
+        """From first to last packet of these frames, summed."""
+    @property
+    def total_freezes_duration(self) -> float: ...
+
+def playout_hint(
+    buffered_delay: float, target_delay: float
+) -> Literal["normal", "accelerate", "expand"]:
+    """What a player with `buffered_delay` seconds ahead of it should do: "accelerate",
+    "expand" or "normal". NetEq's limits.
+    """
