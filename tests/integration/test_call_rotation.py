@@ -168,6 +168,19 @@ async def test_an_added_member_joins_at_once_and_decrypts() -> None:
         assert (await dave.get_stream_room(call.room_id)).epoch == 1
 
 
+async def test_a_member_added_after_rotations_sees_streams_announced_before_them() -> None:
+    async with open_call("alice", "bob") as call:
+        stream = await publish(call.apis["alice"], call.room_id)
+        for _ in range(2):
+            await call.apis["alice"].update_stream_room(call.room_id, force_generate_new_key=True)
+        await all_send_under(call, 3, "alice")
+        dave = await call.add("dave")
+        await call.apis["alice"].update_stream_room(call.room_id, users=["bob", "dave"])
+        await dave.join_stream_room(call.room_id)
+        remote = (await call.subscribe("dave", stream))["camera"]
+        assert shows_stripes((await take(remote, 3))[-1])
+
+
 async def test_a_member_added_after_a_rotation_has_no_key_of_before() -> None:
     async with open_call("alice", "bob") as call:
         dave = await call.add("dave")

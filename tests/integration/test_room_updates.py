@@ -20,8 +20,20 @@ from sealroom.client.errors import (
     RequestRefusedError,
     VersionConflictError,
 )
-from sealroom.client.events import RoomClosed, RoomExcluded, RoomReopened, RoomUpdated
-from sealroom.crypto.errors import AuthorError, RecordRuleError, RoomMembersError
+from sealroom.client.events import (
+    ParticipantLeft,
+    RoomClosed,
+    RoomExcluded,
+    RoomRefused,
+    RoomReopened,
+    RoomUpdated,
+)
+from sealroom.crypto.errors import (
+    AuthorError,
+    ForgedSignatureError,
+    RecordRuleError,
+    RoomMembersError,
+)
 from sealroom.errors import InvalidArgumentError
 from sealroom.protocol import MAX_METADATA_BYTES, ErrorCode, RoomView
 
@@ -367,6 +379,72 @@ async def test_a_policy_change_ends_what_it_forbids(clients: ClientWorld) -> Non
     await second.add_track(AudioStreamTrack())
     with pytest.raises(AccessDeniedError):
         await second.publish()
+
+
+async def test_a_kicked_participant_is_out_and_may_join_again(clients: ClientWorld) -> None:
+    alice, bob = await clients.api("alice"), await clients.api("bob")
+    room_id = await clients.room(alice)
+    for api in (alice, bob):
+        await api.join_stream_room(room_id)
+    events, others = EventLog(bob), EventLog(alice)
+    participant = next(one for one in bob.list_participants(room_id) if one.user_id == "bob")
+    with pytest.raises(AccessDeniedError):
+        await bob.kick_participant(room_id, participant.participant_id)
+    await alice.kick_participant(room_id, participant.participant_id)
+    assert await events.next(RoomExcluded) == RoomExcluded(room_id, "kicked", "alice")
+    left = await others.next(ParticipantLeft)
+    assert (left.participant, left.reason) == (participant, "kicked")
+    with pytest.raises(NotJoinedError):
+        await bob.leave_stream_room(room_id)
+    await bob.join_stream_room(room_id)
+
+
+async def test_an_update_that_does_not_verify_changes_nothing_in_a_call(
+    clients: ClientWorld,
+) -> None:
+    """The Bridge tells of a new version and shows a forged one: the epoch that was stays."""
+    alice, bob = await clients.api("alice"), await clients.api("bob")
+    room_id = await clients.room(alice)
+    await bob.join_stream_room(room_id)
+    events, connection = EventLog(bob), clients.connection_of(bob)
+    honest = connection.call
+
+    async def lying(method: str, params: Any, result: Any) -> Any:
+        answer = await honest(method, params, result)
+        if method != "room.history":
+            return answer
+        forged = [
+            msgspec.structs.replace(
+                one,
+                record=msgspec.structs.replace(one.record, payload=one.record.payload + b" "),
+            )
+            for one in answer.records
+        ]
+        return msgspec.structs.replace(answer, records=forged)
+
+    connection.call = lying  # type: ignore[method-assign]
+    await alice.update_stream_room(room_id, force_generate_new_key=True)
+    refused = await events.next(RoomRefused)
+    assert isinstance(refused.error, ForgedSignatureError)
+    assert bob._session(room_id)._keys.newest.id.epoch == 1
+    connection.call = honest  # type: ignore[method-assign]
+    await alice.update_stream_room(room_id, public_meta=b"x")
+    assert await events.next(RoomUpdated) == RoomUpdated(room_id, 3, 2, "alice")
+    assert bob._session(room_id)._keys.newest.id.epoch == 2
+
+
+async def test_people_compare_numbers(clients: ClientWorld) -> None:
+    alice, bob = await clients.api("alice"), await clients.api("bob")
+    room_id = await clients.room(alice)
+    assert await alice.safety_number("bob") == await bob.safety_number("alice")
+    number = await alice.room_safety_number(room_id)
+    assert number == await bob.room_safety_number(room_id)
+    await alice.update_stream_room(room_id, users=["bob", "carol"])
+    assert await alice.room_safety_number(room_id) != number
+    with pytest.raises(InvalidArgumentError):
+        await alice.safety_number("alice")
+    with pytest.raises(InvalidArgumentError):
+        await alice.safety_number("nobody")
 
 
 async def test_the_policy_of_a_context_is_written_into_new_rooms(clients: ClientWorld) -> None:
