@@ -17,6 +17,7 @@ from sealroom.protocol import (
     User,
 )
 
+from .acl import Acl
 from .bus import EventBus, Session
 from .errors import RequestError
 from .live import RoomRegistry
@@ -96,6 +97,20 @@ class Admin:
             ) from None
         await self._store.add_user(context_id, user_id, user.identity, identity.fingerprint)
         return user
+
+    async def user_set_acl(self, context_id: str, user_id: str, acl: str | None) -> Empty:
+        """Say what a user may call from now on, in sessions under way too; None: everything.
+
+        Participants stay in the rooms they are in: kick or remove them as well.
+
+        Raises:
+            RequestError: INVALID_PARAMS with the line at fault, USER_NOT_FOUND.
+        """
+        parsed = Acl.parse(acl)
+        await self._store.set_acl(context_id, user_id, acl)
+        for session in self._bus.sessions_of(context_id, user_id):
+            session.acl = parsed
+        return Empty()
 
     async def user_remove(self, context_id: str, user_id: str) -> Empty:
         """Remove a user, cut off its sessions and its media.

@@ -24,6 +24,7 @@ from sealroom.protocol import (
     Notification,
 )
 
+from .acl import ANYTHING, Acl
 from .errors import RequestError, limit_exceeded
 from .metrics import Metrics
 from .records import RoomAccess
@@ -57,6 +58,7 @@ class Session:
     interests: dict[str, Interest] = field(default_factory=dict)  # by subscription id
     sequence: int = 0
     ended: bool = False
+    acl: Acl = ANYTHING
 
     def wants(self, event: EventType, access: RoomAccess) -> bool:
         """Tell whether the session asked for this event, by joining or by subscribing."""

@@ -22,6 +22,7 @@ from sealroom.protocol import (
     Message,
 )
 
+from .acl import NOTHING, Acl
 from .admin import Admin
 from .bus import EventBus, Interest, Session
 from .connection import Connection
@@ -106,6 +107,9 @@ class Methods:
             "admin.user_remove": lambda params: admin.user_remove(
                 params.context_id, params.user_id
             ),
+            "admin.user_set_acl": lambda params: admin.user_set_acl(
+                params.context_id, params.user_id, params.acl
+            ),
             "admin.user_list": lambda params: admin.user_list(
                 params.context_id, params.skip, params.limit
             ),
@@ -142,9 +146,21 @@ class Methods:
             send=connection.send,
             close=connection.close,
         )
+        session.acl = NOTHING  # until its lines are known
         connection.session = session
         self._bus.add(session)
+        await self._load_acl(session)
         return LoginResult(session_id=session.session_id, user=user)
+
+    async def _load_acl(self, session: Session) -> None:
+        """Read again until nothing changed meanwhile: a change reaches sessions it finds only."""
+        text = await self._store.acl(session.context_id, session.user_id)
+        while True:
+            session.acl = Acl.parse(text)
+            newer = await self._store.acl(session.context_id, session.user_id)
+            if newer == text:
+                return
+            text = newer
 
     async def _admin_login(self, connection: Connection, params: AdminParams) -> Empty:
         if not await self._store.check_api_key(params.api_key):

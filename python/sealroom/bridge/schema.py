@@ -61,6 +61,7 @@ users = Table(
     Column("identity", Text, nullable=False),
     Column("fingerprint", LargeBinary(32), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("acl", Text, nullable=True),  # see acl.py; NULL allows everything
 )
 
 rooms = Table(

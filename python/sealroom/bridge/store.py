@@ -191,6 +191,34 @@ class Store:
             ) from None
 
     @uncancelled
+    async def acl(self, context_id: str, user_id: str) -> str | None:
+        """Return the access lines of a user, None if there are none or no such user."""
+        query = sa.select(users.c.acl).where(
+            users.c.context_id == context_id, users.c.user_id == user_id
+        )
+        async with self._database.read() as connection:
+            text: str | None = await connection.scalar(query)
+        return text
+
+    @uncancelled
+    async def set_acl(self, context_id: str, user_id: str, acl: str | None) -> None:
+        """Change the access lines of a user.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        statement = (
+            sa.update(users)
+            .where(users.c.context_id == context_id, users.c.user_id == user_id)
+            .values(acl=acl)
+        )
+        async with self._database.write() as connection:
+            if (await connection.execute(statement)).rowcount == 0:
+                raise RequestError(
+                    ErrorCode.USER_NOT_FOUND, field="user_id", remedy="see admin.user_list"
+                )
+
+    @uncancelled
     async def remove_user(self, context_id: str, user_id: str) -> None:
         """Remove a user.
 

@@ -1,4 +1,8 @@
-"""One joined room: who is there, what is published, and this participant's two connections."""
+"""One joined room: who is there, what is published, keys, and this participant's two connections.
+
+Longer than most files: events, publishing, subscribing and epochs change the same few fields, and
+their order against each other is what has to be read in one place.
+"""
 
 from __future__ import annotations
 

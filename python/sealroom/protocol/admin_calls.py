@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from .limits import (
+    MAX_ACL_LENGTH,
     MAX_PAGE_ITEMS,
     MAX_TITLE_LENGTH,
 )
@@ -70,6 +71,14 @@ class UserRemoveParams(Message, frozen=True):
 
     context_id: Id
     user_id: UserId
+
+
+class UserAclParams(Message, frozen=True):
+    """What a user may call: lines as `allow room.join room_id=r1`, None for everything."""
+
+    context_id: Id
+    user_id: UserId
+    acl: Annotated[str, Meta(max_length=MAX_ACL_LENGTH)] | None = None
 
 
 class ContextPageParams(Message, frozen=True):

@@ -39,6 +39,7 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "admin.context_list": (admin_calls.PageParams, admin_calls.ContextListResult),
     "admin.user_add": (admin_calls.UserAddParams, User),
     "admin.user_remove": (admin_calls.UserRemoveParams, Empty),
+    "admin.user_set_acl": (admin_calls.UserAclParams, Empty),
     "admin.user_list": (admin_calls.ContextPageParams, calls.ContextUsersResult),
     "admin.room_list": (admin_calls.ContextPageParams, admin_calls.AdminRoomListResult),
 }

@@ -1,4 +1,4 @@
-"""Room history, searchable public metadata, policies of contexts."""
+"""Room history, searchable public metadata, policies of contexts, access lines of users."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,7 @@ _USER_ID = sa.String(128)
 def upgrade() -> None:
     """Add columns and tables, and begin each room's history with the record it has."""
     op.add_column("contexts", sa.Column("policy", sa.Text, nullable=False, server_default="{}"))
+    op.add_column("users", sa.Column("acl", sa.Text, nullable=True))
     for name in ("version", "epoch"):
         op.add_column("rooms", sa.Column(name, sa.BigInteger, nullable=False, server_default="1"))
     op.add_column("rooms", sa.Column("room_type", sa.String(64), nullable=False, server_default=""))
@@ -52,4 +53,5 @@ def downgrade() -> None:
     op.drop_table("room_records")
     for column in ("room_type", "epoch", "version"):
         op.drop_column("rooms", column)
+    op.drop_column("users", "acl")
     op.drop_column("contexts", "policy")
