@@ -120,7 +120,7 @@ def test_video(benchmark: Any, packets: int, parsed: bool, how: str) -> None:
             if how == "insert":
                 buffer.insert(frame, 0.0)
             else:
-                buffer.insert_joined(*frame, 0.0)
+                buffer.insert_joined(frame[0], frame[1], 0.0)
             for done in buffer.pop():
                 count += done.data.size > 0
 

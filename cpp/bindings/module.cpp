@@ -10,6 +10,7 @@ void bind_errors(py::module_& m);
 void bind_crypto(py::module_& m);
 void bind_sframe(py::module_& m);
 void bind_media_frame(py::module_& m);
+void bind_privmx(py::module_& m);
 void bind_rtp(py::module_& m);
 void bind_srtp(py::module_& m);
 void bind_jitter(py::module_& m);
@@ -27,6 +28,7 @@ PYBIND11_MODULE(_core, m) {
   bind_crypto(m);
   bind_sframe(m);
   bind_media_frame(m);
+  bind_privmx(m);
   bind_rtp(m);
   bind_srtp(m);
   bind_jitter(m);
@@ -35,7 +37,8 @@ PYBIND11_MODULE(_core, m) {
   bind_sfu(m);
   // So that `from sealroom._core.session import MediaSession` works as for a package.
   const py::dict modules = py::module_::import("sys").attr("modules");
-  for (const char* name : {"crypto", "sframe", "rtp", "srtp", "jitter", "net", "session", "sfu"}) {
+  for (const char* name :
+       {"crypto", "sframe", "privmx", "rtp", "srtp", "jitter", "net", "session", "sfu"}) {
     modules[py::str(m.attr("__name__").cast<std::string>() + "." + name)] = m.attr(name);
   }
 }

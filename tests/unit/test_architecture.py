@@ -34,6 +34,7 @@ PYTHON_PACKAGES: dict[str, set[str]] = {
     "errors": set(),
     "protocol": set(),
     "identity": {"errors"},
+    "privmx": {"_core", "errors"},
     "access": {"errors", "protocol"},
     "crypto": {"_core", "access", "errors", "identity", "protocol"},
     "media": {"_core", "errors", "rtp", "srtp", "sframe"},

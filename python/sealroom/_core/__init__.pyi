@@ -8,6 +8,7 @@ import numpy.typing as npt
 from . import crypto as crypto
 from . import jitter as jitter
 from . import net as net
+from . import privmx as privmx
 from . import rtp as rtp
 from . import session as session
 from . import sframe as sframe

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "errors.h"
+#include "sealroom/srtp/master_key.h"
+#include "sealroom/srtp/profile.h"
+
+namespace sealroom::bindings {
+
+void bind_srtp_receiver(pybind11::module_& m);  ///< the part of bind_srtp.cpp of its own file
+
+/// The number of a profile of srtp.Profile: of DTLS-SRTP, or of a suite of RFC 6188.
+inline srtp::Profile any_profile(int number) {
+  const auto profile = static_cast<srtp::Profile>(number);
+  if (number < 0 || !srtp::profile_parameters(profile)) {
+    raise(Error::unsupported,
+          "profile: " + std::to_string(number) + " is no srtp.Profile of this build");
+  }
+  return profile;
+}
+
+inline ByteView checked_mki(ByteView mki) {
+  if (mki.size() > srtp::kMaxMkiSize) {
+    raise(Error::invalid_argument, "mki: 0 to 128 bytes, got " + std::to_string(mki.size()));
+  }
+  return mki;
+}
+
+/// The MKI of a further key: its size is the context's.
+inline ByteView checked_mki(ByteView mki, std::size_t size) {
+  if (mki.size() != size) {
+    raise(Error::invalid_argument, "mki: " + std::to_string(size) +
+                                       " bytes, as the first one, got " +
+                                       std::to_string(mki.size()));
+  }
+  return mki;
+}
+
+}  // namespace sealroom::bindings

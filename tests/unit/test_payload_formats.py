@@ -1,0 +1,112 @@
+"""Payload formats at the Python boundary, over arbitrary frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealroom import rtp
+from sealroom.errors import InvalidArgumentError, MalformedError, UnsupportedError
+
+VIDEO = ["vp8", "vp9", "h264", "av1"]
+
+
+def leb128(value: int) -> bytes:
+    low = value & 0x7F
+    return bytes([low]) if value < 0x80 else bytes([low | 0x80]) + leb128(value >> 7)
+
+
+@st.composite
+def obus(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """An OBU with a size field, and as it comes out of packets: nothing for a delimiter."""
+    kind = draw(st.integers(0, 15))
+    extension = draw(st.none() | st.integers(0, 255))
+    payload = draw(st.binary(max_size=300))
+    head = bytes([kind << 3 | 2 | (0 if extension is None else 4)])
+    if extension is not None:
+        head += bytes([extension])
+    whole = head + leb128(len(payload)) + payload
+    return whole, b"" if kind in (2, 8) else whole
+
+
+class TestRoundTrip:
+    @given(
+        st.sampled_from(["vp8", "vp9"]),
+        st.binary(min_size=1, max_size=3000),
+        st.integers(21, 1400),
+        st.none() | st.booleans(),
+    )
+    def test_any_vp8_and_vp9_frame(
+        self, codec: str, frame: bytes, max_payload: int, is_key_frame: bool | None
+    ) -> None:
+        payloads = rtp.Packetizer(codec).packetize(frame, max_payload, is_key_frame=is_key_frame)
+        assert rtp.assemble_frame(codec, payloads) == frame
+        assert max(map(len, payloads)) <= max_payload
+        if codec == "vp9" and is_key_frame is not None:
+            assert rtp.depacketize(codec, payloads[0]).is_key_frame == is_key_frame
+
+    @given(st.binary(min_size=1, max_size=1200))
+    def test_any_opus_packet(self, frame: bytes) -> None:
+        assert rtp.assemble_frame("opus", rtp.Packetizer("opus").packetize(frame, 1200)) == frame
+
+    @given(st.lists(obus(), min_size=1, max_size=8), st.integers(2, 1400))
+    def test_any_obus(self, parts: list[tuple[bytes, bytes]], max_payload: int) -> None:
+        frame = b"".join(whole for whole, _ in parts)
+        expected = b"".join(kept for _, kept in parts)
+        packetizer = rtp.Packetizer("av1")
+        if not expected:
+            with pytest.raises(InvalidArgumentError):
+                packetizer.packetize(frame, max_payload)
+            return
+        payloads = packetizer.packetize(frame, max_payload)
+        assert rtp.assemble_frame("av1", payloads) == expected
+        assert max(map(len, payloads)) <= max_payload
+
+    @given(st.sampled_from(VIDEO), st.lists(st.binary(max_size=80), min_size=1, max_size=5))
+    def test_any_payloads_raise_what_is_documented(self, codec: str, payloads: list[bytes]) -> None:
+        try:
+            frame = rtp.assemble_frame(codec, payloads)
+        except (MalformedError, UnsupportedError):
+            return
+        assert frame
+
+
+class TestArguments:
+    def test_unknown_codec_is_named(self) -> None:
+        with pytest.raises(UnsupportedError, match=r"codec: 'h263'.*opus, vp8, vp9, h264, av1"):
+            rtp.Packetizer("h263")
+        with pytest.raises(UnsupportedError, match="'h263'"):
+            rtp.assemble_frame("h263", [b"a"])
+
+    @pytest.mark.parametrize("codec", [*VIDEO, "opus"])
+    def test_empty_frame_is_refused(self, codec: str) -> None:
+        with pytest.raises(InvalidArgumentError, match="frame or max_payload"):
+            rtp.Packetizer(codec).packetize(b"", 1200)
+
+    @pytest.mark.parametrize("codec", ["h264", "av1"])
+    def test_what_is_not_the_codecs_format_is_refused(self, codec: str) -> None:
+        with pytest.raises(InvalidArgumentError, match="Annex B"):
+            rtp.Packetizer(codec).packetize(b"\xff" * 100, 1200)
+
+    def test_no_payloads_are_no_frame(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="payloads"):
+            rtp.assemble_frame("vp8", [])
+        with pytest.raises(InvalidArgumentError, match="payloads"):
+            rtp.assemble_frame("opus", [b"a", b"b"])
+
+    def test_av1_frame_without_its_end_is_refused(self) -> None:
+        payloads = rtp.Packetizer("av1").packetize(b"\x30" + bytes(100), 40)
+        for wrong in (payloads[:-1], payloads[1:], payloads[::-1]):
+            with pytest.raises(MalformedError):
+                rtp.assemble_frame("av1", wrong)
+
+    def test_packet_types_of_other_h264_modes_are_unsupported(self) -> None:
+        with pytest.raises(UnsupportedError):
+            rtp.depacketize("h264", b"\x19\0\0\0\1\x67")
+
+    def test_any_bytes_like_is_accepted(self) -> None:
+        payload = bytes.fromhex("658880")
+        for view in (bytearray(payload), memoryview(payload), np.frombuffer(payload, np.uint8)):
+            assert rtp.assemble_frame("h264", [view]) == b"\0\0\0\1" + payload
