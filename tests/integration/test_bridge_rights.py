@@ -33,6 +33,11 @@ async def update(client: Client, room_id: str) -> None:
     await client.call("room.update", room_id=room_id, record=signed, sealed_secrets=[])
 
 
+async def send_event(client: Client, room_id: str) -> None:
+    signed = client.sign("custom-event", b"{}")
+    await client.call("room.send_event", room_id=room_id, event=signed)
+
+
 async def follow(client: Client, room_id: str) -> None:
     await client.call("events.subscribe", types=["room.closed"], scope="room", scope_id=room_id)
 
@@ -55,6 +60,7 @@ METHODS: dict[str, tuple[Right, Call]] = {
         plain("subscription.update", add=[{"stream_id": "others"}]),
     ),
     "room.kick": (Right.KICK, plain("room.kick", participant_id="unknown")),
+    "room.send_event": (Right.SEND_CUSTOM_EVENT, send_event),
     "room.update": (Right.UPDATE, update),
     "room.close": (Right.CLOSE, plain("room.close")),
     "room.reopen": (Right.CLOSE, plain("room.reopen")),

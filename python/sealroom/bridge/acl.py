@@ -42,6 +42,7 @@ WRITE: Final = frozenset(
         "room.leave",
         "room.kick",
         "room.ready",
+        "room.send_event",
         "stream.publish",
         "stream.unpublish",
         "subscription.update",

@@ -5,7 +5,7 @@ context, and only if their user may `get` the room. The session that caused an e
 it: its reply says as much. Sequence numbers count per session, in the order of sending.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 from uuid import uuid4
@@ -148,9 +148,18 @@ class EventBus:
                 del session.interests[key]
 
     def publish(
-        self, event: EventType, access: RoomAccess, data: Message, *, cause: Session | None = None
+        self,
+        event: EventType,
+        access: RoomAccess,
+        data: Message,
+        *,
+        cause: Session | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
-        """Send an event to all who want and may see it, except the session that caused it."""
+        """Send an event to all who want and may see it, except the session that caused it.
+
+        With `only`, to the sessions of these users.
+        """
         followers = self._followers.get(("room", access.room_id), set()) | self._followers.get(
             ("context", access.context_id), set()
         )
@@ -158,6 +167,7 @@ class EventBus:
             session
             for session in followers
             if session is not cause
+            and (only is None or session.user_id in only)
             and session.wants(event, access)
             and session.may(Right.GET, access)
         ]

@@ -82,6 +82,7 @@ class Methods:
             "room.close": changes.close,
             "room.reopen": changes.reopen,
             "room.kick": changes.kick,
+            "room.send_event": changes.send_event,
             "room.ready": changes.ready,
             "room.join": rooms.join,
             "room.leave": rooms.leave,

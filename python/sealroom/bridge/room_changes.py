@@ -1,7 +1,12 @@
 """Changes of rooms that exist: new records, closing and opening, and epochs in a live call."""
 
+import msgspec
+
 from sealroom.access import Right
 from sealroom.protocol import (
+    CUSTOM_EVENT_TYPE,
+    CustomEventPayload,
+    CustomEventView,
     Empty,
     ErrorCode,
     EventType,
@@ -12,14 +17,15 @@ from sealroom.protocol import (
     RoomReadyParams,
     RoomReopened,
     RoomResult,
+    RoomSendEventParams,
     RoomUpdated,
     RoomUpdateParams,
 )
 
 from .bus import EventBus, Session
-from .errors import RequestError, access_denied
+from .errors import RequestError, access_denied, malformed
 from .live import LiveRoom, RoomRegistry
-from .records import RoomAccess, check_members_exist, check_next_record
+from .records import RoomAccess, check_members_exist, check_next_record, verify_signed
 from .room_life import RoomLife
 from .room_lists import RoomLists
 from .room_store import RoomStore
@@ -29,7 +35,7 @@ from .subscriptions import SubscriptionService
 
 
 class RoomChanges:
-    """The methods `room.update`, `room.close`, `room.reopen`, `room.kick` and `room.ready`."""
+    """The methods `room.update`, `close`, `reopen`, `kick`, `send_event` and `ready`."""
 
     def __init__(
         self,
@@ -143,6 +149,32 @@ class RoomChanges:
         data = RoomExcluded(reason="kicked", user_id=session.user_id)
         self._bus.send([participant.session], EventType.ROOM_EXCLUDED, access, data)
         self._life.expel([participant], "kicked")
+        return Empty()
+
+    async def send_event(self, session: Session, params: RoomSendEventParams) -> Empty:
+        """Pass an event of the application's on to the members it is for."""
+        access = await self._registry.require(session, params.room_id, Right.SEND_CUSTOM_EVENT)
+        signed = params.event
+        verify_signed(signed, CUSTOM_EVENT_TYPE, session.user_id, session.identity, "event")
+        try:
+            payload = msgspec.json.decode(signed.payload, type=CustomEventPayload)
+        except msgspec.DecodeError as error:
+            raise malformed(ErrorCode.EVENT_INVALID, error, prefix="event.payload") from None
+        for fits, field in (
+            (payload.context_id == access.context_id, "context_id"),
+            (payload.room_id == access.room_id, "room_id"),
+            (payload.epoch <= access.epoch, "epoch"),
+            (set(payload.user_ids or ()) <= access.members.keys(), "user_ids"),
+        ):
+            if not fits:
+                raise RequestError(
+                    ErrorCode.EVENT_INVALID,
+                    field=f"event.payload.{field}",
+                    remedy="name the room, an epoch it has had, and members of it",
+                )
+        only = None if payload.user_ids is None else set(payload.user_ids)
+        data = CustomEventView(event=signed)
+        self._bus.publish(EventType.ROOM_CUSTOM, access, data, cause=session, only=only)
         return Empty()
 
     async def ready(self, session: Session, params: RoomReadyParams) -> Empty:

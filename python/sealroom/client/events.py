@@ -132,6 +132,26 @@ class StreamUnpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomEvent:
+    """An event that the application of another member sent; `sent_at` is by the sender's clock."""
+
+    room_id: str
+    user_id: str
+    channel: str
+    sent_at: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEventRefused:
+    """The Bridge delivers a custom event that does not verify or comes again."""
+
+    room_id: str
+    user_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class FrameRejected:
     """Frames were refused and not decoded; at most one event a second per track and reason.
 
@@ -186,6 +206,8 @@ Event = (
     | StreamPublished
     | StreamRefused
     | StreamUnpublished
+    | CustomEvent
+    | CustomEventRefused
     | FrameRejected
     | MediaFailed
     | EventsDropped

@@ -31,6 +31,7 @@ from sealroom.client.room_session import RoomSession
 from sealroom.client.rooms import RoomDirectory
 from sealroom.errors import SealroomError
 from sealroom.protocol import (
+    CustomEventView,
     EventEnvelope,
     EventType,
     MediaOffer,
@@ -155,6 +156,8 @@ class Inbox:
                 room.participant_left(data)
             case EventType.ROOM_UPDATED, RoomUpdatedData():
                 await room.room_updated()
+            case EventType.ROOM_CUSTOM, CustomEventView():
+                await room.custom_event(data.event)
             case EventType.ROOM_EPOCH_READY, RoomEpochReady():
                 room.epoch_ready(data.epoch)
             case EventType.STREAM_PUBLISHED, StreamView():

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from sealroom.client.connection import Connection
 from sealroom.client.errors import ConnectionClosedError, NotJoinedError, RequestRefusedError
 from sealroom.client.events import (
     BoundedStream,
+    CustomEvent,
+    CustomEventRefused,
     Event,
     FrameRejected,
     KeyRotated,
@@ -44,8 +47,9 @@ from sealroom.client.rotation import KeySchedule
 from sealroom.client.subscriber import RemoteTrack, Subscriber
 from sealroom.client.wanted_tracks import WantedTracks
 from sealroom.crypto.announcement import VerifiedStream, make_announcement
+from sealroom.crypto.custom_event import make_custom_event
 from sealroom.crypto.epoch import EpochKeys
-from sealroom.crypto.errors import StreamReplayError
+from sealroom.crypto.errors import EventReplayError, StreamReplayError
 from sealroom.crypto.signed_object import read_unverified
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
 from sealroom.errors import InvalidArgumentError, SealroomError
@@ -61,6 +65,7 @@ from sealroom.protocol import (
     PublishParams,
     PublishResult,
     RoomReadyParams,
+    RoomSendEventParams,
     SignedObject,
     StreamAnnouncement,
     StreamView,
@@ -82,6 +87,7 @@ logger = logging.getLogger(__name__)
 
 MAX_UNREAD_TRACKS = 256
 MAX_ENDED_STREAMS = 10_000
+MAX_SEEN_EVENTS = 10_000
 
 TrackListener = Callable[[RemoteTrack], None]
 
@@ -124,6 +130,7 @@ class RoomSession:
         ]
         self._emit = emit
         self._ended_nonces: dict[bytes, None] = {}
+        self._seen_events: dict[str, None] = {}
         self._wanted = WantedTracks()
         self._publisher: Publisher | None = None
         self._subscriber: Subscriber | None = None
@@ -177,6 +184,38 @@ class RoomSession:
             params = RoomReadyParams(room_id=self.room_id, epoch=record.epoch)
             with contextlib.suppress(RequestRefusedError):  # out meanwhile
                 await self._connection.call("room.ready", params, Empty)
+
+    async def send_event(self, data: bytes, channel: str, user_ids: Sequence[str] | None) -> None:
+        """Sends a custom event under the newest epoch; see `StreamApi.send_custom_event`."""
+        event = make_custom_event(
+            self._connection.identity,
+            self._connection.user_id,
+            keys=self._keys.newest,
+            data=data,
+            channel=channel,
+            user_ids=user_ids,
+            sent_at=time.time_ns() // 1_000_000,
+        )
+        params = RoomSendEventParams(room_id=self.room_id, event=event)
+        await self._connection.call("room.send_event", params, Empty)
+
+    async def custom_event(self, signed: SignedObject) -> None:
+        """Believes an event of a member's, once."""
+        try:
+            opened = await self._directory.open_event(
+                signed, self._room.record, self._keys.accepted
+            )
+            if opened.event_id in self._seen_events:
+                raise EventReplayError("a custom event comes again")
+        except SealroomError as error:
+            self._emit(CustomEventRefused(self.room_id, signed.author, error))
+            return
+        while len(self._seen_events) >= MAX_SEEN_EVENTS:
+            del self._seen_events[next(iter(self._seen_events))]
+        self._seen_events[opened.event_id] = None
+        self._emit(
+            CustomEvent(self.room_id, opened.user_id, opened.channel, opened.sent_at, opened.data)
+        )
 
     def epoch_ready(self, epoch: int) -> None:
         """Everybody can decrypt an epoch, says the Bridge."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -14,8 +14,14 @@ from sealroom.client.errors import ProtocolError
 from sealroom.client.models import RefusedRoom, StreamRoom, StreamRoomList
 from sealroom.client.room_chain import RoomChain, author_of
 from sealroom.crypto.announcement import VerifiedStream, verify_announcement
+from sealroom.crypto.custom_event import OpenedEvent, open_custom_event
 from sealroom.crypto.epoch import EpochId, EpochKeys, derive_epoch_keys, open_secret
-from sealroom.crypto.errors import MemberKeyMismatchError, RecordHistoryError, RecordRollbackError
+from sealroom.crypto.errors import (
+    EventSenderError,
+    MemberKeyMismatchError,
+    RecordHistoryError,
+    RecordRollbackError,
+)
 from sealroom.crypto.private_metadata import decrypt_private_metadata
 from sealroom.crypto.room_record import VerifiedRecord, check_reader
 from sealroom.crypto.signed_object import read_unverified
@@ -36,6 +42,7 @@ from sealroom.protocol import (
     RoomResult,
     RoomView,
     SealedSecret,
+    SignedObject,
     StreamView,
 )
 
@@ -194,6 +201,16 @@ class RoomDirectory:
     async def verify_stream(self, view: StreamView, record: RoomRecord) -> VerifiedStream:
         """Verifies an announcement; raises a `VerificationError` that names the lie."""
         return verify_announcement(view, record, await self._identity(view.user_id))
+
+    async def open_event(
+        self, signed: SignedObject, record: RoomRecord, epochs: Sequence[EpochKeys]
+    ) -> OpenedEvent:
+        """Verifies and decrypts a custom event; raises a `VerificationError` that names the lie."""
+        members = {one.user_id for one in record.members}
+        if signed.author not in members:
+            raise EventSenderError(f"{signed.author!r} sends events without being a member")
+        sender = await self._identity(signed.author)
+        return open_custom_event(signed, record, epochs, sender, self._connection.user_id)
 
     async def identities(
         self, user_ids: Iterable[str], known: Mapping[str, PublicIdentity]

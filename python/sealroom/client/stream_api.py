@@ -34,7 +34,10 @@ from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import MediaKind
 from sealroom.protocol import (
+    MAX_CHANNEL_LENGTH,
+    MAX_CUSTOM_EVENT_BYTES,
     MAX_NAME_LENGTH,
+    MAX_ROOM_MEMBERS,
     MAX_STREAM_TRACKS,
     Empty,
     EventSubscribeParams,
@@ -140,6 +143,34 @@ class StreamApi(RoomApi):
         """
         params = RoomKickParams(room_id=room_id, participant_id=participant_id)
         await self._connection.call("room.kick", params, Empty)
+
+    async def send_custom_event(
+        self,
+        room_id: str,
+        data: bytes,
+        *,
+        channel: str = "",
+        user_ids: Sequence[str] | None = None,
+    ) -> None:
+        """Sends an event of the application's to participants of a joined room, as `CustomEvent`.
+
+        Args:
+            room_id: of a joined room.
+            data: up to 16 KiB, encrypted for the members of the room and signed.
+            channel: up to 64 characters to tell kinds of events apart; the Bridge can read it.
+            user_ids: the members it is for; None for all. Other members could decrypt it if the
+                Bridge gave it to them; their clients then refuse it.
+
+        Raises:
+            InvalidArgumentError: an argument is beyond its limit.
+        """
+        if len(data) > MAX_CUSTOM_EVENT_BYTES:
+            raise InvalidArgumentError(f"data: at most {MAX_CUSTOM_EVENT_BYTES} bytes")
+        if len(channel) > MAX_CHANNEL_LENGTH:
+            raise InvalidArgumentError(f"channel: at most {MAX_CHANNEL_LENGTH} characters")
+        if user_ids is not None and not 1 <= len(user_ids) <= MAX_ROOM_MEMBERS:
+            raise InvalidArgumentError(f"user_ids: 1 to {MAX_ROOM_MEMBERS}")
+        await self._session(room_id).send_event(bytes(data), channel, user_ids)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
         """Live participants of a joined room, the caller included."""

@@ -157,6 +157,24 @@ class TrackMismatchError(VerificationError):
     code = "track_mismatch"
 
 
+class EventSenderError(VerificationError):
+    """A custom event of somebody who is no member, or for others than this user."""
+
+    code = "event_sender"
+
+
+class EventDecryptError(VerificationError):
+    """A custom event does not decrypt, or is of an epoch that is not in use here."""
+
+    code = "event_decrypt"
+
+
+class EventReplayError(VerificationError):
+    """A custom event comes again."""
+
+    code = "event_replay"
+
+
 class AnnouncementEpochError(VerificationError):
     """The announcement is of an epoch that the room has not reached."""
 

@@ -175,6 +175,13 @@ class RoomKickParams(Message, frozen=True):
     participant_id: Id
 
 
+class RoomSendEventParams(Message, frozen=True):
+    """An event of the application's, to the members its payload names, or to all."""
+
+    room_id: Id
+    event: SignedObject
+
+
 class RoomResult(Message, frozen=True):
     """One room."""
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from .objects import Participant, ParticipantGone, StreamView, TrackAssignment
+from .objects import Participant, ParticipantGone, SignedObject, StreamView, TrackAssignment
 from .values import Id, LeaveReason, Message, Milliseconds, Number, UserId
 
 EVENT_METHOD: Final = "event"
@@ -27,6 +27,7 @@ class EventType(StrEnum):
     ROOM_REOPENED = "room.reopened"
     ROOM_EXCLUDED = "room.excluded"
     ROOM_EPOCH_READY = "room.epoch_ready"
+    ROOM_CUSTOM = "room.custom"
     PARTICIPANT_JOINED = "participant.joined"
     PARTICIPANT_LEFT = "participant.left"
     STREAM_PUBLISHED = "stream.published"
@@ -85,6 +86,12 @@ class RoomEpochReady(Message, frozen=True):
     epoch: Number
 
 
+class CustomEventView(Message, frozen=True):
+    """An event of the application's; its author signed it, for the receiver to verify."""
+
+    event: SignedObject
+
+
 class StreamUnpublished(Message, frozen=True):
     """A stream ended: unpublished, or its participant left or was cut off."""
 
@@ -112,6 +119,7 @@ EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.ROOM_REOPENED: RoomReopened,
     EventType.ROOM_EXCLUDED: RoomExcluded,
     EventType.ROOM_EPOCH_READY: RoomEpochReady,
+    EventType.ROOM_CUSTOM: CustomEventView,
     EventType.PARTICIPANT_JOINED: Participant,
     EventType.PARTICIPANT_LEFT: ParticipantGone,
     EventType.STREAM_PUBLISHED: StreamView,

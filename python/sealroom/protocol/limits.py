@@ -35,6 +35,8 @@ MAX_FILTER_ENTRIES: Final = 8
 # What lists can filter on: fields of the JSON object that the public metadata is, if it is one
 MAX_PUBLIC_FIELDS: Final = 64
 MAX_PUBLIC_FIELD_LENGTH: Final = 256  # name, and value as JSON
+MAX_CUSTOM_EVENT_BYTES: Final = 16 * KIB  # before encryption
+MAX_CHANNEL_LENGTH: Final = 64
 MAX_ACL_LENGTH: Final = 4096
 MAX_ACL_LINES: Final = 100
 MAX_SDP_LENGTH: Final = 256 * KIB

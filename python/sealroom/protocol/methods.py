@@ -24,6 +24,7 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "room.join": (calls.RoomParams, calls.JoinResult),
     "room.leave": (calls.RoomParams, Empty),
     "room.kick": (calls.RoomKickParams, Empty),
+    "room.send_event": (calls.RoomSendEventParams, Empty),
     "room.ready": (calls.RoomReadyParams, Empty),
     "room.participants": (calls.RoomParams, calls.ParticipantsResult),
     "stream.publish": (calls.PublishParams, calls.PublishResult),

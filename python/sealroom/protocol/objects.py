@@ -5,6 +5,8 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from .limits import (
+    MAX_CHANNEL_LENGTH,
+    MAX_CUSTOM_EVENT_BYTES,
     MAX_ENCRYPTED_METADATA_BYTES,
     MAX_METADATA_BYTES,
     MAX_NAME_LENGTH,
@@ -36,6 +38,7 @@ from .values import (
 LOGIN_TYPE: Final = "login"
 ROOM_RECORD_TYPE: Final = "room-record"
 STREAM_ANNOUNCEMENT_TYPE: Final = "stream-announcement"
+CUSTOM_EVENT_TYPE: Final = "custom-event"
 
 
 class SignedObject(Message, frozen=True):
@@ -106,6 +109,22 @@ class StreamAnnouncement(Message, frozen=True):
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
     epoch: Number
     tracks: Annotated[list[AnnouncedTrack], Meta(min_length=1, max_length=MAX_STREAM_TRACKS)]
+
+
+class CustomEventPayload(Message, frozen=True):
+    """Payload of a signed custom event (type `CUSTOM_EVENT_TYPE`); `user_ids` None for everybody.
+
+    `data` is encrypted under the epoch's data key, bound to sender, room, epoch, id and channel.
+    """
+
+    context_id: Id
+    room_id: Id
+    event_id: Id
+    epoch: Number
+    sent_at: Milliseconds
+    channel: Annotated[str, Meta(max_length=MAX_CHANNEL_LENGTH)]
+    user_ids: Annotated[list[UserId], Meta(min_length=1, max_length=MAX_ROOM_MEMBERS)] | None
+    data: Annotated[bytes, Meta(max_length=MAX_CUSTOM_EVENT_BYTES + 64)]
 
 
 class User(Message, frozen=True):

@@ -51,6 +51,7 @@ class ErrorCode(IntEnum):
     VERSION_CONFLICT = 1208
     NOT_CLOSED = 1209
     PARTICIPANT_NOT_FOUND = 1210
+    EVENT_INVALID = 1211
     STREAM_EXISTS = 1301
     STREAM_NOT_FOUND = 1302
     TRACK_NOT_FOUND = 1303
@@ -86,6 +87,7 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.VERSION_CONFLICT: "The room has changed since the version that this one follows.",
     ErrorCode.NOT_CLOSED: "The room is not closed.",
     ErrorCode.PARTICIPANT_NOT_FOUND: "There is no such participant in the room.",
+    ErrorCode.EVENT_INVALID: "The custom event does not fit the request.",
     ErrorCode.STREAM_EXISTS: "The stream id is taken.",
     ErrorCode.STREAM_NOT_FOUND: "There is no such stream in the room.",
     ErrorCode.TRACK_NOT_FOUND: "There is no such track in the stream.",
