@@ -23,6 +23,8 @@ rtp::ExtensionMap extension_map(const std::map<std::string, int>& ids) {
       {"abs_send_time", ExtensionType::abs_send_time},
       {"transport_sequence_number", ExtensionType::transport_sequence_number},
       {"audio_level", ExtensionType::audio_level},
+      {"video_orientation", ExtensionType::video_orientation},
+      {"dependency_descriptor", ExtensionType::dependency_descriptor},
   };
   rtp::ExtensionMap map;
   for (const auto& [name, id] : ids) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "arguments.h"
 #include "buffers.h"
@@ -92,7 +93,9 @@ class PyMediaSession {
   }
 
   std::uint64_t add_sender(std::uint32_t ssrc, int type, const std::string& codec,
-                           const std::string& mid, bool protection) {
+                           const std::string& mid, bool protection,
+                           const std::optional<std::pair<std::uint32_t, int>>& rtx,
+                           const std::optional<std::pair<int, std::size_t>>& red) {
     session::SenderConfig config;
     config.codec = codec_from_name(codec);
     config.payload_type = PayloadType{payload_type(type)};
@@ -103,10 +106,19 @@ class PyMediaSession {
     // wrap.
     config.first_sequence_number = static_cast<std::uint16_t>(random_u32() & 0x7fff);
     config.first_picture_id = static_cast<std::uint16_t>(random_u32() & 0x7fff);
+    if (rtx) {
+      config.rtx =
+          session::RtxSenderConfig{Ssrc{rtx->first}, PayloadType{payload_type(rtx->second)},
+                                   static_cast<std::uint16_t>(random_u32() & 0x7fff)};
+    }
+    if (red) {
+      config.red = session::RedSenderConfig{PayloadType{payload_type(red->first)}, red->second};
+    }
     return unwrap(run([&](session::MediaSession& media, TimePoint) {
                     return media.add_sender(std::move(config));
                   }),
-                  "ssrc: of another sender")
+                  "ssrc, rtx or red: an SSRC of another sender, a payload type that is the "
+                  "media's, RED of anything but Opus or a distance that is not 1 to 8")
         .value;
   }
 
@@ -156,17 +168,30 @@ class PyMediaSession {
   }
 
   std::uint64_t add_receiver(const std::string& mid, std::optional<std::uint32_t> ssrc, int type,
-                             const std::string& codec, bool protection) {
+                             const std::string& codec, bool protection,
+                             std::optional<int> rtx_payload_type,
+                             std::optional<std::uint32_t> rtx_ssrc, const std::string& repaired_rid,
+                             std::optional<int> red_payload_type) {
     session::ReceiverConfig config;
     config.codec = codec_from_name(codec);
     config.payload_type = PayloadType{payload_type(type)};
     if (ssrc) config.ssrc = Ssrc{*ssrc};
     config.mid = checked_mid(mid);
     config.protection = protection;
-    return unwrap(run([&](session::MediaSession& media, TimePoint) {
-                    return media.add_receiver(std::move(config));
-                  }),
-                  "ssrc: of another receiver")
+    if (rtx_payload_type) {
+      config.rtx = session::RtxReceiverConfig{
+          PayloadType{payload_type(*rtx_payload_type)},
+          rtx_ssrc ? std::optional(Ssrc{*rtx_ssrc}) : std::nullopt, repaired_rid};
+    } else if (rtx_ssrc || !repaired_rid.empty()) {
+      raise(Error::invalid_argument, "rtx_payload_type: needed with rtx_ssrc or repaired_rid");
+    }
+    if (red_payload_type) config.red = PayloadType{payload_type(*red_payload_type)};
+    return unwrap(
+               run([&](session::MediaSession& media, TimePoint) {
+                 return media.add_receiver(std::move(config));
+               }),
+               "ssrc, rtx_ssrc, repaired_rid or a payload type: an SSRC of another receiver, more "
+               "than 16 bytes, two payload types alike, or RED of anything but Opus")
         .value;
   }
 
@@ -311,10 +336,13 @@ void bind_session(py::module_& parent) {
       .def("set_extensions", &PyMediaSession::set_extensions, "extensions"_a,
            "Replaces the ids that negotiation settled.")
       .def("add_sender", &PyMediaSession::add_sender, py::kw_only(), "ssrc"_a, "payload_type"_a,
-           "codec"_a, "mid"_a = "", "protection"_a = true,
+           "codec"_a, "mid"_a = "", "protection"_a = true, "rtx"_a = py::none(),
+           "red"_a = py::none(),
            "The id of a new track on its way out. `codec` is \"vp8\" or \"opus\"; without\n"
            "`protection` frames leave without end-to-end encryption. Raises UnsupportedError,\n"
-           "LimitExceededError (256 senders).")
+           "LimitExceededError (256 senders). `rtx`, (SSRC, payload type), answers NACKs on a\n"
+           "stream of its own (RFC 4588); `red`, (payload type, distance 1 to 8), sends Opus with\n"
+           "so many frames once more in each packet (RFC 2198).")
       .def("set_sender_key", &PyMediaSession::set_sender_key, "sender"_a, py::kw_only(), "suite"_a,
            "key_id"_a, "base_key"_a,
            "Later frames use this SFrame key; its id must be above the one before.")
@@ -334,9 +362,13 @@ void bind_session(py::module_& parent) {
            "LimitExceededError above 4 MiB or, for audio, above one packet, KeyExhaustedError.")
       .def("add_receiver", &PyMediaSession::add_receiver, py::kw_only(), "mid"_a = "",
            "ssrc"_a = py::none(), "payload_type"_a, "codec"_a, "protection"_a = true,
+           "rtx_payload_type"_a = py::none(), "rtx_ssrc"_a = py::none(), "repaired_rid"_a = "",
+           "red_payload_type"_a = py::none(),
            "The id of a new track on its way in. Without `ssrc` it takes the first one that comes\n"
            "with `mid`, or with the payload type where the packets have no mid. Raises\n"
-           "UnsupportedError, LimitExceededError (1024 receivers).")
+           "UnsupportedError, LimitExceededError (1024 receivers). Retransmissions (RFC 4588) are\n"
+           "known by `rtx_payload_type`, `rtx_ssrc` if given and `repaired_rid` if not empty;\n"
+           "packets of `red_payload_type` carry Opus with redundancy (RFC 2198).")
       .def("add_receiver_key", &PyMediaSession::add_receiver_key, "receiver"_a, py::kw_only(),
            "suite"_a, "key_id"_a, "base_key"_a,
            "Frames of this key id are accepted, besides those of earlier keys.")

@@ -3,11 +3,15 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "errors.h"
 #include "sealroom/rtp/rtcp.h"
+#include "sealroom/rtp/transport_feedback.h"
 
 namespace sealroom::bindings {
 
@@ -29,10 +33,12 @@ struct PyReceiverReport {
 struct PySourceDescription {
   std::uint32_t ssrc = 0;
   std::string cname;
+  std::vector<std::tuple<std::uint32_t, int, std::string>> items;
 };
 
 struct PyBye {
   std::vector<std::uint32_t> sources;
+  std::string reason;
 };
 
 struct PyNack {
@@ -49,6 +55,23 @@ struct PyPictureLossIndication {
 struct PyFullIntraRequest {
   std::uint32_t sender = 0;
   std::vector<std::uint32_t> targets;
+  std::vector<int> sequence_numbers;
+};
+
+struct PyRemb {
+  std::uint32_t sender = 0;
+  std::uint64_t bits_per_second = 0;
+  std::vector<std::uint32_t> sources;
+};
+
+struct PyTransportFeedback {
+  std::uint32_t sender = 0;
+  std::uint32_t media = 0;
+  int base_sequence_number = 0;
+  int status_count = 0;
+  std::int32_t reference_time = 0;
+  int feedback_count = 0;
+  std::vector<std::pair<int, std::optional<std::int64_t>>> received;
 };
 
 /// A packet without a class of its own.
@@ -79,6 +102,24 @@ inline std::vector<std::uint32_t> to_numbers(const rtp::Bye& list) {
   return numbers;
 }
 
+inline PyTransportFeedback transport_feedback_object(const rtp::TransportFeedback& feedback) {
+  PyTransportFeedback result{feedback.sender.value,
+                             feedback.media.value,
+                             feedback.base_sequence_number,
+                             feedback.status_count,
+                             feedback.reference_time,
+                             feedback.feedback_count,
+                             {}};
+  rtp::PacketStatuses statuses(feedback);
+  for (rtp::PacketStatus status; statuses.next(status);) {
+    if (!status.is_received) continue;
+    std::optional<std::int64_t> arrival;
+    if (status.arrival) arrival = status.arrival->count();
+    result.received.emplace_back(status.sequence_number, arrival);
+  }
+  return result;
+}
+
 /// None for a feedback without a class.
 inline pybind11::object feedback_object(const rtp::RtcpPacketView& packet) {
   const rtp::Feedback feedback = unwrap(rtp::Feedback::parse(packet));
@@ -93,12 +134,26 @@ inline pybind11::object feedback_object(const rtp::RtcpPacketView& packet) {
     return pybind11::cast(PyPictureLossIndication{feedback.sender.value, feedback.media.value});
   }
   if (!is_transport && packet.count_or_format == rtp::kFirFormat) {
-    PyFullIntraRequest request{feedback.sender.value, {}};
+    PyFullIntraRequest request{feedback.sender.value, {}, {}};
     const rtp::FirList list = unwrap(rtp::parse_fir(feedback));
     for (std::size_t i = 0; i < list.count; ++i) {
       request.targets.push_back(list.entries[i].ssrc.value);
+      request.sequence_numbers.push_back(list.entries[i].command_sequence_number);
     }
     return pybind11::cast(std::move(request));
+  }
+  if (is_transport && packet.count_or_format == rtp::kTransportFeedbackFormat) {
+    return pybind11::cast(
+        transport_feedback_object(unwrap(rtp::TransportFeedback::parse(feedback))));
+  }
+  if (!is_transport && packet.count_or_format == rtp::kApplicationFormat) {
+    const Result<rtp::Remb> remb = rtp::parse_remb(feedback);
+    if (!remb && remb.error() == Error::unsupported) return pybind11::none();
+    PyRemb result{feedback.sender.value, unwrap(remb).bits_per_second, {}};
+    for (std::size_t i = 0; i < remb.value().count; ++i) {
+      result.sources.push_back(remb.value().sources[i].value);
+    }
+    return pybind11::cast(std::move(result));
   }
   return pybind11::none();
 }
@@ -119,11 +174,19 @@ inline pybind11::object rtcp_object(const rtp::RtcpPacketView& packet) {
     }
     case rtp::RtcpType::source_description: {
       const auto description = unwrap(rtp::SourceDescription::parse(packet));
-      return pybind11::cast(
-          PySourceDescription{description.ssrc.value, std::string(description.cname)});
+      PySourceDescription result{description.ssrc.value, std::string(description.cname), {}};
+      rtp::SdesReader items(packet);
+      for (rtp::SdesItem item; items.next(item);) {
+        result.items.emplace_back(item.ssrc.value, static_cast<int>(item.type),
+                                  std::string(item.text));
+      }
+      if (!items.ok()) raise(Error::truncated);
+      return pybind11::cast(std::move(result));
     }
-    case rtp::RtcpType::bye:
-      return pybind11::cast(PyBye{to_numbers(unwrap(rtp::Bye::parse(packet)))});
+    case rtp::RtcpType::bye: {
+      const auto bye = unwrap(rtp::Bye::parse(packet));
+      return pybind11::cast(PyBye{to_numbers(bye), std::string(bye.reason)});
+    }
     case rtp::RtcpType::transport_feedback:
     case rtp::RtcpType::payload_feedback:
       known = feedback_object(packet);

@@ -137,6 +137,10 @@ void bind_session_statistics(py::module_& m) {
       .def_readonly("packets_discarded", &ReceiverStatistics::packets_discarded)
       .def_readonly("packets_recovered", &ReceiverStatistics::packets_recovered,
                     "Arrived after a NACK.")
+      .def_readonly("retransmissions_received", &ReceiverStatistics::retransmissions_received,
+                    "On the RTX stream (RFC 4588); not among packets_received.")
+      .def_readonly("packets_from_redundancy", &ReceiverStatistics::packets_from_redundancy,
+                    "Lost, or late, and taken from a RED packet (RFC 2198).")
       .def_readonly("frames_received", &ReceiverStatistics::frames_received, "Authentic ones.")
       .def_readonly("frames_missing", &ReceiverStatistics::frames_missing,
                     "Audio: handed on to be concealed.")

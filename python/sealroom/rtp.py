@@ -24,12 +24,39 @@ Frames of "vp8", "vp9", "h264" (Annex B) and "av1" (OBUs) take several packets:
 >>> rtp.assemble_frame("h264", payloads)[:13].hex(" ", 4)
 '00 00000167 42c01e00 00000165'
 
+Retransmissions and redundancy work on packets and payloads as they are, encrypted or not:
+
+>>> wrapped = rtp.wrap_rtx(packet, ssrc=8, payload_type=112, sequence_number=100)
+>>> rtp.unwrap_rtx(wrapped, ssrc=7, payload_type=111) == packet
+True
+>>> red = rtp.RedEncoder(payload_type=111)
+>>> first, second = red.encode(b"one", 0), red.encode(b"two", 960)
+>>> rtp.parse_red(second)
+[(111, 960, b'one'), (111, 0, b'two')]
+
+Pipelines read the headers of a whole capture at once, as a structured numpy array:
+
+>>> table = rtp.parse_rtp_batch(packet + packet, [len(packet), len(packet)])
+>>> table["sequence_number"].tolist(), table["payload_size"].tolist()
+([1, 1], [5, 5])
+
+Which packets of a transport arrived when becomes RTCP feedback, and is read back:
+
+>>> collector = rtp.TransportFeedbackCollector()
+>>> for number in (10, 12):
+...     collector.packet_received(number, 64.0)
+>>> [feedback] = rtp.parse_rtcp(collector.take(1, 7)[0])
+>>> feedback.received
+[(10, 64000000), (12, 64000000)]
+
 A compound RTCP packet is the bytes of its packets one after the other. Parsers raise
 `sealroom.errors.MalformedError`, writers `sealroom.errors.InvalidArgumentError`.
 """
 
 from sealroom._core.rtp import (
     Bye,
+    DependencyDescriptor,
+    DependencyDescriptorReader,
     FullIntraRequest,
     HeaderExtensions,
     Nack,
@@ -37,27 +64,39 @@ from sealroom._core.rtp import (
     PayloadPart,
     PictureLossIndication,
     ReceiverReport,
+    RedEncoder,
+    Remb,
     ReportBlock,
     RtcpPacket,
     RtpPacket,
     SenderReport,
     SourceDescription,
+    TransportFeedback,
+    TransportFeedbackCollector,
     assemble_frame,
     depacketize,
     is_rtcp,
+    parse_red,
     parse_rtcp,
     parse_rtp,
+    parse_rtp_batch,
     serialize_rtp,
+    unwrap_rtx,
+    wrap_rtx,
     write_bye,
+    write_full_intra_request,
     write_nack,
     write_picture_loss_indication,
     write_receiver_report,
+    write_remb,
     write_sender_report,
     write_source_description,
 )
 
 __all__ = [
     "Bye",
+    "DependencyDescriptor",
+    "DependencyDescriptorReader",
     "FullIntraRequest",
     "HeaderExtensions",
     "Nack",
@@ -65,21 +104,31 @@ __all__ = [
     "PayloadPart",
     "PictureLossIndication",
     "ReceiverReport",
+    "RedEncoder",
+    "Remb",
     "ReportBlock",
     "RtcpPacket",
     "RtpPacket",
     "SenderReport",
     "SourceDescription",
+    "TransportFeedback",
+    "TransportFeedbackCollector",
     "assemble_frame",
     "depacketize",
     "is_rtcp",
+    "parse_red",
     "parse_rtcp",
     "parse_rtp",
+    "parse_rtp_batch",
     "serialize_rtp",
+    "unwrap_rtx",
+    "wrap_rtx",
     "write_bye",
+    "write_full_intra_request",
     "write_nack",
     "write_picture_loss_indication",
     "write_receiver_report",
+    "write_remb",
     "write_sender_report",
     "write_source_description",
 ]

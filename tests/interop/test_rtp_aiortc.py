@@ -363,9 +363,8 @@ class TestRtcp:
         assert (pli.sender, pli.media) == (1, 2)
         assert isinstance(fir, rtp.FullIntraRequest)
         assert (fir.sender, fir.targets) == (1, [2])
-        assert isinstance(remb, rtp.RtcpPacket)
-        assert (remb.type, remb.format) == (206, 15)
-        assert peer.unpack_remb_fci(remb.body[8:])[1] == [2]
+        assert isinstance(remb, rtp.Remb)
+        assert (remb.sender, remb.bits_per_second, remb.sources) == (1, 4_160_000, [2])
 
     @pytest.mark.parametrize("packet", PEER_PACKETS, ids=lambda packet: type(packet).__name__)
     def test_every_truncation_is_refused(self, packet: peer.AnyRtcpPacket) -> None:

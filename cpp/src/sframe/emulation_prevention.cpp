@@ -132,8 +132,9 @@ Result<std::size_t> unescape(ByteView data, MutableByteView out) {
           data[escape] == kEscape && escape + 1 < data.size() && data[escape + 1] <= kLastEscaped;
       if (!is_needed) return Error::malformed;
     }
-    std::memcpy(out.data() + write, data.data() + read, escape - read);
-    write += escape - read;
+    const ByteView piece = data.subspan(read, escape - read);
+    std::copy(piece.begin(), piece.end(), out.begin() + static_cast<std::ptrdiff_t>(write));
+    write += piece.size();
     if (escape == data.size()) return write;
     read = escape + 1;
   }

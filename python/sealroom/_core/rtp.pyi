@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from . import BytesLike
 
 class HeaderExtensions:
@@ -15,6 +18,8 @@ class HeaderExtensions:
         abs_send_time: int | None = None,
         transport_sequence_number: int | None = None,
         audio_level: tuple[bool, int] | None = None,
+        video_orientation: tuple[int, bool, bool] | None = None,
+        dependency_descriptor: BytesLike | None = None,
     ) -> None: ...
     @property
     def abs_send_time(self) -> int | None:
@@ -23,6 +28,9 @@ class HeaderExtensions:
     def audio_level(self) -> tuple[bool, int] | None:
         """(voice activity, -dBov from 0, the loudest, to 127), RFC 6464."""
     @property
+    def dependency_descriptor(self) -> bytes | None:
+        """As on the wire, for DependencyDescriptorReader."""
+    @property
     def mid(self) -> str | None: ...
     @property
     def repaired_rid(self) -> str | None: ...
@@ -30,6 +38,9 @@ class HeaderExtensions:
     def rid(self) -> str | None: ...
     @property
     def transport_sequence_number(self) -> int | None: ...
+    @property
+    def video_orientation(self) -> tuple[int, bool, bool] | None:
+        """(degrees clockwise, flip, back camera), 3GPP TS 26.114."""
 
 class RtpPacket:
     """A parsed RTP packet (RFC 3550 section 5.1)."""
@@ -159,14 +170,22 @@ class ReceiverReport:
     def sender(self) -> int: ...
 
 class SourceDescription:
-    """The first chunk's CNAME, empty if it has none (RFC 3550 6.5)."""
+    """RFC 3550 section 6.5."""
     @property
-    def cname(self) -> str: ...
+    def cname(self) -> str:
+        """Of the first chunk, empty if it has none."""
     @property
-    def ssrc(self) -> int: ...
+    def items(self) -> list[tuple[int, int, bytes]]:
+        """(SSRC, item type, text) of every item of every chunk, in order."""
+    @property
+    def ssrc(self) -> int:
+        """Of the first chunk."""
 
 class Bye:
     """RFC 3550 section 6.6."""
+    @property
+    def reason(self) -> str:
+        """Empty if there is none."""
     @property
     def sources(self) -> list[int]: ...
 
@@ -191,8 +210,113 @@ class FullIntraRequest:
     @property
     def sender(self) -> int: ...
     @property
+    def sequence_numbers(self) -> list[int]:
+        """Of each target; a new one is a new request."""
+    @property
     def targets(self) -> list[int]:
         """SSRCs of the media."""
+
+class Remb:
+    """Receiver estimated maximum bit rate (draft-alvestrand-rmcat-remb)."""
+    @property
+    def bits_per_second(self) -> int: ...
+    @property
+    def sender(self) -> int: ...
+    @property
+    def sources(self) -> list[int]: ...
+
+class TransportFeedback:
+    """Transport-wide congestion control feedback
+    (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+    """
+    @property
+    def base_sequence_number(self) -> int: ...
+    @property
+    def feedback_count(self) -> int: ...
+    @property
+    def media(self) -> int: ...
+    @property
+    def received(self) -> list[tuple[int, int | None]]:
+        """(sequence number, microseconds since the zero of the reference time, or None
+        if untold) of each packet that came; the others did not.
+        """
+    @property
+    def reference_time(self) -> int:
+        """24 bit, signed, in 64 ms."""
+    @property
+    def sender(self) -> int: ...
+    @property
+    def status_count(self) -> int:
+        """Packets it speaks of, from the base on; at most 65,535."""
+
+class TransportFeedbackCollector:
+    """Turns arrivals into transport-wide feedback: packets that came late are reported again,
+    of 4,096 that nobody asked for the newest are kept. For one thread.
+    """
+    def __init__(self) -> None: ...
+    def packet_received(self, sequence_number: int, arrival: float) -> None:
+        """`sequence_number` of the transport-wide header extension, `arrival` in seconds."""
+    def take(self, sender: int, media: int, max_size: int = 1200) -> list[bytes]:
+        """RTCP packets of at most max_size (24 to 1200) bytes with what is not reported yet."""
+
+class RedEncoder:
+    """Makes RED payloads (RFC 2198) with up to `distance` (1 to 8) payloads
+    before each; `payload_type` is that of the blocks. For one thread.
+    """
+    def __init__(self, *, payload_type: int, distance: int = 1) -> None: ...
+    def encode(self, payload: BytesLike, timestamp: int, max_payload: int = 1200) -> bytes:
+        """The RED payload of the next packet. Left out are, oldest first, blocks without room
+        in max_payload bytes and what lies before one above 1,023 bytes or 16,383 timestamp
+        units back.
+
+        Raises InvalidArgumentError.
+        """
+
+class DependencyDescriptor:
+    """AV1 RTP specification, appendix A.4."""
+    @property
+    def active_decode_targets(self) -> int | None:
+        """Bit i: decode target i is being produced. None where the packet does not say."""
+    @property
+    def chain_differences(self) -> list[int]:
+        """By how much the number of the previous frame of each chain is smaller; 0 begins it."""
+    @property
+    def decode_target_indications(self) -> list[int]:
+        """Of each decode target: 0 not present, 1 discardable, 2 switch, 3 required."""
+    @property
+    def ends_frame(self) -> bool: ...
+    @property
+    def frame_differences(self) -> list[int]:
+        """By how much the number of each frame it refers to is smaller."""
+    @property
+    def frame_number(self) -> int: ...
+    @property
+    def has_structure(self) -> bool:
+        """Whether the packet brought the structure that holds from now on."""
+    @property
+    def protected_by(self) -> list[int]:
+        """The chain of each decode target; empty without chains."""
+    @property
+    def resolution(self) -> tuple[int, int] | None:
+        """(width, height) of the frame's spatial layer, if the structure tells it."""
+    @property
+    def spatial_layer(self) -> int: ...
+    @property
+    def starts_frame(self) -> bool: ...
+    @property
+    def template_id(self) -> int: ...
+    @property
+    def temporal_layer(self) -> int: ...
+
+class DependencyDescriptorReader:
+    """Reads the dependency descriptors of one stream and keeps their structure. For one thread."""
+    def __init__(self) -> None: ...
+    def read(self, extension: BytesLike) -> DependencyDescriptor:
+        """`extension` is HeaderExtensions.dependency_descriptor.
+
+        Raises NotReadyError before the structure of the frame was read, MalformedError,
+        LimitExceededError (more than 16 frames that one refers to).
+        """
 
 class RtcpPacket:
     """A packet without a class of its own."""
@@ -220,8 +344,17 @@ def depacketize(codec: str, payload: BytesLike) -> PayloadPart:
 def is_rtcp(data: BytesLike) -> bool:
     """Whether a packet is RTCP where it shares a port with RTP (RFC 5761 section 4)."""
 
+def parse_red(payload: BytesLike) -> list[tuple[int, int, bytes]]:
+    """(payload type, timestamp offset, payload) of each block of a RED payload (RFC 2198),
+    oldest first, the primary last.
+
+    Raises TruncatedError, LimitExceededError (more than 32 blocks).
+    """
+
 def parse_rtcp(
     data: BytesLike,
+    *,
+    strict: bool = False,
 ) -> list[
     SenderReport
     | ReceiverReport
@@ -230,9 +363,12 @@ def parse_rtcp(
     | Nack
     | PictureLossIndication
     | FullIntraRequest
+    | Remb
+    | TransportFeedback
     | RtcpPacket
 ]:
     """The packets of a compound (RFC 3550 section 6.1) or reduced-size one (RFC 5506).
+    `strict` refuses the latter: it asks for the checks of RFC 3550 appendix A.2.
 
     Raises MalformedError if any of it breaks its format.
     """
@@ -241,6 +377,15 @@ def parse_rtp(data: BytesLike, extension_ids: Mapping[str, int] = {}) -> RtpPack
     """Parse an RTP packet; extension_ids as in {"mid": 1, "abs_send_time": 2}.
 
     Raises MalformedError.
+    """
+
+def parse_rtp_batch(data: BytesLike, sizes: npt.ArrayLike) -> npt.NDArray[np.void]:
+    """The headers of packets that lie end to end in `data`, `sizes` (integers, shape (n,)) long,
+    as a structured array of shape (n,): ssrc, timestamp (uint32), payload_offset (uint64, in
+    data), payload_size (uint32, without padding), sequence_number (uint16), payload_type
+    (uint8), marker, is_valid (bool). A packet that is not RTP has is_valid False and zeros.
+
+    Raises InvalidArgumentError if the sizes do not lie within data.
     """
 
 def serialize_rtp(
@@ -259,11 +404,34 @@ def serialize_rtp(
     Raises InvalidArgumentError for a value its field cannot hold.
     """
 
-def write_bye(ssrc: int) -> bytes: ...
+def unwrap_rtx(packet: BytesLike, *, ssrc: int, payload_type: int) -> bytes:
+    """The original of an RTX packet, of the media stream with this SSRC and payload type.
+
+    Raises MalformedError, TruncatedError for a packet that only probes with padding.
+    """
+
+def wrap_rtx(packet: BytesLike, *, ssrc: int, payload_type: int, sequence_number: int) -> bytes:
+    """An RTP packet as one of the RTX stream with this SSRC and payload type (RFC 4588).
+
+    Raises MalformedError.
+    """
+
+def write_bye(ssrc: int | Sequence[int], reason: str = "") -> bytes:
+    """One SSRC, or up to 31."""
+
+def write_full_intra_request(sender: int, targets: Sequence[tuple[int, int]]) -> bytes:
+    """`targets` are (SSRC, command sequence number), RFC 5104 section 4.3.1."""
+
 def write_nack(sender: int, media: int, sequence_numbers: Sequence[int]) -> bytes:
     """sequence_numbers ascending, across the wrap too."""
 
 def write_picture_loss_indication(sender: int, media: int) -> bytes: ...
 def write_receiver_report(report: ReceiverReport) -> bytes: ...
+def write_remb(sender: int, bits_per_second: int, sources: Sequence[int]) -> bytes:
+    """Rounded down to 18 bits of mantissa; at most 255 sources."""
+
 def write_sender_report(report: SenderReport) -> bytes: ...
-def write_source_description(ssrc: int, cname: str) -> bytes: ...
+def write_source_description(
+    ssrc: int, cname: str, others: Sequence[tuple[int, str]] = []
+) -> bytes:
+    """`others` are (item type, text) of the same source, RFC 3550 section 6.5."""

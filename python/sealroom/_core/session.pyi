@@ -117,6 +117,9 @@ class ReceiverStatistics:
     @property
     def packets_duplicated(self) -> int: ...
     @property
+    def packets_from_redundancy(self) -> int:
+        """Lost, or late, and taken from a RED packet (RFC 2198)."""
+    @property
     def packets_lost(self) -> int:
         """As in the receiver report (RFC 3550)."""
     @property
@@ -127,6 +130,9 @@ class ReceiverStatistics:
     @property
     def rejected(self) -> dict[str, int]:
         """Frames not handed on, by reason."""
+    @property
+    def retransmissions_received(self) -> int:
+        """On the RTX stream (RFC 4588); not among packets_received."""
 
 class MediaSession:
     """Sends and receives the tracks of one DTLS-SRTP association on the I/O thread. `extensions`
@@ -149,21 +155,37 @@ class MediaSession:
         payload_type: int,
         codec: str,
         protection: bool = True,
+        rtx_payload_type: int | None = None,
+        rtx_ssrc: int | None = None,
+        repaired_rid: str = "",
+        red_payload_type: int | None = None,
     ) -> int:
         """The id of a new track on its way in. Without `ssrc` it takes the first one that comes
         with `mid`, or with the payload type where the packets have no mid. Raises
-        UnsupportedError, LimitExceededError (1024 receivers).
+        UnsupportedError, LimitExceededError (1024 receivers). Retransmissions (RFC 4588) are
+        known by `rtx_payload_type`, `rtx_ssrc` if given and `repaired_rid` if not empty;
+        packets of `red_payload_type` carry Opus with redundancy (RFC 2198).
         """
     def add_receiver_key(
         self, receiver: int, *, suite: int, key_id: int, base_key: BytesLike
     ) -> None:
         """Frames of this key id are accepted, besides those of earlier keys."""
     def add_sender(
-        self, *, ssrc: int, payload_type: int, codec: str, mid: str = "", protection: bool = True
+        self,
+        *,
+        ssrc: int,
+        payload_type: int,
+        codec: str,
+        mid: str = "",
+        protection: bool = True,
+        rtx: tuple[int, int] | None = None,
+        red: tuple[int, int] | None = None,
     ) -> int:
         """The id of a new track on its way out. `codec` is "vp8" or "opus"; without
         `protection` frames leave without end-to-end encryption. Raises UnsupportedError,
-        LimitExceededError (256 senders).
+        LimitExceededError (256 senders). `rtx`, (SSRC, payload type), answers NACKs on a
+        stream of its own (RFC 4588); `red`, (payload type, distance 1 to 8), sends Opus with
+        so many frames once more in each packet (RFC 2198).
         """
     def attach_socket(self, fd: int) -> None:
         """Takes over a connected UDP socket, in place of the one before; closes it on failure."""

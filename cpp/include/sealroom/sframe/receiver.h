@@ -53,8 +53,8 @@ class Receiver {
   [[nodiscard]] Result<KeyId> ratchet_position(KeyId key_id) const;
 
   /// Opens header, ciphertext and tag into `out` (at least `frame.size()` bytes is always enough)
-  /// and returns the plaintext's size. `out` must not overlap `frame`. `metadata` as in
-  /// Sender::protect.
+  /// and returns the plaintext's size. `out` must not overlap `frame`, unless it begins where the
+  /// ciphertext does. `metadata` as in Sender::protect.
   Result<std::size_t> unprotect(ByteView metadata, ByteView frame, MutableByteView out);
 
   /// What unprotect would write, as far as the header tells.

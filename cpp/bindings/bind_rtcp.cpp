@@ -1,0 +1,278 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "buffers.h"
+#include "errors.h"
+#include "frames.h"
+#include "rtcp_objects.h"
+#include "rtp_text.h"
+
+namespace sealroom::bindings {
+namespace {
+
+namespace py = pybind11;
+using namespace py::literals;
+
+std::vector<py::object> parse_rtcp(const py::buffer& data, bool strict) {
+  const ReadBuffer in(data);
+  if (strict) unwrap(rtp::check_compound(in.view()));
+  rtp::RtcpReader reader(in.view());
+  rtp::RtcpPacketView packet;
+  std::vector<py::object> packets;
+  while (reader.next(packet)) packets.push_back(rtcp_object(packet));
+  if (!reader.ok()) raise(Error::malformed);
+  return packets;
+}
+
+/// The bytes of one packet, which `write` puts into a writer with room for `capacity`.
+template <class Write>
+py::bytes written(std::size_t capacity, Write write) {
+  Bytes buffer(capacity);
+  rtp::RtcpWriter writer(buffer);
+  unwrap(write(writer));
+  return to_bytes(ByteView(buffer).first(writer.size()));
+}
+
+constexpr std::size_t kMaxReport = 28 + 24 * rtp::kMaxReportBlocks;
+
+std::vector<Ssrc> to_ssrcs(const std::vector<std::uint32_t>& numbers) {
+  std::vector<Ssrc> ssrcs;
+  for (const std::uint32_t number : numbers) ssrcs.push_back(Ssrc{number});
+  return ssrcs;
+}
+
+py::bytes write_sender_report(const PySenderReport& report) {
+  return written(kMaxReport, [&](rtp::RtcpWriter& writer) {
+    return writer.sender_report({Ssrc{report.sender}, NtpTime{report.ntp_time},
+                                 RtpTimestamp{report.rtp_timestamp}, report.packet_count,
+                                 report.octet_count, to_blocks(report.reports)});
+  });
+}
+
+py::bytes write_receiver_report(const PyReceiverReport& report) {
+  return written(kMaxReport, [&](rtp::RtcpWriter& writer) {
+    return writer.receiver_report({Ssrc{report.sender}, to_blocks(report.reports)});
+  });
+}
+
+py::bytes write_source_description(std::uint32_t ssrc, const std::string& cname,
+                                   const std::vector<std::pair<int, std::string>>& others) {
+  std::vector<rtp::SdesItem> items{{Ssrc{ssrc}, rtp::SdesType::cname, cname}};
+  std::size_t size = 16 + cname.size();
+  for (const auto& [type, text] : others) {
+    if (type < 1 || type > 255) raise(Error::invalid_argument, "others: item types 1 to 255");
+    items.push_back({Ssrc{ssrc}, static_cast<rtp::SdesType>(type), text});
+    size += 2 + text.size();
+  }
+  if (cname.empty()) raise(Error::invalid_argument, "cname: 1 to 255 bytes");
+  return written(size, [&](rtp::RtcpWriter& writer) { return writer.source_description(items); });
+}
+
+py::bytes write_bye(const std::variant<std::uint32_t, std::vector<std::uint32_t>>& ssrc,
+                    const std::string& reason) {
+  std::vector<Ssrc> sources;
+  if (const auto* one = std::get_if<std::uint32_t>(&ssrc)) {
+    sources.push_back(Ssrc{*one});
+  } else {
+    sources = to_ssrcs(std::get<std::vector<std::uint32_t>>(ssrc));
+  }
+  return written(8 + 4 * sources.size() + reason.size(),
+                 [&](rtp::RtcpWriter& writer) { return writer.bye(sources, reason); });
+}
+
+py::bytes write_full_intra_request(std::uint32_t sender,
+                                   const std::vector<std::pair<std::uint32_t, std::uint8_t>>& to) {
+  std::vector<rtp::FirEntry> entries;
+  for (const auto& [ssrc, number] : to) entries.push_back({Ssrc{ssrc}, number});
+  return written(12 + 8 * entries.size(), [&](rtp::RtcpWriter& writer) {
+    return writer.full_intra_request(Ssrc{sender}, entries);
+  });
+}
+
+py::bytes write_remb(std::uint32_t sender, std::uint64_t bits_per_second,
+                     const std::vector<std::uint32_t>& sources) {
+  return written(20 + 4 * sources.size(), [&](rtp::RtcpWriter& writer) {
+    return writer.remb(Ssrc{sender}, bits_per_second, to_ssrcs(sources));
+  });
+}
+
+py::bytes write_nack(std::uint32_t sender, std::uint32_t media,
+                     const std::vector<std::uint16_t>& sequence_numbers) {
+  return written(12 + 4 * sequence_numbers.size(), [&](rtp::RtcpWriter& writer) {
+    return writer.nack(Ssrc{sender}, Ssrc{media}, sequence_numbers);
+  });
+}
+
+py::bytes write_picture_loss_indication(std::uint32_t sender, std::uint32_t media) {
+  return written(12, [&](rtp::RtcpWriter& writer) {
+    return writer.picture_loss_indication(Ssrc{sender}, Ssrc{media});
+  });
+}
+
+class PyCollector {
+ public:
+  void packet_received(std::uint16_t sequence_number, double arrival) {
+    if (!std::isfinite(arrival) || std::abs(arrival) > 1e10) {
+      raise(Error::invalid_argument, "arrival: seconds, finite");
+    }
+    collector_.packet_received(
+        sequence_number,
+        TimePoint(Duration(static_cast<std::int64_t>(std::floor(arrival * 1e6 + 0.5)))));
+  }
+
+  std::vector<py::bytes> take(std::uint32_t sender, std::uint32_t media, std::size_t max_size) {
+    if (max_size < 24 || max_size > 1200) raise(Error::invalid_argument, "max_size: 24 to 1200");
+    std::vector<py::bytes> packets;
+    while (collector_.has_feedback()) {
+      packets.push_back(written(max_size, [&](rtp::RtcpWriter& writer) {
+        return collector_.write(writer, Ssrc{sender}, Ssrc{media});
+      }));
+    }
+    return packets;
+  }
+
+ private:
+  rtp::TransportFeedbackCollector collector_;
+};
+
+void bind_reports(py::module_& m) {
+  using rtp::ReportBlock;
+  using Reports = std::vector<ReportBlock>;
+  py::class_<ReportBlock>(m, "ReportBlock", "RFC 3550 section 6.4.1.")
+      .def(py::init([](std::uint32_t ssrc, std::uint8_t fraction_lost, std::int32_t cumulative_lost,
+                       std::uint32_t extended_highest_sequence, std::uint32_t jitter,
+                       std::uint32_t last_sender_report,
+                       std::uint32_t delay_since_last_sender_report) {
+             return ReportBlock{Ssrc{ssrc},
+                                fraction_lost,
+                                cumulative_lost,
+                                extended_highest_sequence,
+                                jitter,
+                                last_sender_report,
+                                delay_since_last_sender_report};
+           }),
+           py::kw_only(), "ssrc"_a, "fraction_lost"_a = 0, "cumulative_lost"_a = 0,
+           "extended_highest_sequence"_a = 0, "jitter"_a = 0, "last_sender_report"_a = 0,
+           "delay_since_last_sender_report"_a = 0)
+      .def_property_readonly("ssrc", [](const ReportBlock& block) { return block.ssrc.value; })
+      .def_readonly("fraction_lost", &ReportBlock::fraction_lost, "Of 256.")
+      .def_readonly("cumulative_lost", &ReportBlock::cumulative_lost, "24 bit, signed.")
+      .def_readonly("extended_highest_sequence", &ReportBlock::extended_highest_sequence)
+      .def_readonly("jitter", &ReportBlock::jitter, "In timestamp units.")
+      .def_readonly("last_sender_report", &ReportBlock::last_sender_report,
+                    "Middle 32 bits of its NTP time.")
+      .def_readonly("delay_since_last_sender_report", &ReportBlock::delay_since_last_sender_report,
+                    "In 1/65536 s.");
+  py::class_<PySenderReport>(m, "SenderReport", "RFC 3550 section 6.4.1.")
+      .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint32_t, std::uint32_t,
+                    Reports>(),
+           py::kw_only(), "sender"_a, "ntp_time"_a, "rtp_timestamp"_a, "packet_count"_a,
+           "octet_count"_a, "reports"_a = Reports())
+      .def_readonly("sender", &PySenderReport::sender)
+      .def_readonly("ntp_time", &PySenderReport::ntp_time, "Seconds since 1900, 32.32 fixed point.")
+      .def_readonly("rtp_timestamp", &PySenderReport::rtp_timestamp)
+      .def_readonly("packet_count", &PySenderReport::packet_count)
+      .def_readonly("octet_count", &PySenderReport::octet_count)
+      .def_readonly("reports", &PySenderReport::reports);
+  py::class_<PyReceiverReport>(m, "ReceiverReport", "RFC 3550 section 6.4.2.")
+      .def(py::init<std::uint32_t, Reports>(), py::kw_only(), "sender"_a, "reports"_a = Reports())
+      .def_readonly("sender", &PyReceiverReport::sender)
+      .def_readonly("reports", &PyReceiverReport::reports);
+}
+
+}  // namespace
+
+void bind_rtcp(py::module_& m) {
+  bind_reports(m);
+  py::class_<PySourceDescription>(m, "SourceDescription", "RFC 3550 section 6.5.")
+      .def_readonly("ssrc", &PySourceDescription::ssrc, "Of the first chunk.")
+      .def_property_readonly(
+          "cname", [](const PySourceDescription& packet) { return decode(packet.cname); },
+          "Of the first chunk, empty if it has none.")
+      .def_property_readonly(
+          "items",
+          [](const PySourceDescription& packet) {
+            std::vector<std::tuple<std::uint32_t, int, py::bytes>> items;
+            for (const auto& [ssrc, type, text] : packet.items) {
+              items.emplace_back(ssrc, type, py::bytes(text));
+            }
+            return items;
+          },
+          "(SSRC, item type, text) of every item of every chunk, in order.");
+  py::class_<PyBye>(m, "Bye", "RFC 3550 section 6.6.")
+      .def_readonly("sources", &PyBye::sources)
+      .def_property_readonly(
+          "reason", [](const PyBye& packet) { return decode(packet.reason); },
+          "Empty if there is none.");
+  py::class_<PyNack>(m, "Nack", "RFC 4585 section 6.2.1, at most 512 packets.")
+      .def_readonly("sender", &PyNack::sender)
+      .def_readonly("media", &PyNack::media)
+      .def_readonly("sequence_numbers", &PyNack::sequence_numbers);
+  py::class_<PyPictureLossIndication>(m, "PictureLossIndication", "RFC 4585 section 6.3.1.")
+      .def_readonly("sender", &PyPictureLossIndication::sender)
+      .def_readonly("media", &PyPictureLossIndication::media);
+  py::class_<PyFullIntraRequest>(m, "FullIntraRequest", "RFC 5104 section 4.3.1.")
+      .def_readonly("sender", &PyFullIntraRequest::sender)
+      .def_readonly("targets", &PyFullIntraRequest::targets, "SSRCs of the media.")
+      .def_readonly("sequence_numbers", &PyFullIntraRequest::sequence_numbers,
+                    "Of each target; a new one is a new request.");
+  py::class_<PyRemb>(m, "Remb",
+                     "Receiver estimated maximum bit rate (draft-alvestrand-rmcat-remb).")
+      .def_readonly("sender", &PyRemb::sender)
+      .def_readonly("bits_per_second", &PyRemb::bits_per_second)
+      .def_readonly("sources", &PyRemb::sources);
+  py::class_<PyTransportFeedback>(m, "TransportFeedback",
+                                  "Transport-wide congestion control feedback\n"
+                                  "(draft-holmer-rmcat-transport-wide-cc-extensions-01).")
+      .def_readonly("sender", &PyTransportFeedback::sender)
+      .def_readonly("media", &PyTransportFeedback::media)
+      .def_readonly("base_sequence_number", &PyTransportFeedback::base_sequence_number)
+      .def_readonly("status_count", &PyTransportFeedback::status_count,
+                    "Packets it speaks of, from the base on; at most 65,535.")
+      .def_readonly("reference_time", &PyTransportFeedback::reference_time,
+                    "24 bit, signed, in 64 ms.")
+      .def_readonly("feedback_count", &PyTransportFeedback::feedback_count)
+      .def_readonly("received", &PyTransportFeedback::received,
+                    "(sequence number, microseconds since the zero of the reference time, or None\n"
+                    "if untold) of each packet that came; the others did not.");
+  py::class_<PyRtcpPacket>(m, "RtcpPacket", "A packet without a class of its own.")
+      .def_readonly("type", &PyRtcpPacket::type)
+      .def_readonly("format", &PyRtcpPacket::format, "Format, count or subtype, 5 bits.")
+      .def_property_readonly("body",
+                             [](const PyRtcpPacket& packet) { return to_bytes(packet.body); });
+  m.def("parse_rtcp", &parse_rtcp, "data"_a, py::kw_only(), "strict"_a = false,
+        "The packets of a compound (RFC 3550 section 6.1) or reduced-size one (RFC 5506).\n"
+        "`strict` refuses the latter: it asks for the checks of RFC 3550 appendix A.2.\n\n"
+        "Raises MalformedError if any of it breaks its format.");
+  m.def("write_sender_report", &write_sender_report, "report"_a);
+  m.def("write_receiver_report", &write_receiver_report, "report"_a);
+  m.def("write_source_description", &write_source_description, "ssrc"_a, "cname"_a,
+        "others"_a = std::vector<std::pair<int, std::string>>(),
+        "`others` are (item type, text) of the same source, RFC 3550 section 6.5.");
+  m.def("write_bye", &write_bye, "ssrc"_a, "reason"_a = "", "One SSRC, or up to 31.");
+  m.def("write_nack", &write_nack, "sender"_a, "media"_a, "sequence_numbers"_a,
+        "sequence_numbers ascending, across the wrap too.");
+  m.def("write_picture_loss_indication", &write_picture_loss_indication, "sender"_a, "media"_a);
+  m.def("write_full_intra_request", &write_full_intra_request, "sender"_a, "targets"_a,
+        "`targets` are (SSRC, command sequence number), RFC 5104 section 4.3.1.");
+  m.def("write_remb", &write_remb, "sender"_a, "bits_per_second"_a, "sources"_a,
+        "Rounded down to 18 bits of mantissa; at most 255 sources.");
+  py::class_<PyCollector>(
+      m, "TransportFeedbackCollector",
+      "Turns arrivals into transport-wide feedback: packets that came late are reported again,\n"
+      "of 4,096 that nobody asked for the newest are kept. For one thread.")
+      .def(py::init<>())
+      .def("packet_received", &PyCollector::packet_received, "sequence_number"_a, "arrival"_a,
+           "`sequence_number` of the transport-wide header extension, `arrival` in seconds.")
+      .def("take", &PyCollector::take, "sender"_a, "media"_a, "max_size"_a = 1200,
+           "RTCP packets of at most max_size (24 to 1200) bytes with what is not reported yet.");
+}
+
+}  // namespace sealroom::bindings

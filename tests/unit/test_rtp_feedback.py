@@ -1,0 +1,186 @@
+"""RED, transport-wide feedback, dependency descriptors and header batches from Python."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sealroom import rtp
+from sealroom.errors import (
+    InvalidArgumentError,
+    LimitExceededError,
+    MalformedError,
+    NotReadyError,
+    TruncatedError,
+)
+
+# Sent by Chromium 110 and 112 (tests/vectors/SOURCES.md).
+ONE_LAYER = bytes.fromhex("80000180003a410180ef808680")
+THREE_BY_THREE = bytes.fromhex(
+    "d0013481e81485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a800060000"
+    "40001d954926e082b04a0941b820ac1282503157f974000ca864330e222222eca8655304224230ec"
+    "a87753013f00b3027f016704ff02cf"
+)
+
+
+class TestRed:
+    @given(
+        st.integers(1, 8),
+        st.lists(st.tuples(st.binary(min_size=1, max_size=60), st.integers(1, 5000)), min_size=1),
+        st.integers(61, 400),
+    )
+    def test_blocks_are_the_payloads_before_without_a_gap(
+        self, distance: int, packets: list[tuple[bytes, int]], room: int
+    ) -> None:
+        encoder = rtp.RedEncoder(payload_type=111, distance=distance)
+        sent: list[tuple[bytes, int]] = []
+        timestamp = 2**32 - 3000
+        for payload, step in packets:
+            timestamp += step
+            red = encoder.encode(payload, timestamp % 2**32, room)
+            sent.append((payload, timestamp))
+            assert len(red) <= room
+            blocks = rtp.parse_red(red)
+            assert len(blocks) <= distance + 1
+            expected = [(111, timestamp - at, data) for data, at in sent[-len(blocks) :]]
+            assert blocks == expected
+
+    @given(st.binary(max_size=100))
+    def test_any_payload_is_blocks_or_an_error(self, payload: bytes) -> None:
+        try:
+            blocks = rtp.parse_red(payload)
+        except (TruncatedError, LimitExceededError):
+            return
+        headers = 4 * (len(blocks) - 1) + 1
+        assert payload[headers:] == b"".join(data for _, _, data in blocks)
+
+    def test_wrong_arguments_name_the_remedy(self) -> None:
+        with pytest.raises(InvalidArgumentError, match="distance: 1 to 8"):
+            rtp.RedEncoder(payload_type=111, distance=9)
+        with pytest.raises(InvalidArgumentError, match="max_payload"):
+            rtp.RedEncoder(payload_type=111).encode(b"12345", 0, 5)
+
+
+class TestTransportFeedback:
+    @given(
+        st.integers(0, 2**16 - 1),
+        st.lists(st.tuples(st.integers(1, 20), st.integers(-100_000, 10_000_000)), max_size=200),
+        st.integers(24, 1200),
+    )
+    def test_arrivals_read_back_to_a_quarter_millisecond(
+        self, first: int, packets: list[tuple[int, int]], max_size: int
+    ) -> None:
+        collector = rtp.TransportFeedbackCollector()
+        arrivals = {}
+        number, arrival = first, 1_000_000_000
+        for step, elapsed in packets:
+            number, arrival = (number + step) % 2**16, arrival + elapsed
+            collector.packet_received(number, arrival / 1e6)
+            arrivals[number] = arrival // 250 * 250
+        read: dict[int, int | None] = {}
+        for index, packet in enumerate(collector.take(1, 2, max_size)):
+            assert len(packet) <= max_size
+            [feedback] = rtp.parse_rtcp(packet)
+            assert isinstance(feedback, rtp.TransportFeedback)
+            assert (feedback.sender, feedback.media) == (1, 2)
+            assert feedback.feedback_count == index % 256
+            read |= dict(feedback.received)
+        assert read == arrivals
+        assert collector.take(1, 2) == []
+
+    def test_times_that_are_none_are_refused(self) -> None:
+        collector = rtp.TransportFeedbackCollector()
+        for arrival in (float("nan"), float("inf"), 1e11):
+            with pytest.raises(InvalidArgumentError, match="arrival"):
+                collector.packet_received(1, arrival)
+        assert collector.take(1, 2) == []
+
+
+class TestDependencyDescriptor:
+    def test_structure_of_a_key_frame_holds_for_what_follows(self) -> None:
+        reader = rtp.DependencyDescriptorReader()
+        with pytest.raises(NotReadyError, match="key frame"):
+            reader.read(bytes.fromhex("d10146401c"))
+        key = reader.read(THREE_BY_THREE)
+        assert key.has_structure
+        assert key.resolution == (320, 180)
+        assert (key.frame_number, key.active_decode_targets) == (0x134, 0x1FF)
+        assert key.frame_differences == []
+        assert len(key.decode_target_indications) == 9
+        assert len(key.chain_differences) == 3
+        assert key.protected_by == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+        frame = reader.read(bytes.fromhex("d10146401c"))
+        assert (frame.spatial_layer, frame.temporal_layer) == (0, 1)
+        assert frame.active_decode_targets == 7
+
+    def test_it_travels_in_a_header(self) -> None:
+        for descriptor in (ONE_LAYER, THREE_BY_THREE):
+            packet = rtp.serialize_rtp(
+                b"payload",
+                payload_type=45,
+                sequence_number=1,
+                timestamp=2,
+                ssrc=3,
+                extensions=rtp.HeaderExtensions(
+                    mid="0", dependency_descriptor=descriptor, video_orientation=(90, True, False)
+                ),
+                extension_ids={"mid": 1, "dependency_descriptor": 5, "video_orientation": 6},
+            )
+            read = rtp.parse_rtp(
+                packet, {"mid": 1, "dependency_descriptor": 5, "video_orientation": 6}
+            )
+            assert read.extensions.dependency_descriptor == descriptor
+            assert read.extensions.video_orientation == (90, True, False)
+            assert read.extensions.mid == "0"
+
+    @given(st.binary(max_size=120))
+    def test_any_bytes_are_read_or_refused(self, data: bytes) -> None:
+        reader = rtp.DependencyDescriptorReader()
+        reader.read(ONE_LAYER)
+        with contextlib.suppress(MalformedError, LimitExceededError, NotReadyError):
+            reader.read(data)
+        assert reader.read(ONE_LAYER).has_structure
+
+
+class TestBatch:
+    @given(
+        st.lists(
+            st.binary(max_size=60)
+            | st.builds(lambda n: bytes([0x80]) + bytes(n), st.integers(11, 40)),
+            max_size=20,
+        )
+    )
+    def test_rows_say_what_parse_rtp_says(self, packets: list[bytes]) -> None:
+        data = b"".join(packets)
+        table = rtp.parse_rtp_batch(data, [len(packet) for packet in packets])
+        assert table.shape == (len(packets),)
+        for row, packet in zip(table, packets, strict=True):
+            try:
+                one = rtp.parse_rtp(packet)
+            except MalformedError:
+                assert not row["is_valid"]
+                continue
+            assert row["is_valid"]
+            assert (row["ssrc"], row["timestamp"]) == (one.ssrc, one.timestamp)
+            assert row["sequence_number"] == one.sequence_number
+            assert (row["payload_type"], row["marker"]) == (one.payload_type, one.marker)
+            start, size = int(row["payload_offset"]), int(row["payload_size"])
+            assert data[start : start + size] == one.payload
+
+    @pytest.mark.parametrize("sizes", [[13], [-1], [6, 7], [2**62, 2**62]])
+    def test_sizes_outside_the_buffer_are_refused(self, sizes: list[int]) -> None:
+        with pytest.raises(InvalidArgumentError, match="sizes: packet"):
+            rtp.parse_rtp_batch(bytes(12), sizes)
+
+    def test_numpy_comes_in_and_out(self) -> None:
+        data = np.zeros(3 * 20, np.uint8)
+        data[::20] = 0x80
+        table = rtp.parse_rtp_batch(data, np.full(3, 20, np.uint16))
+        assert table["payload_offset"].tolist() == [12, 32, 52]
+        assert table["payload_size"].dtype == np.uint32
+        with pytest.raises(InvalidArgumentError, match="one dimension"):
+            rtp.parse_rtp_batch(data, np.zeros((2, 2), np.int64))
