@@ -1,6 +1,8 @@
-"""Prints pytest-benchmark's results as ratios to the rival of each group.
+"""Prints the results of the benchmarks as Markdown tables.
 
-python benchmarks/python/report.py RESULTS.json [RECEIVE_PATH.json LATENCY.json]
+python benchmarks/python/report.py RESULTS.json...
+
+Takes what pytest-benchmark, Google Benchmark (--benchmark_out) and the scripts beside it wrote.
 """
 
 from __future__ import annotations
@@ -25,6 +27,22 @@ def table(results: dict[str, Any]) -> list[str]:
     return lines
 
 
+def native_table(results: dict[str, Any]) -> list[str]:
+    """A result file of Google Benchmark: time, and what its counters say per packet and second."""
+    lines = ["| C++ benchmark | back end | time | per packet | GB/s |", "|---|---|---|---|---|"]
+    for one in results["benchmarks"]:
+        if one.get("error_occurred"):
+            continue
+        unit = {"ns": 1.0, "us": 1e3, "ms": 1e6}[one["time_unit"]]
+        per_packet = f"{1e9 / one['items_per_second']:.0f} ns" if "items_per_second" in one else "-"
+        rate = f"{one['bytes_per_second'] / 1e9:.2f}" if "bytes_per_second" in one else "-"
+        lines.append(
+            f"| {one['name']} | {one.get('label', '')} | {one['cpu_time'] * unit:.0f} ns "
+            f"| {per_packet} | {rate} |"
+        )
+    return lines
+
+
 def comparison(results: dict[str, Any]) -> list[str]:
     """A result file of receive_path.py or latency.py: figures of both, and their ratio."""
     title, unit = results["title"], results["unit"]
@@ -44,7 +62,12 @@ def comparison(results: dict[str, Any]) -> list[str]:
 def main(paths: list[str]) -> None:
     for path in paths:
         results = json.loads(Path(path).read_text())
-        lines = table(results) if "benchmarks" in results else comparison(results)
+        if "benchmarks" not in results:
+            lines = comparison(results)
+        elif "library_build_type" in results.get("context", {}):
+            lines = native_table(results)
+        else:
+            lines = table(results)
         sys.stdout.write("\n".join(lines) + "\n\n")
 
 

@@ -13,6 +13,7 @@
 #include "errors.h"
 #include "frames.h"
 #include "key_arguments.h"
+#include "packet_transport.h"
 #include "sealroom/host/session_host.h"
 #include "session_objects.h"
 
@@ -39,6 +40,15 @@ const std::string& checked_mid(const std::string& mid) {
   return mid;
 }
 
+/// 0 for none.
+std::uint64_t checked_rate(const char* name, std::optional<std::int64_t> rate) {
+  if (!rate) return 0;
+  if (*rate < static_cast<std::int64_t>(net::Pacer::kMinRate)) {
+    raise(Error::invalid_argument, std::string(name) + ": at least 10,000 bit/s, or None");
+  }
+  return static_cast<std::uint64_t>(*rate);
+}
+
 /// The bound object. Native calls that may wait for the I/O thread run without the GIL.
 class PyMediaSession {
  private:
@@ -50,7 +60,9 @@ class PyMediaSession {
 
  public:
   PyMediaSession(net::IoThread* io_thread, const std::optional<std::string>& backend,
-                 const std::string& cname, const std::map<std::string, int>& extensions) {
+                 const std::string& cname, const std::map<std::string, int>& extensions,
+                 std::optional<std::int64_t> pacing_rate) {
+    const std::uint64_t rate = checked_rate("pacing_rate", pacing_rate);
     if (cname.empty() || cname.size() > 255) {
       raise(Error::invalid_argument, "cname: 1 to 255 bytes");
     }
@@ -62,6 +74,7 @@ class PyMediaSession {
     backend_ = config.backend;
     host_ = std::make_unique<host::SessionHost>(
         io_thread != nullptr ? *io_thread : default_io_thread(), std::move(config));
+    if (rate != 0) host_->set_pacing_rate(rate);
   }
   ~PyMediaSession() {
     const py::gil_scoped_release release;
@@ -70,26 +83,13 @@ class PyMediaSession {
   PyMediaSession(const PyMediaSession&) = delete;
   PyMediaSession& operator=(const PyMediaSession&) = delete;
 
+  host::SessionHost& host() { return *host_; }
   [[nodiscard]] std::string backend() const { return std::string(crypto::backend_name(backend_)); }
 
-  void start(int profile, const py::buffer& send_key, const py::buffer& receive_key) {
-    const ReadBuffer send(send_key);
-    const ReadBuffer receive(receive_key);
-    const srtp::Profile suite = srtp_profile(profile);
-    const ByteView send_view = checked_master("send_key", suite, send.view());
-    const ByteView receive_view = checked_master("receive_key", suite, receive.view());
-    unwrap(run([&](session::MediaSession& media, TimePoint) {
-             return media.set_keys(suite, send_view, receive_view);
-           }),
-           "start: once");
-  }
-
-  void set_extensions(const std::map<std::string, int>& ids) {
-    const rtp::ExtensionMap map = extension_map(ids);
-    run([&](session::MediaSession& media, TimePoint) {
-      media.set_extensions(map);
-      return true;
-    });
+  void set_pacing_rate(std::optional<std::int64_t> rate) {
+    const std::uint64_t checked = checked_rate("rate", rate);
+    const py::gil_scoped_release release;
+    host_->set_pacing_rate(checked);
   }
 
   std::uint64_t add_sender(std::uint32_t ssrc, int type, const std::string& codec,
@@ -236,26 +236,6 @@ class PyMediaSession {
            kUnknownReceiver);
   }
 
-  void attach_socket(int fd) {
-    Result<void> result;
-    {
-      const py::gil_scoped_release release;
-      result = host_->attach_socket(fd);
-    }
-    unwrap(result, "fd: a connected UDP socket");
-  }
-
-  void detach_socket() {
-    const py::gil_scoped_release release;
-    host_->detach_socket();
-  }
-
-  void receive_datagram(const py::buffer& data) {
-    const ReadBuffer datagram(data);
-    const py::gil_scoped_release release;
-    host_->receive_datagram(datagram.view());
-  }
-
   py::list take_events() {
     std::vector<session::Event> events;
     {
@@ -266,11 +246,6 @@ class PyMediaSession {
     for (std::size_t i = 0; i < events.size(); ++i) result[i] = to_python(events[i]);
     return result;
   }
-
-  py::list take_control() { return to_list(&host::SessionHost::take_control); }
-  py::list take_outgoing() { return to_list(&host::SessionHost::take_outgoing); }
-  [[nodiscard]] int event_fd() const { return host_->event_descriptor(); }
-  [[nodiscard]] bool is_attached() const { return host_->is_attached(); }
 
   void close() {
     const py::gil_scoped_release release;
@@ -294,17 +269,6 @@ class PyMediaSession {
   }
 
  private:
-  py::list to_list(std::vector<Bytes> (host::SessionHost::*take)()) {
-    std::vector<Bytes> datagrams;
-    {
-      const py::gil_scoped_release release;
-      datagrams = (host_.get()->*take)();
-    }
-    py::list result(datagrams.size());
-    for (std::size_t i = 0; i < datagrams.size(); ++i) result[i] = to_bytes(datagrams[i]);
-    return result;
-  }
-
   crypto::Backend backend_{};
   std::unique_ptr<host::SessionHost> host_;
 };
@@ -316,25 +280,25 @@ void bind_session(py::module_& parent) {
       "session", "One DTLS-SRTP association: encoded frames in, datagrams out, and back.");
   bind_session_events(m);
   bind_session_statistics(m);
-  py::class_<PyMediaSession>(
+  py::class_<PyMediaSession> session(
       m, "MediaSession",
       "Sends and receives the tracks of one DTLS-SRTP association on the I/O thread. `extensions`\n"
       "are ids of RTP header extensions, as in {\"mid\": 1, \"abs_send_time\": 2}. Methods that "
       "take\n"
-      "the id of a sender or receiver raise InvalidArgumentError for an unknown one. Thread-safe.")
+      "the id of a sender or receiver raise InvalidArgumentError for an unknown one. With "
+      "`pacing_rate`, bit/s of\n"
+      "at least 10,000, what is sent is spread over time, in bursts of 5 ms; audio goes first and\n"
+      "nothing waits longer than 250 ms. Thread-safe.");
+  PacketTransport<PyMediaSession>::bind(session);
+  session
       .def(py::init<net::IoThread*, const std::optional<std::string>&, const std::string&,
-                    const std::map<std::string, int>&>(),
+                    const std::map<std::string, int>&, std::optional<std::int64_t>>(),
            "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
            "cname"_a = "sealroom", "extensions"_a = std::map<std::string, int>{},
-           py::keep_alive<1, 2>())
+           "pacing_rate"_a = py::none(), py::keep_alive<1, 2>())
+      .def("set_pacing_rate", &PyMediaSession::set_pacing_rate, "rate"_a,
+           "From now on, bit/s; None stops pacing and sends what waits.")
       .def_property_readonly("backend", &PyMediaSession::backend)
-      .def("start", &PyMediaSession::start, py::kw_only(), "profile"_a, "send_key"_a,
-           "receive_key"_a,
-           "Master key and salt of each direction, as the DTLS exporter gives them. Once.")
-      .def("start", refuse_call("start(*, profile: int, send_key: bytes-like, "
-                                "receive_key: bytes-like)"))
-      .def("set_extensions", &PyMediaSession::set_extensions, "extensions"_a,
-           "Replaces the ids that negotiation settled.")
       .def("add_sender", &PyMediaSession::add_sender, py::kw_only(), "ssrc"_a, "payload_type"_a,
            "codec"_a, "mid"_a = "", "protection"_a = true, "rtx"_a = py::none(),
            "red"_a = py::none(),
@@ -384,19 +348,7 @@ void bind_session(py::module_& parent) {
       .def("request_key_frame", &PyMediaSession::request_key_frame, "receiver"_a,
            "Asks the other end for a key frame, at a limited rate.")
       .def("remove_receiver", &PyMediaSession::remove_receiver, "receiver"_a)
-      .def("attach_socket", &PyMediaSession::attach_socket, "fd"_a,
-           "Takes over a connected UDP socket, in place of the one before; closes it on failure.")
-      .def("detach_socket", &PyMediaSession::detach_socket)
-      .def_property_readonly("is_attached", &PyMediaSession::is_attached)
-      .def("receive_datagram", &PyMediaSession::receive_datagram, "data"_a,
-           "An SRTP or SRTCP datagram that came by other means than the socket.")
       .def("take_events", &PyMediaSession::take_events, "At most 256 events, oldest first.")
-      .def("take_control", &PyMediaSession::take_control,
-           "Datagrams from the socket that are not media (STUN, DTLS), oldest first.")
-      .def("take_outgoing", &PyMediaSession::take_outgoing,
-           "Without a socket: the newest 2048 datagrams to send by other means, oldest first.")
-      .def_property_readonly("event_fd", &PyMediaSession::event_fd,
-                             "Readable when there is something to take.")
       .def("close", &PyMediaSession::close, "Stops sending and receiving. Idempotent.")
       .def("statistics", &PyMediaSession::statistics)
       .def("sender_statistics", &PyMediaSession::sender_statistics, "sender"_a)

@@ -13,7 +13,7 @@
 #include "default_io_thread.h"
 #include "errors.h"
 #include "frames.h"
-#include "key_arguments.h"
+#include "packet_transport.h"
 #include "sealroom/host/router_host.h"
 
 namespace sealroom::bindings {
@@ -42,79 +42,20 @@ class PyRouterTransport {
   PyRouterTransport(const PyRouterTransport&) = delete;
   PyRouterTransport& operator=(const PyRouterTransport&) = delete;
 
+  host::RouterTransport& host() { return *transport_; }
   [[nodiscard]] std::uint64_t id() const { return transport_->id().value; }
-
-  void start(int profile, const py::buffer& send_key, const py::buffer& receive_key) {
-    const ReadBuffer send(send_key);
-    const ReadBuffer receive(receive_key);
-    const srtp::Profile suite = srtp_profile(profile);
-    const ByteView send_view = checked_master("send_key", suite, send.view());
-    const ByteView receive_view = checked_master("receive_key", suite, receive.view());
-    Result<void> result;
-    {
-      const py::gil_scoped_release release;
-      result = transport_->set_keys(suite, send_view, receive_view);
-    }
-    unwrap(result, "start: once, and not after close");
-  }
-
-  void set_extensions(const std::map<std::string, int>& ids) {
-    const rtp::ExtensionMap extensions = extension_map(ids);
-    Result<void> result;
-    {
-      const py::gil_scoped_release release;
-      result = transport_->set_extensions(extensions);
-    }
-    unwrap(result);
-  }
-
-  void attach_socket(int fd) {
-    Result<void> result;
-    {
-      const py::gil_scoped_release release;
-      result = transport_->attach_socket(fd);
-    }
-    unwrap(result, "fd: a connected UDP socket");
-  }
-
-  void detach_socket() {
-    const py::gil_scoped_release release;
-    transport_->detach_socket();
-  }
-
-  void receive_datagram(const py::buffer& data) {
-    const ReadBuffer datagram(data);
-    const py::gil_scoped_release release;
-    transport_->receive_datagram(datagram.view());
-  }
 
   /// The router has no events; this only clears the descriptor.
   py::list take_events() {
     transport_->clear_event();
     return py::list();
   }
-  py::list take_control() { return to_list(&host::RouterTransport::take_control); }
-  py::list take_outgoing() { return to_list(&host::RouterTransport::take_outgoing); }
-  [[nodiscard]] int event_fd() const { return transport_->event_descriptor(); }
-  [[nodiscard]] bool is_attached() const { return transport_->is_attached(); }
-
   void close() {
     const py::gil_scoped_release release;
     transport_->close();
   }
 
  private:
-  py::list to_list(std::vector<Bytes> (host::RouterTransport::*take)()) {
-    std::vector<Bytes> datagrams;
-    {
-      const py::gil_scoped_release release;
-      datagrams = (transport_.get()->*take)();
-    }
-    py::list result(datagrams.size());
-    for (std::size_t i = 0; i < datagrams.size(); ++i) result[i] = to_bytes(datagrams[i]);
-    return result;
-  }
-
   std::unique_ptr<host::RouterTransport> transport_;
 };
 
@@ -276,28 +217,11 @@ void bind_sfu(py::module_& parent) {
   py::module_ m = parent.def_submodule(
       "sfu", "The selective forwarding unit: SRTP in, SRTP out per subscriber; no frame keys.");
   bind_values(m);
-  py::class_<PyRouterTransport>(m, "RouterTransport", "One DTLS-SRTP association of a router.")
-      .def_property_readonly("id", &PyRouterTransport::id)
-      .def("start", &PyRouterTransport::start, py::kw_only(), "profile"_a, "send_key"_a,
-           "receive_key"_a,
-           "Master key and salt of each direction, as the DTLS exporter gives them. Once.")
-      .def("start", refuse_call("start(*, profile: int, send_key: bytes-like, "
-                                "receive_key: bytes-like)"))
-      .def("set_extensions", &PyRouterTransport::set_extensions, "extensions"_a,
-           "Replaces the ids of RTP header extensions.")
-      .def("attach_socket", &PyRouterTransport::attach_socket, "fd"_a,
-           "Takes over a connected UDP socket, in place of the one before; closes it on failure.")
-      .def("detach_socket", &PyRouterTransport::detach_socket)
-      .def_property_readonly("is_attached", &PyRouterTransport::is_attached)
-      .def("receive_datagram", &PyRouterTransport::receive_datagram, "data"_a,
-           "An SRTP or SRTCP datagram that came by other means than the socket.")
+  py::class_<PyRouterTransport> transport(m, "RouterTransport",
+                                          "One DTLS-SRTP association of a router.");
+  PacketTransport<PyRouterTransport>::bind(transport);
+  transport.def_property_readonly("id", &PyRouterTransport::id)
       .def("take_events", &PyRouterTransport::take_events, "Always empty; clears the descriptor.")
-      .def("take_control", &PyRouterTransport::take_control,
-           "Datagrams from the socket that are not media (STUN, DTLS), oldest first.")
-      .def("take_outgoing", &PyRouterTransport::take_outgoing,
-           "Without a socket: the newest 2048 datagrams to send by other means, oldest first.")
-      .def_property_readonly("event_fd", &PyRouterTransport::event_fd,
-                             "Readable when there is something to take.")
       .def("close", &PyRouterTransport::close,
            "Takes its producers and consumers out of the router. Idempotent.");
   py::class_<PyRouter>(m, "Router", "Forwards tracks between transports on the I/O thread.")

@@ -24,6 +24,19 @@ void SessionHost::close() {
   port_.detach();
 }
 
+Result<void> SessionHost::set_keys(srtp::Profile profile, ByteView send, ByteView receive) {
+  return with_session([&](session::MediaSession& media, TimePoint) {
+    return media.set_keys(profile, send, receive);
+  });
+}
+
+Result<void> SessionHost::set_extensions(const rtp::ExtensionMap& extensions) {
+  return with_session([&](session::MediaSession& media, TimePoint) {
+    media.set_extensions(extensions);
+    return Result<void>();
+  });
+}
+
 Result<void> SessionHost::send_frame(session::SenderId id, const session::OutgoingFrame& frame) {
   const std::lock_guard lock(mutex_);
   if (closed_) return Error::not_ready;

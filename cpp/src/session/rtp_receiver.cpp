@@ -334,7 +334,8 @@ void RtpReceiver::enqueue(FrameReceived frame) {
 
 void RtpReceiver::drop_queued(std::size_t count) {
   for (; count > 0 && !queue_.empty(); --count) {
-    queued_bytes_ -= queue_.front().data.size();
+    const FrameReceived dropped = std::move(queue_.front());  // the ring would keep its memory
+    queued_bytes_ -= dropped.data.size();
     queue_.pop_front();
     reject(RejectReason::queue_overflow);
   }

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import BytesLike
-from .net import IoThread
+from .net import IoThread, TransportStatistics
 
 RejectReason: TypeAlias = Literal[
     "not_encrypted", "unknown_key_id", "replayed", "authentication_failed", "queue_overflow"
@@ -137,7 +137,9 @@ class ReceiverStatistics:
 class MediaSession:
     """Sends and receives the tracks of one DTLS-SRTP association on the I/O thread. `extensions`
     are ids of RTP header extensions, as in {"mid": 1, "abs_send_time": 2}. Methods that take
-    the id of a sender or receiver raise InvalidArgumentError for an unknown one. Thread-safe.
+    the id of a sender or receiver raise InvalidArgumentError for an unknown one. With
+    `pacing_rate`, bit/s of at least 10,000, what is sent is spread over time, in bursts of 5 ms;
+    audio goes first and nothing waits longer than 250 ms. Thread-safe.
     """
     def __init__(
         self,
@@ -146,6 +148,7 @@ class MediaSession:
         backend: str | None = None,
         cname: str = "sealroom",
         extensions: Mapping[str, int] = {},
+        pacing_rate: int | None = None,
     ) -> None: ...
     def add_receiver(
         self,
@@ -224,7 +227,9 @@ class MediaSession:
         with `rejected` set and the bytes that arrived.
         """
     def set_extensions(self, extensions: Mapping[str, int]) -> None:
-        """Replaces the ids that negotiation settled."""
+        """Replaces the ids of RTP header extensions by those that negotiation settled."""
+    def set_pacing_rate(self, rate: int | None) -> None:
+        """From now on, bit/s; None stops pacing and sends what waits."""
     def set_sender_key(self, sender: int, *, suite: int, key_id: int, base_key: BytesLike) -> None:
         """Later frames use this SFrame key; its id must be above the one before."""
     def start(self, *, profile: int, send_key: BytesLike, receive_key: BytesLike) -> None:
@@ -236,6 +241,8 @@ class MediaSession:
         """At most 256 events, oldest first."""
     def take_outgoing(self) -> list[bytes]:
         """Without a socket: the newest 2048 datagrams to send by other means, oldest first."""
+    def transport_statistics(self) -> TransportStatistics:
+        """Counters of the sockets, those before the present one included."""
     @property
     def backend(self) -> str: ...
     @property

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import BytesLike
-from .net import IoThread
+from .net import IoThread, TransportStatistics
 
 class TappedFrame:
     """A frame as the router could see it: its payload, which is ciphertext."""
@@ -68,7 +68,7 @@ class RouterTransport:
     def receive_datagram(self, data: BytesLike) -> None:
         """An SRTP or SRTCP datagram that came by other means than the socket."""
     def set_extensions(self, extensions: Mapping[str, int]) -> None:
-        """Replaces the ids of RTP header extensions."""
+        """Replaces the ids of RTP header extensions by those that negotiation settled."""
     def start(self, *, profile: int, send_key: BytesLike, receive_key: BytesLike) -> None:
         """Master key and salt of each direction, as the DTLS exporter gives them. Once."""
     def take_control(self) -> list[bytes]:
@@ -77,6 +77,8 @@ class RouterTransport:
         """Always empty; clears the descriptor."""
     def take_outgoing(self) -> list[bytes]:
         """Without a socket: the newest 2048 datagrams to send by other means, oldest first."""
+    def transport_statistics(self) -> TransportStatistics:
+        """Counters of the sockets, those before the present one included."""
     @property
     def event_fd(self) -> int:
         """Readable when there is something to take."""

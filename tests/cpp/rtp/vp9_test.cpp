@@ -127,7 +127,8 @@ TEST(Vp9, StartRefusesWhatCannotBeCut) {
 
 TEST(Vp9, WriteIntoTooSmallABufferLosesNothing) {
   const auto packetizer = Packetizer::create(Codec::vp9);
-  ASSERT_EQ(packetizer->start(counting(10), 100, kKey).value(), 1U);
+  const Bytes frame = counting(10);
+  ASSERT_EQ(packetizer->start(frame, 100, kKey).value(), 1U);
   for (std::size_t size = 0; size < 19; ++size) {
     Bytes out(size);
     EXPECT_EQ(packetizer->write_next(out).error(), Error::buffer_too_small);

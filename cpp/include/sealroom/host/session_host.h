@@ -22,6 +22,10 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   SessionHost(const SessionHost&) = delete;
   SessionHost& operator=(const SessionHost&) = delete;
 
+  /// Master key and salt of each direction, once.
+  Result<void> set_keys(srtp::Profile profile, ByteView send, ByteView receive);
+  Result<void> set_extensions(const rtp::ExtensionMap& extensions);
+
   Result<void> attach_socket(int file_descriptor) { return port_.attach(file_descriptor); }
   void detach_socket() { port_.detach(); }
   [[nodiscard]] bool is_attached() const { return port_.is_attached(); }

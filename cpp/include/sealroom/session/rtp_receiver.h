@@ -1,7 +1,6 @@
 #pragma once
 
 #include <array>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +10,7 @@
 #include "sealroom/crypto/backend.h"
 #include "sealroom/jitter/audio_jitter_buffer.h"
 #include "sealroom/jitter/reception_statistics.h"
+#include "sealroom/jitter/ring_queue.h"
 #include "sealroom/jitter/video_jitter_buffer.h"
 #include "sealroom/rtp/packet.h"
 #include "sealroom/rtp/payload_format.h"
@@ -126,7 +126,7 @@ class RtpReceiver {
   sframe::PendingQueue<HeldFrame> pending_;
   KeyId last_held_{};  ///< what an audio gap behind held frames waits for
   Bytes plaintext_;    ///< the buffer of an earlier frame, for the next one to be opened into
-  std::deque<FrameReceived> queue_;
+  jitter::RingQueue<FrameReceived> queue_;
   std::size_t queued_bytes_ = 0;
   std::array<Rejections, kRejectReasons> rejections_{};
   std::optional<rtp::SenderReport> last_sender_report_;

@@ -50,10 +50,10 @@ struct SenderConfig {
 struct OutgoingFrame {
   ByteView data;  ///< 1..kMaxFrameSize bytes
   RtpTimestamp timestamp{};
-  std::optional<rtp::AudioLevel> audio_level;
+  std::optional<rtp::AudioLevel> audio_level{};
   /// What the packets of VP9 and AV1 say; absent: read from `data`, right unless that is encrypted
   /// already.
-  std::optional<bool> is_key_frame;
+  std::optional<bool> is_key_frame{};
 };
 
 /// One track on its way out: SFrame, packets, SRTP. One thread.
