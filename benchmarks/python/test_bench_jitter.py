@@ -99,7 +99,7 @@ def test_aiortc_video(benchmark: Any, packets: int, parsed: bool) -> None:
 
 @pytest.mark.parametrize("packets", VIDEO)
 @pytest.mark.parametrize("parsed", [False, True], ids=["prepared", "with_parse"])
-@pytest.mark.parametrize("how", ["insert", "insert_joined"])
+@pytest.mark.parametrize("how", ["insert", "insert_batch"])
 def test_video(benchmark: Any, packets: int, parsed: bool, how: str) -> None:
     benchmark.group = group(packets, parsed)
     benchmark.name = f"sealroom VideoJitterBuffer.{how}, parses and depacketizes"
@@ -120,7 +120,7 @@ def test_video(benchmark: Any, packets: int, parsed: bool, how: str) -> None:
             if how == "insert":
                 buffer.insert(frame, 0.0)
             else:
-                buffer.insert_joined(frame[0], frame[1], 0.0)
+                buffer.insert_batch(frame[0], frame[1], 0.0)
             for done in buffer.pop():
                 count += done.data.size > 0
 
@@ -147,7 +147,7 @@ def test_aiortc_audio(benchmark: Any, parsed: bool) -> None:
 
 
 @pytest.mark.parametrize("parsed", [False, True], ids=["prepared", "with_parse"])
-@pytest.mark.parametrize("how", ["pop", "pop_joined"])
+@pytest.mark.parametrize("how", ["pop", "pop_batch"])
 def test_audio(benchmark: Any, parsed: bool, how: str) -> None:
     benchmark.group = group(0, parsed)
     benchmark.name = f"sealroom AudioJitterBuffer, {how}, batches of {AUDIO_PACKETS}"

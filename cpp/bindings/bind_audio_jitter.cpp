@@ -59,7 +59,7 @@ class PyAudioJitterBuffer {
   }
 
   void insert_list(const py::list& packets, double now) { insert(PacketBatch(packets), now); }
-  void insert_joined(const py::buffer& data, const py::array& sizes, double now) {
+  void insert_batch(const py::buffer& data, const py::array& sizes, double now) {
     insert(PacketBatch(data, sizes), now);
   }
 
@@ -79,7 +79,7 @@ class PyAudioJitterBuffer {
     return list;
   }
 
-  py::tuple pop_joined() {
+  py::tuple pop_batch() {
     refuse_pull();
     Bytes data;
     std::vector<std::int64_t> sizes;
@@ -249,11 +249,11 @@ void bind_audio_jitter(py::module_& m) {
            "Takes a list of bytes-like RTP packets. What is not RTP or of another stream is "
            "counted\n"
            "and changes nothing.")
-      .def("insert_joined", &PyAudioJitterBuffer::insert_joined, "data"_a, "sizes"_a, "now"_a,
+      .def("insert_batch", &PyAudioJitterBuffer::insert_batch, "data"_a, "sizes"_a, "now"_a,
            "The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a\n"
            "one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.")
       .def("pop", &PyAudioJitterBuffer::pop, "The frames that are ready, taken out.")
-      .def("pop_joined", &PyAudioJitterBuffer::pop_joined,
+      .def("pop_batch", &PyAudioJitterBuffer::pop_batch,
            "The same as four arrays: the frames end to end (uint8), their sizes (int64, 0 where "
            "one\n"
            "is missing), timestamps (uint32), and which are missing (bool).")

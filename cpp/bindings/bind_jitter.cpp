@@ -53,7 +53,7 @@ class PyVideoJitterBuffer {
   }
 
   void insert_list(const py::list& packets, double now) { insert(PacketBatch(packets), now); }
-  void insert_joined(const py::buffer& data, const py::array& sizes, double now) {
+  void insert_batch(const py::buffer& data, const py::array& sizes, double now) {
     insert(PacketBatch(data, sizes), now);
   }
 
@@ -251,7 +251,7 @@ void bind_video(py::module_& m) {
            "Takes a list of bytes-like RTP packets. What is not RTP, of another stream or "
            "malformed\n"
            "is counted and changes nothing.")
-      .def("insert_joined", &PyVideoJitterBuffer::insert_joined, "data"_a, "sizes"_a, "now"_a,
+      .def("insert_batch", &PyVideoJitterBuffer::insert_batch, "data"_a, "sizes"_a, "now"_a,
            "The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a\n"
            "one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.")
       .def("pop", &PyVideoJitterBuffer::pop, "The frames that are ready, taken out.")

@@ -97,8 +97,8 @@ void bind_payload_formats(py::module_& m) {
       .def("packetize", &PyPacketizer::packetize, "frame"_a, "max_payload"_a, py::kw_only(),
            "is_key_frame"_a = py::none(), "width"_a = 0, "height"_a = 0,
            "The payloads of one frame, each at most max_payload bytes with its descriptor.\n\n"
-           "is_key_frame is read from the frame where it is None: give it where VP9 or AV1 are "
-           "encrypted.\nwidth and height in pixels go into the descriptor of VP9 key frames; 0: "
+           "is_key_frame is read from the frame where it is None: give it where VP9 or AV1\nare "
+           "encrypted. width and height in pixels go into the descriptor of VP9 key frames; 0: "
            "read from the frame.\n\n"
            "Raises InvalidArgumentError for a frame that is empty, not of the codec's format or "
            "cannot\nbe cut that small.");
@@ -113,8 +113,8 @@ void bind_payload_formats(py::module_& m) {
         "Raises MalformedError, or UnsupportedError for a packet type outside H.264 mode 1.");
   m.def("assemble_frame", &assemble_frame, "codec"_a, "payloads"_a,
         "The frame in the payloads of all its packets, in order.\n\n"
-        "H.264 comes with start codes of four bytes, AV1 with size fields and without temporal "
-        "delimiters.\nRaises MalformedError if the payloads are not one whole frame.");
+        "H.264 comes with start codes of four bytes, AV1 with size fields and without\ntemporal "
+        "delimiters. Raises MalformedError if the payloads are not one whole frame.");
 }
 
 }  // namespace sealroom::bindings

@@ -87,8 +87,8 @@ class PySender {
   }
 
   py::tuple protect_batch(const py::buffer& data, const py::buffer& sizes,
-                           const py::object& metadata, const py::object& metadata_sizes,
-                           const py::object& errors) {
+                          const py::object& metadata, const py::object& metadata_sizes,
+                          const py::object& errors) {
     return batch_of_buffer(data, sizes, metadata, metadata_sizes, sframe::kMaxOverhead, errors,
                            kMetadataTooLong,
                            [&](std::size_t bytes, auto&& each) { protect_each(bytes, each); });
@@ -225,8 +225,8 @@ class PyReceiver {
   }
 
   py::tuple unprotect_batch(const py::buffer& data, const py::buffer& sizes,
-                             const py::object& metadata, const py::object& metadata_sizes,
-                             const py::object& errors) {
+                            const py::object& metadata, const py::object& metadata_sizes,
+                            const py::object& errors) {
     return batch_of_buffer(data, sizes, metadata, metadata_sizes, 0, errors, kMetadataTooLong,
                            [&](std::size_t bytes, auto&& each) { unprotect_each(bytes, each); });
   }

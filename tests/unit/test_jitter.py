@@ -94,7 +94,7 @@ def test_any_bytes_like_is_taken(wrap: Callable[[bytes], Any]) -> None:
     packets = vp8_frame(1, 1, key=True)
     buffer.insert([wrap(packet) for packet in packets], now=0.0)
     data, sizes = joined(vp8_frame(2, 4))
-    buffer.insert_joined(wrap(data.tobytes()), sizes, now=0.0)
+    buffer.insert_batch(wrap(data.tobytes()), sizes, now=0.0)
     assert [frame.data.tobytes() for frame in buffer.pop()] == [content(1, key=True), content(2)]
 
 
@@ -104,7 +104,7 @@ def test_joined_packets_give_what_a_list_gives(dtype: Any) -> None:
     one, other = jitter.VideoJitterBuffer("vp8"), jitter.VideoJitterBuffer("vp8")
     one.insert(packets, now=1.0)
     data, sizes = joined(packets)
-    other.insert_joined(data, sizes.astype(dtype), now=1.0)
+    other.insert_batch(data, sizes.astype(dtype), now=1.0)
     assert [f.data.tobytes() for f in one.pop()] == [f.data.tobytes() for f in other.pop()]
     assert one.statistics.packets_received == other.statistics.packets_received == 60
 
@@ -123,7 +123,7 @@ def test_joined_packets_give_what_a_list_gives(dtype: Any) -> None:
 def test_wrong_sizes_are_named_and_change_nothing(sizes: Any, words: str) -> None:
     buffer = jitter.AudioJitterBuffer()
     with pytest.raises(errors.InvalidArgumentError, match=words):
-        buffer.insert_joined(bytes(100), sizes, now=0.0)
+        buffer.insert_batch(bytes(100), sizes, now=0.0)
     assert buffer.statistics.packets_received == buffer.statistics.packets_malformed == 0
 
 
@@ -253,13 +253,13 @@ def test_joined_audio_frames_are_the_frames() -> None:
         buffer.insert(packets, now=5.0)
         buffer.handle_timeout(6.0)
     frames = one.pop()
-    data, sizes, timestamps, missing = other.pop_joined()
+    data, sizes, timestamps, missing = other.pop_batch()
     assert data.dtype == np.uint8
     assert sizes.tolist() == [frame.data.size for frame in frames]
     assert timestamps.tolist() == [frame.timestamp for frame in frames]
     assert missing.tolist() == [frame.is_missing for frame in frames]
     assert data.tobytes() == b"".join(frame.data.tobytes() for frame in frames)
-    assert [part.size for part in other.pop_joined()] == [0, 0, 0, 0]
+    assert [part.size for part in other.pop_batch()] == [0, 0, 0, 0]
 
 
 def test_player_with_its_own_clock_pulls() -> None:
@@ -281,7 +281,7 @@ def test_drift_of_the_senders_clock_is_told() -> None:
     assert buffer.statistics.clock_drift_ppm is None
     for i in range(8000):
         buffer.insert([opus(i)], now=0.02 * i / (1 + 200e-6))
-        buffer.pop_joined()
+        buffer.pop_batch()
     assert buffer.statistics.clock_drift_ppm == pytest.approx(200, abs=1)
     assert buffer.statistics.target_delay == pytest.approx(0.02)
 

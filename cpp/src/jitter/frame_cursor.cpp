@@ -26,6 +26,8 @@ FrameCursor::Progress FrameCursor::advance(const PacketStore& store) {
       if (!packet->starts_frame) return Progress::broken;
       latest_arrival = std::max(latest_arrival, packet->arrival);
       return Progress::complete;
+    } else if (packet->starts_frame && packet->is_key_frame) {
+      is_key_frame = true;  // H.264: a delimiter or SEI may stand before the parameter sets
     }
     ++next;
     if (is_padding && !packet->marker) continue;

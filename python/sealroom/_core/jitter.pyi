@@ -54,7 +54,7 @@ class AudioJitterBuffer:
         """Takes a list of bytes-like RTP packets. What is not RTP or of another stream is counted
         and changes nothing.
         """
-    def insert_joined(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
+    def insert_batch(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
         """The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a
         one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.
         """
@@ -69,7 +69,7 @@ class AudioJitterBuffer:
         """None if nothing waits, and with `pull`."""
     def pop(self) -> list[AudioFrame]:
         """The frames that are ready, taken out."""
-    def pop_joined(
+    def pop_batch(
         self,
     ) -> tuple[
         npt.NDArray[np.uint8],
@@ -191,7 +191,7 @@ class VideoJitterBuffer:
         """Takes a list of bytes-like RTP packets. What is not RTP, of another stream or malformed
         is counted and changes nothing.
         """
-    def insert_joined(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
+    def insert_batch(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
         """The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a
         one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.
         """

@@ -84,8 +84,9 @@ class Packetizer:
     ) -> list[bytes]:
         """The payloads of one frame, each at most max_payload bytes with its descriptor.
 
-        is_key_frame is read from the frame where it is None: give it where VP9 or AV1 are encrypted.
-        width and height in pixels go into the descriptor of VP9 key frames; 0: read from the frame.
+        is_key_frame is read from the frame where it is None: give it where VP9 or AV1
+        are encrypted. width and height in pixels go into the descriptor of VP9 key frames;
+        0: read from the frame.
 
         Raises InvalidArgumentError for a frame that is empty, not of the codec's format or cannot
         be cut that small.
@@ -331,8 +332,8 @@ class RtcpPacket:
 def assemble_frame(codec: str, payloads: Sequence[BytesLike]) -> bytes:
     """The frame in the payloads of all its packets, in order.
 
-    H.264 comes with start codes of four bytes, AV1 with size fields and without temporal delimiters.
-    Raises MalformedError if the payloads are not one whole frame.
+    H.264 comes with start codes of four bytes, AV1 with size fields and without
+    temporal delimiters. Raises MalformedError if the payloads are not one whole frame.
     """
 
 def depacketize(codec: str, payload: BytesLike) -> PayloadPart:

@@ -224,6 +224,20 @@ TEST(VideoJitterBuffer, StartsOfSlicesWithinOneFrameDoNotSplitIt) {
   EXPECT_EQ(frame.data, bytes_of(packets));
 }
 
+TEST(VideoJitterBuffer, KeyFrameBehindADelimiterInAPacketOfItsOwnIsOne) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(1, 100, 1, true), at(0));
+  VideoFrame frame;
+  ASSERT_TRUE(buffer.pop(frame));
+  auto packets = make_frame(2, 101, 3, true);
+  packets[0].is_key_frame = false;
+  packets[1].starts_frame = true;
+  insert(buffer, packets, at(33));
+  ASSERT_TRUE(buffer.pop(frame));
+  EXPECT_EQ(frame.data, bytes_of(packets));
+  EXPECT_TRUE(frame.is_key_frame);
+}
+
 TEST(VideoJitterBuffer, MemoryTheCallerGivesBackBecomesALaterFrame) {
   VideoJitterBuffer buffer;
   VideoFrame frame;
