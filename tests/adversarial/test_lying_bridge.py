@@ -203,7 +203,7 @@ def test_a_reader_who_is_no_member_learns_so() -> None:
 def test_a_member_named_twice_is_caught() -> None:
     members = record_of(new_room()).members
     twin = RoomMember(user_id="bob", identity_fingerprint=BOB.public.fingerprint, role="manager")
-    with pytest.raises(RoomMembersError, match="twice"):
+    with pytest.raises(RoomMembersError, match="each member once"):
         verify(signed_record(members=[*members, twin]))
 
 
@@ -408,7 +408,7 @@ def test_an_announcement_replayed_from_another_context_is_caught() -> None:
         verify_announcement(view, RECORD, BOB.public)
 
 
-def test_an_announcement_of_another_epoch_is_caught() -> None:
+def test_an_announcement_of_an_epoch_to_come_is_caught() -> None:
     with pytest.raises(AnnouncementEpochError):
         verify_announcement(announced(epoch=2), RECORD, BOB.public)
 

@@ -149,7 +149,8 @@ async def test_however_a_publisher_goes_the_others_are_told_once(world: World, p
         _, gone = await alice.event(EventType.STREAM_UNPUBLISHED)
         assert (gone.stream_id, gone.participant_id) == (stream, participant.participant_id)
     _, left = await alice.event(EventType.PARTICIPANT_LEFT)
-    assert left == participant
+    assert (left.participant_id, left.user_id) == (participant.participant_id, "bob")
+    assert left.reason == ("left" if part in (leave, leave_and_drop) else "disconnected")
     _, offer = await alice.event(EventType.MEDIA_OFFER)
     assert offer.tracks == []
     await asyncio.sleep(0.2)

@@ -23,6 +23,7 @@ from sealroom.crypto.errors import (
     StreamMismatchError,
     StreamReplayError,
 )
+from sealroom.crypto.track_keys import DEFAULT_SUITE
 from sealroom.media.frames import EncodedFrame
 from sealroom.protocol import EventEnvelope, EventType, SubscriptionResult
 
@@ -89,10 +90,11 @@ async def test_frames_under_another_key_are_not_decoded(
 async def test_frames_of_an_epoch_that_is_not_known_are_not_decoded(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = Publisher._add_sender
-    monkeypatch.setattr(
-        Publisher, "_add_sender", lambda self, track, key_id, key: honest(self, track, 7, key)
-    )
+    def set_key(self: Publisher, track: Any) -> None:
+        key = track.base_key(self._keys)
+        self.session.set_sender_key(track.sender, suite=DEFAULT_SUITE, key_id=7, base_key=key)
+
+    monkeypatch.setattr(Publisher, "_set_key", set_key)
     tracks = await call.subscribe("bob", await publish(call.apis["alice"], call.room_id))
     await nothing_is_decoded(call, tracks, "unknown_key_id")
 

@@ -114,6 +114,9 @@ def as_user(user: str) -> list[str]:
         ["room"],
         ["room", "create"],
         ["room", "list"],
+        ["room", "update"],
+        ["room", "close"],
+        ["room", "reopen"],
         ["room", "delete"],
         ["publish"],
         ["watch"],
@@ -183,6 +186,23 @@ def test_a_room_is_made_listed_and_deleted(run: Command, context: str) -> None:
     assert run("room", "delete", room, *as_user("bob")).code == 1
     assert run("room", "delete", room).code == 0
     assert room not in run("room", "list").out
+
+
+def test_a_room_is_changed_closed_and_reopened(run: Command, context: str) -> None:
+    room = run("room", "create", "--title", "first", "--member", "bob").out.strip()
+    changed = run("room", "update", room, "--title", "second", "--add-manager", "mallory")
+    assert (changed.code, "version 2, key 1" in changed.err) == (0, True)
+    assert "second" in run("room", "list", *as_user("mallory")).out
+    removed = run("room", "update", room, "--remove", "bob")
+    assert "version 3, key 2" in removed.err
+    assert room not in run("room", "list", *as_user("bob")).out
+    assert "key 3" in run("room", "update", room, "--new-key").err
+    assert run("room", "update", room, "--title", "x", *as_user("bob")).code == 1
+    assert run("room", "close", room, *as_user("mallory")).code == 0
+    assert "closed" in run("room", "list").out
+    assert run("room", "close", room).code == 1
+    assert run("room", "reopen", room).code == 0
+    assert "open" in run("room", "list").out
 
 
 def test_contexts_and_users_are_listed(run: Command, context: str) -> None:

@@ -51,7 +51,9 @@ def tamper(api: StreamApi, clients: ClientWorld, change: Callable[[RoomView], Ro
         if method == "room.get":
             return RoomResult(room=change(answer.room))
         if method == "room.list":
-            return msgspec.structs.replace(answer, rooms=[change(one) for one in answer.rooms])
+            views = [change(msgspec.json.decode(one, type=RoomView)) for one in answer.rooms]
+            rooms = [msgspec.Raw(msgspec.json.encode(one)) for one in views]
+            return msgspec.structs.replace(answer, rooms=rooms)
         return answer
 
     connection.call = lying  # type: ignore[method-assign]

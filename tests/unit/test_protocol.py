@@ -84,7 +84,7 @@ def test_signed_payloads_travel_byte_by_byte() -> None:
 def test_event_data_is_decoded_by_its_type() -> None:
     envelope = EventEnvelope(
         sequence=1,
-        type=EventType.PARTICIPANT_LEFT,
+        type=EventType.PARTICIPANT_JOINED,
         context_id="c",
         room_id="r",
         data=msgspec.Raw(b'{"participant_id":"p","user_id":"alice"}'),
@@ -153,11 +153,28 @@ def test_the_largest_join_fits_a_message() -> None:
     )
     joined = protocol.JoinResult(
         participant_id="p" * 32,
+        version=protocol.MAX_ROOM_VERSIONS,
         participants=[Participant(participant_id="p" * 32, user_id=name)] * 1000,
         streams=[stream] * protocol.MAX_ROOM_STREAMS,
         media=protocol.MediaConfiguration(ice_servers=[]),
     )
     assert len(msgspec.json.encode(joined)) <= protocol.MAX_MESSAGE_BYTES
+
+
+def test_the_largest_update_fits_a_message() -> None:
+    sealed = SealedSecret(
+        user_id="n" * protocol.MAX_USER_ID_LENGTH, epoch=10**4, sealed=bytes(1200)
+    )
+    signed = SignedObject(
+        type="room-record",
+        payload=bytes(protocol.MAX_RECORD_BYTES),
+        signature=bytes(64),
+        author="n" * protocol.MAX_USER_ID_LENGTH,
+    )
+    update = protocol.RoomUpdateParams(
+        room_id="r" * 64, record=signed, sealed_secrets=[sealed] * protocol.MAX_UPDATE_SECRETS
+    )
+    assert len(msgspec.json.encode(update)) <= protocol.MAX_MESSAGE_BYTES - 1024
 
 
 def test_a_page_of_the_largest_users_fits_a_message() -> None:

@@ -1,9 +1,10 @@
 """What administrators do: contexts, users, keys. Over the socket as `admin.*`, or in process."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from sealroom.access import PolicyError, check_context_policy
 from sealroom.identity import IdentityError, PublicIdentity
 from sealroom.protocol import (
     CLOSE_USER_REMOVED,
@@ -16,10 +17,11 @@ from sealroom.protocol import (
     User,
 )
 
+from .acl import Acl
 from .bus import EventBus, Session
 from .errors import RequestError
 from .live import RoomRegistry
-from .room_store import RoomStore
+from .room_lists import RoomLists
 from .store import Store
 
 
@@ -29,7 +31,7 @@ class Admin:
     def __init__(
         self,
         store: Store,
-        rooms: RoomStore,
+        rooms: RoomLists,
         registry: RoomRegistry,
         bus: EventBus,
         end_session: Callable[[Session], Awaitable[None]],
@@ -47,6 +49,23 @@ class Admin:
     async def context_create(self, title: str) -> Context:
         """Make a new context."""
         return await self._store.create_context(title)
+
+    async def context_set_policy(self, context_id: str, policy: Mapping[str, str]) -> Empty:
+        """Set the entries that the policy of every new room in a context must name.
+
+        With `can_overwrite_context_policy` "no", rooms name the same values.
+
+        Raises:
+            RequestError: INVALID_PARAMS, CONTEXT_NOT_FOUND.
+        """
+        try:
+            check_context_policy(policy)
+        except PolicyError as error:
+            raise RequestError(
+                ErrorCode.INVALID_PARAMS, field=f"policy.{error.entry}", remedy=str(error)
+            ) from None
+        await self._store.set_context_policy(context_id, policy)
+        return Empty()
 
     async def context_list(self, skip: int = 0, limit: int = 100) -> ContextListResult:
         """Return one page of contexts, oldest first."""
@@ -78,6 +97,20 @@ class Admin:
             ) from None
         await self._store.add_user(context_id, user_id, user.identity, identity.fingerprint)
         return user
+
+    async def user_set_acl(self, context_id: str, user_id: str, acl: str | None) -> Empty:
+        """Say what a user may call from now on, in sessions under way too; None: everything.
+
+        Participants stay in the rooms they are in: kick or remove them as well.
+
+        Raises:
+            RequestError: INVALID_PARAMS with the line at fault, USER_NOT_FOUND.
+        """
+        parsed = Acl.parse(acl)
+        await self._store.set_acl(context_id, user_id, acl)
+        for session in self._bus.sessions_of(context_id, user_id):
+            session.acl = parsed
+        return Empty()
 
     async def user_remove(self, context_id: str, user_id: str) -> Empty:
         """Remove a user, cut off its sessions and its media.

@@ -5,13 +5,14 @@ context, and only if their user may `get` the room. The session that caused an e
 it: its reply says as much. Sequence numbers count per session, in the order of sending.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 from uuid import uuid4
 
 import msgspec
 
+from sealroom.access import Right
 from sealroom.identity import PublicIdentity
 from sealroom.protocol import (
     EVENT_METHOD,
@@ -23,7 +24,7 @@ from sealroom.protocol import (
     Notification,
 )
 
-from .access import Right
+from .acl import ANYTHING, Acl
 from .errors import RequestError, limit_exceeded
 from .metrics import Metrics
 from .records import RoomAccess
@@ -57,6 +58,7 @@ class Session:
     interests: dict[str, Interest] = field(default_factory=dict)  # by subscription id
     sequence: int = 0
     ended: bool = False
+    acl: Acl = ANYTHING
 
     def wants(self, event: EventType, access: RoomAccess) -> bool:
         """Tell whether the session asked for this event, by joining or by subscribing."""
@@ -146,9 +148,18 @@ class EventBus:
                 del session.interests[key]
 
     def publish(
-        self, event: EventType, access: RoomAccess, data: Message, *, cause: Session | None = None
+        self,
+        event: EventType,
+        access: RoomAccess,
+        data: Message,
+        *,
+        cause: Session | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
-        """Send an event to all who want and may see it, except the session that caused it."""
+        """Send an event to all who want and may see it, except the session that caused it.
+
+        With `only`, to the sessions of these users.
+        """
         followers = self._followers.get(("room", access.room_id), set()) | self._followers.get(
             ("context", access.context_id), set()
         )
@@ -156,6 +167,7 @@ class EventBus:
             session
             for session in followers
             if session is not cause
+            and (only is None or session.user_id in only)
             and session.wants(event, access)
             and session.may(Right.GET, access)
         ]

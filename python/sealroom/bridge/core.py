@@ -16,6 +16,9 @@ from .media_calls import MediaCalls
 from .media_server import MediaServer, MediaServerStatistics
 from .methods import Methods
 from .metrics import Metrics
+from .room_changes import RoomChanges
+from .room_life import RoomLife
+from .room_lists import RoomLists
 from .room_store import RoomStore
 from .rooms import RoomService
 from .store import Store
@@ -47,14 +50,13 @@ async def open_core(
         database = await stack.enter_async_context(open_database(config.database))
         background = Background()
         stack.push_async_callback(background.close)
-        store, rooms = Store(database), RoomStore(database)
+        store, rooms, lists = Store(database), RoomStore(database), RoomLists(database)
         bridge_id = await store.bridge_id()
         bus, registry = EventBus(metrics), RoomRegistry(rooms)
         media = MediaCalls(media_server, config.media_timeout)
         subscriptions = SubscriptionService(registry, bus, media, background)
         streams = StreamService(registry, bus, media, subscriptions)
-        room_service = RoomService(
-            store=store,
+        life = RoomLife(
             rooms=rooms,
             registry=registry,
             bus=bus,
@@ -62,12 +64,31 @@ async def open_core(
             subscriptions=subscriptions,
             media=media,
             background=background,
+        )
+        changes = RoomChanges(
+            store=store,
+            rooms=rooms,
+            lists=lists,
+            registry=registry,
+            bus=bus,
+            life=life,
+            streams=streams,
+            subscriptions=subscriptions,
+        )
+        room_service = RoomService(
+            store=store,
+            rooms=rooms,
+            lists=lists,
+            registry=registry,
+            bus=bus,
+            life=life,
+            media=media,
             default_ttl=config.empty_room_ttl,
             ice_servers=config.ice_servers,
         )
-        await room_service.start()
-        stack.callback(room_service.stop)
-        admin = Admin(store, rooms, registry, bus, room_service.end_session)
+        await life.start()
+        stack.callback(life.stop)
+        admin = Admin(store, lists, registry, bus, life.end_session)
         lifetime = config.challenge_lifetime
         challenges = ChallengeTable(config.max_connections, lifetime)
         methods = Methods(
@@ -76,6 +97,8 @@ async def open_core(
             registry=registry,
             bus=bus,
             rooms=room_service,
+            changes=changes,
+            life=life,
             streams=streams,
             subscriptions=subscriptions,
             admin=admin,

@@ -21,6 +21,8 @@ from .errors import BridgeError
 
 # Its debug messages hold the parameters of every statement.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
+# And these every row that was read.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
 
 _SQLITE_BUSY_MS = 5000
 

@@ -103,6 +103,7 @@ class Dispatcher:
         if (admin_method := self._methods.admin.get(request.method)) is not None:
             return await admin_method(params)
         assert session is not None
+        session.acl.require(request.method, params)
         return await self._methods.user[request.method](session, params)
 
 

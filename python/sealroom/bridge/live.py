@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from sealroom.access import Right
 from sealroom.protocol import (
     Participant,
     RoomRecord,
@@ -18,7 +19,6 @@ from sealroom.protocol import (
     TrackAssignment,
 )
 
-from .access import Right
 from .bus import Session
 from .errors import access_denied
 from .media_server import TrackRef
@@ -70,6 +70,7 @@ class LiveParticipant:
     offer_id: int = 0
     answered: bool = True
     gone: bool = False
+    ready_epoch: int = 0  # it says it can decrypt this one
 
     def view(self) -> Participant:
         """Return the participant as members see it."""
@@ -82,6 +83,7 @@ class LiveRoom:
 
     access: RoomAccess
     empty_room_ttl: float
+    announced_epoch: int = 0  # all were told that all are ready for it
     participants: dict[str, LiveParticipant] = field(default_factory=dict)
     streams: dict[str, LiveStream] = field(default_factory=dict)
     # Streams the media server is being asked for, with the size of their announcements.
@@ -122,8 +124,11 @@ class RoomRegistry:
         if payload is None:
             return None
         access = RoomAccess.from_record(msgspec.json.decode(payload, type=RoomRecord))
-        self.remember(access)
-        return access
+        # An update may have put newer rules there meanwhile: these must not replace them.
+        known = self._access.get(room_id)
+        if known is None:
+            self.remember(access)
+        return known or access
 
     async def require(self, session: Session, room_id: str, right: Right) -> RoomAccess:
         """Return the access rules of a room in which the session's user has this right.

@@ -3,12 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
+from sealroom.access import Right
 from sealroom.protocol import (
     AdminParams,
     ChallengeParams,
     ChallengeResult,
+    ContextParams,
     ContextUsersParams,
     ContextUsersResult,
+    ContextView,
     Empty,
     ErrorCode,
     EventSubscribeParams,
@@ -19,13 +22,15 @@ from sealroom.protocol import (
     Message,
 )
 
-from .access import Right
+from .acl import NOTHING, Acl
 from .admin import Admin
 from .bus import EventBus, Interest, Session
 from .connection import Connection
 from .errors import RequestError, access_denied
 from .live import RoomRegistry
 from .login import Authenticator
+from .room_changes import RoomChanges
+from .room_life import RoomLife
 from .rooms import RoomService
 from .store import Store
 from .streams import StreamService
@@ -48,6 +53,8 @@ class Methods:
         registry: RoomRegistry,
         bus: EventBus,
         rooms: RoomService,
+        changes: RoomChanges,
+        life: RoomLife,
         streams: StreamService,
         subscriptions: SubscriptionService,
         admin: Admin,
@@ -56,7 +63,7 @@ class Methods:
         self._store = store
         self._registry = registry
         self._bus = bus
-        self._rooms = rooms
+        self._life = life
         self.open: dict[str, OpenMethod] = {
             "auth.challenge": self._challenge,
             "auth.login": self._login,
@@ -64,10 +71,19 @@ class Methods:
         }
         self.user: dict[str, UserMethod] = {
             "context.users": self._context_users,
+            "context.get": self._context,
             "room.create": rooms.create,
             "room.get": rooms.get,
             "room.list": rooms.list_rooms,
+            "room.update": changes.update,
+            "room.history": rooms.history,
             "room.delete": rooms.delete,
+            "room.delete_many": rooms.delete_many,
+            "room.close": changes.close,
+            "room.reopen": changes.reopen,
+            "room.kick": changes.kick,
+            "room.send_event": changes.send_event,
+            "room.ready": changes.ready,
             "room.join": rooms.join,
             "room.leave": rooms.leave,
             "room.participants": rooms.participants,
@@ -82,12 +98,18 @@ class Methods:
         }
         self.admin: dict[str, AdminMethod] = {
             "admin.context_create": lambda params: admin.context_create(params.title),
+            "admin.context_set_policy": lambda params: admin.context_set_policy(
+                params.context_id, params.policy
+            ),
             "admin.context_list": lambda params: admin.context_list(params.skip, params.limit),
             "admin.user_add": lambda params: admin.user_add(
                 params.context_id, params.user_id, params.identity
             ),
             "admin.user_remove": lambda params: admin.user_remove(
                 params.context_id, params.user_id
+            ),
+            "admin.user_set_acl": lambda params: admin.user_set_acl(
+                params.context_id, params.user_id, params.acl
             ),
             "admin.user_list": lambda params: admin.user_list(
                 params.context_id, params.skip, params.limit
@@ -101,7 +123,7 @@ class Methods:
         """End what a connection that is gone had begun."""
         self._authenticator.forget(connection.connection_id)
         if connection.session is not None and not connection.session.ended:
-            await self._rooms.end_session(connection.session)
+            await self._life.end_session(connection.session)
 
     async def _challenge(self, connection: Connection, params: ChallengeParams) -> ChallengeResult:
         return self._authenticator.challenge(connection.connection_id, params)
@@ -125,9 +147,21 @@ class Methods:
             send=connection.send,
             close=connection.close,
         )
+        session.acl = NOTHING  # until its lines are known
         connection.session = session
         self._bus.add(session)
+        await self._load_acl(session)
         return LoginResult(session_id=session.session_id, user=user)
+
+    async def _load_acl(self, session: Session) -> None:
+        """Read again until nothing changed meanwhile: a change reaches sessions it finds only."""
+        text = await self._store.acl(session.context_id, session.user_id)
+        while True:
+            session.acl = Acl.parse(text)
+            newer = await self._store.acl(session.context_id, session.user_id)
+            if newer == text:
+                return
+            text = newer
 
     async def _admin_login(self, connection: Connection, params: AdminParams) -> Empty:
         if not await self._store.check_api_key(params.api_key):
@@ -137,6 +171,11 @@ class Methods:
             )
         connection.is_admin = True
         return Empty()
+
+    async def _context(self, session: Session, params: ContextParams) -> ContextView:
+        if params.context_id != session.context_id:
+            raise access_denied()
+        return await self._store.get_context(params.context_id)
 
     async def _context_users(
         self, session: Session, params: ContextUsersParams

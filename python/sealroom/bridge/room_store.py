@@ -1,30 +1,34 @@
-"""Stored rooms: signed record, members, sealed secrets, state."""
+"""Stored rooms, changed in transactions: records, members, sealed secrets, state.
+
+`room_lists` has the queries that only read.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from itertools import islice
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sealroom.protocol import (
     MAX_CONTEXT_ROOMS,
-    MAX_PAGE_BYTES,
-    ROOM_RECORD_TYPE,
+    MAX_PUBLIC_FIELD_LENGTH,
+    MAX_PUBLIC_FIELDS,
+    MAX_ROOM_VERSIONS,
     ErrorCode,
+    RoomRecord,
     RoomState,
-    RoomSummary,
-    RoomView,
     SealedSecret,
     SignedObject,
 )
 
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
-from .schema import room_members, rooms, sealed_secrets
+from .schema import room_fields, room_members, room_records, rooms, sealed_secrets
 from .store import now_ms
-
-_PER_ROOM_BYTES = 2048  # of a page, besides the record: ids, signature, own sealed secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +40,42 @@ class StoredMember:
     visible: bool
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedRecord:
+    """A record that passed all checks, with what is stored beside it."""
+
+    record: RoomRecord
+    signed: SignedObject
+    author_identity: str
+    members: Sequence[StoredMember]
+    secrets: Sequence[SealedSecret]
+
+
 class RoomStore:
-    """Queries over rooms. For one event loop."""
+    """Changes of rooms. For one event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @uncancelled
-    async def create(
-        self,
-        *,
-        room_id: str,
-        context_id: str,
-        record: SignedObject,
-        members: Sequence[StoredMember],
-        secrets: Sequence[SealedSecret],
-        empty_room_ttl: float,
-    ) -> RoomView:
-        """Store a new room in state `created` and return it without secrets.
+    async def create(self, checked: CheckedRecord, empty_room_ttl: float) -> int:
+        """Store a new room in state `created` and return the time of it.
 
         Raises:
             RequestError: ROOM_EXISTS, LIMIT_EXCEEDED.
         """
-        now = now_ms()
-        row = {
-            "room_id": room_id,
-            "context_id": context_id,
-            "author": record.author,
-            "record_payload": record.payload,
-            "record_signature": record.signature,
+        now, record = now_ms(), checked.record
+        row = _head(checked) | {
+            "room_id": record.room_id,
+            "context_id": record.context_id,
+            "room_type": record.room_type,
             "state": "created",
             "empty_room_ttl": empty_room_ttl,
             "created_at": now,
             "modified_at": now,
         }
-        count = sa.select(sa.func.count()).where(rooms.c.context_id == context_id)
-        taken = sa.select(rooms.c.room_id).where(rooms.c.room_id == room_id)
+        count = sa.select(sa.func.count()).where(rooms.c.context_id == record.context_id)
+        taken = sa.select(rooms.c.room_id).where(rooms.c.room_id == record.room_id)
         async with self._database.write() as connection:
             if (await connection.scalar(count) or 0) >= MAX_CONTEXT_ROOMS:
                 raise limit_exceeded("rooms in a context", MAX_CONTEXT_ROOMS)
@@ -81,84 +85,45 @@ class RoomStore:
                 await connection.execute(sa.insert(rooms).values(row))
             except IntegrityError:  # another process was faster
                 raise _room_exists() from None
-            await connection.execute(
-                sa.insert(room_members),
-                [
-                    {
-                        "room_id": room_id,
-                        "user_id": member.user_id,
-                        "fingerprint": member.fingerprint,
-                        "visible": member.visible,
-                    }
-                    for member in members
-                ],
-            )
-            await connection.execute(
-                sa.insert(sealed_secrets),
-                [
-                    {
-                        "room_id": room_id,
-                        "user_id": secret.user_id,
-                        "epoch": secret.epoch,
-                        "sealed": secret.sealed,
-                    }
-                    for secret in secrets
-                ],
-            )
-        return RoomView(
-            room_id=room_id,
-            context_id=context_id,
-            record=record,
-            sealed_secrets=[],
-            state="created",
-            empty_room_ttl=empty_room_ttl,
-            created_at=now,
-            modified_at=now,
-        )
+            await _store_details(connection, checked)
+        return now
 
     @uncancelled
-    async def get(self, room_id: str, user_id: str) -> RoomView | None:
-        """Return a room with the user's own sealed secrets. Whether the user may is not asked."""
-        views = await self._views([room_id], user_id)
-        return views[0] if views else None
+    async def update(self, checked: CheckedRecord, empty_room_ttl: float | None) -> None:
+        """Make a record a room's newest if it follows the one that is.
 
-    @uncancelled
-    async def page(
-        self,
-        context_id: str,
-        user_id: str,
-        fingerprint: bytes,
-        *,
-        skip: int,
-        limit: int,
-        order: Literal["asc", "desc"],
-    ) -> tuple[int, list[RoomView]]:
-        """Return the number of rooms the user may see and one page of them.
+        Whoever is no member any more loses all sealed secrets.
 
-        The page ends before it outgrows MAX_PAGE_BYTES, but has at least one room if any is left.
+        Raises:
+            RequestError: VERSION_CONFLICT, LIMIT_EXCEEDED.
         """
-        mine = (
-            rooms.c.context_id == context_id,
-            room_members.c.room_id == rooms.c.room_id,
-            room_members.c.user_id == user_id,
-            room_members.c.fingerprint == fingerprint,
-            room_members.c.visible,
+        record = checked.record
+        if record.version > MAX_ROOM_VERSIONS:
+            raise limit_exceeded("versions of a room", MAX_ROOM_VERSIONS, field="record.payload")
+        values = _head(checked) | {"modified_at": now_ms()}
+        if empty_room_ttl is not None:
+            values["empty_room_ttl"] = empty_room_ttl
+        statement = (
+            sa.update(rooms)
+            .where(rooms.c.room_id == record.room_id, rooms.c.version == record.version - 1)
+            .values(values)
         )
-        keys = (rooms.c.created_at, rooms.c.room_id)
-        query = sa.select(rooms.c.room_id, sa.func.length(rooms.c.record_payload).label("size"))
-        query = query.where(*mine).offset(skip).limit(limit)
-        query = query.order_by(*(key.asc() if order == "asc" else key.desc() for key in keys))
-        async with self._database.read() as connection:
-            total = await connection.scalar(sa.select(sa.func.count()).where(*mine))
-            candidates = (await connection.execute(query)).all()
-        chosen: list[str] = []
-        room_left = MAX_PAGE_BYTES
-        for row in candidates:
-            room_left -= row.size * 4 // 3 + _PER_ROOM_BYTES
-            if chosen and room_left < 0:
-                break
-            chosen.append(row.room_id)
-        return total or 0, await self._views(chosen, user_id)
+        here = room_members.c.room_id == record.room_id
+        async with self._database.write() as connection:
+            if (await connection.execute(statement)).rowcount == 0:
+                raise version_conflict()
+            await connection.execute(sa.delete(room_members).where(here))
+            await connection.execute(
+                sa.delete(room_fields).where(room_fields.c.room_id == record.room_id)
+            )
+            await _store_details(connection, checked)
+            still = sa.select(room_members.c.user_id).where(here)
+            await connection.execute(
+                sa.delete(sealed_secrets).where(
+                    sealed_secrets.c.room_id == record.room_id,
+                    sealed_secrets.c.user_id.not_in(still),
+                )
+            )
 
     @uncancelled
     async def lifecycle(self, room_id: str) -> tuple[RoomState, float] | None:
@@ -173,9 +138,7 @@ class RoomStore:
         """Change the state of a room; nothing happens if it is gone."""
         async with self._database.write() as connection:
             await connection.execute(
-                sa.update(rooms)
-                .where(rooms.c.room_id == room_id)
-                .values(state=state, modified_at=now_ms())
+                sa.update(rooms).where(rooms.c.room_id == room_id).values(state=state)
             )
 
     @uncancelled
@@ -195,77 +158,88 @@ class RoomStore:
 
     @uncancelled
     async def delete(self, room_id: str) -> None:
-        """Delete a room with its members and secrets; nothing happens if it is gone."""
+        """Delete a room with all that belongs to it; nothing happens if it is gone."""
         async with self._database.write() as connection:
             await connection.execute(sa.delete(rooms).where(rooms.c.room_id == room_id))
 
-    @uncancelled
-    async def summaries(
-        self, context_id: str, skip: int, limit: int
-    ) -> tuple[int, list[RoomSummary]]:
-        """Return the number of rooms of a context and one page, oldest first."""
-        members = (
-            sa.select(sa.func.count())
-            .where(room_members.c.room_id == rooms.c.room_id)
-            .scalar_subquery()
-        )
-        columns = (rooms.c.room_id, rooms.c.author, rooms.c.state, rooms.c.created_at)
-        query = sa.select(*columns, members.label("members")).where(
-            rooms.c.context_id == context_id
-        )
-        query = query.order_by(rooms.c.created_at, rooms.c.room_id).offset(skip).limit(limit)
-        count = sa.select(sa.func.count()).where(rooms.c.context_id == context_id)
-        async with self._database.read() as connection:
-            total = await connection.scalar(count)
-            rows = (await connection.execute(query)).all()
-        return total or 0, [
-            RoomSummary(
-                room_id=row.room_id,
-                author=row.author,
-                members=row.members,
-                participants=0,
-                state=row.state,
-                created_at=row.created_at,
-            )
-            for row in rows
-        ]
 
-    async def _views(self, room_ids: Sequence[str], user_id: str) -> list[RoomView]:
-        if not room_ids:
-            return []
-        secrets: dict[str, list[SealedSecret]] = {}
-        owned = sa.select(sealed_secrets).where(
-            sealed_secrets.c.room_id.in_(room_ids), sealed_secrets.c.user_id == user_id
-        )
-        async with self._database.read() as connection:
-            query = sa.select(rooms).where(rooms.c.room_id.in_(room_ids))
-            found = {row.room_id: row for row in await connection.execute(query)}
-            for row in await connection.execute(owned.order_by(sealed_secrets.c.epoch)):
-                secret = SealedSecret(user_id=user_id, epoch=row.epoch, sealed=row.sealed)
-                secrets.setdefault(row.room_id, []).append(secret)
-        return [
-            _view(found[room_id], secrets.get(room_id, []))
-            for room_id in room_ids
-            if room_id in found
-        ]
-
-
-def _view(row: Any, secrets: list[SealedSecret]) -> RoomView:
-    return RoomView(
-        room_id=row.room_id,
-        context_id=row.context_id,
-        record=SignedObject(
-            type=ROOM_RECORD_TYPE,
-            payload=row.record_payload,
-            signature=row.record_signature,
-            author=row.author,
-        ),
-        sealed_secrets=secrets,
-        state=row.state,
-        empty_room_ttl=row.empty_room_ttl,
-        created_at=row.created_at,
-        modified_at=row.modified_at,
+def version_conflict() -> RequestError:
+    """The record follows another one than the newest."""
+    return RequestError(
+        ErrorCode.VERSION_CONFLICT,
+        field="record.payload.version",
+        remedy="fetch the room, apply the change to it and try again",
     )
+
+
+def public_fields(public_meta: bytes) -> dict[str, str]:
+    """Return the fields that lists filter on, with their values as JSON; none if it is no JSON."""
+    try:
+        fields = msgspec.json.decode(public_meta, type=dict[str, object])
+    except msgspec.DecodeError:
+        return {}
+    texts = (
+        (name, field_text(value))
+        for name, value in fields.items()
+        if value is None or isinstance(value, str | int | float)
+    )
+    fitting = (
+        (name, text)
+        for name, text in texts
+        if max(len(name), len(text)) <= MAX_PUBLIC_FIELD_LENGTH and "\0" not in name
+    )
+    return dict(islice(fitting, MAX_PUBLIC_FIELDS))
+
+
+def field_text(value: object) -> str:
+    """Return a value as JSON; 1 and 1.0 are the same."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return msgspec.json.encode(value).decode()
+
+
+def _head(checked: CheckedRecord) -> dict[str, Any]:
+    return {
+        "author": checked.signed.author,
+        "record_payload": checked.signed.payload,
+        "record_signature": checked.signed.signature,
+        "version": checked.record.version,
+        "epoch": checked.record.epoch,
+    }
+
+
+async def _store_details(connection: AsyncConnection, checked: CheckedRecord) -> None:
+    record, signed = checked.record, checked.signed
+    here = {"room_id": record.room_id}
+    await connection.execute(
+        sa.insert(room_records),
+        here
+        | {
+            "version": record.version,
+            "epoch": record.epoch,
+            "author": signed.author,
+            "author_identity": checked.author_identity,
+            "payload": signed.payload,
+            "signature": signed.signature,
+        },
+    )
+    members = [
+        here | {"user_id": one.user_id, "fingerprint": one.fingerprint, "visible": one.visible}
+        for one in checked.members
+    ]
+    await connection.execute(sa.insert(room_members), members)
+    secrets = [
+        here | {"user_id": one.user_id, "epoch": one.epoch, "sealed": one.sealed}
+        for one in checked.secrets
+    ]
+    if secrets:
+        await connection.execute(sa.insert(sealed_secrets), secrets)
+    fields = [
+        here | {"name": name, "value": text}
+        for name, text in public_fields(record.public_meta).items()
+    ]
+    if fields:
+        await connection.execute(sa.insert(room_fields), fields)
 
 
 def _room_exists() -> RequestError:

@@ -15,7 +15,13 @@ from sqlalchemy import (
     Text,
 )
 
-from sealroom.protocol import MAX_ID_LENGTH, MAX_TITLE_LENGTH, MAX_USER_ID_LENGTH
+from sealroom.protocol import (
+    MAX_ID_LENGTH,
+    MAX_PUBLIC_FIELD_LENGTH,
+    MAX_ROOM_TYPE_LENGTH,
+    MAX_TITLE_LENGTH,
+    MAX_USER_ID_LENGTH,
+)
 
 metadata = MetaData()
 
@@ -43,6 +49,7 @@ contexts = Table(
     metadata,
     Column("context_id", _id, primary_key=True),
     Column("title", String(MAX_TITLE_LENGTH), nullable=False),
+    Column("policy", Text, nullable=False, server_default="{}"),  # JSON object
     Column("created_at", BigInteger, nullable=False),
 )
 
@@ -54,6 +61,7 @@ users = Table(
     Column("identity", Text, nullable=False),
     Column("fingerprint", LargeBinary(32), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("acl", Text, nullable=True),  # see acl.py; NULL allows everything
 )
 
 rooms = Table(
@@ -68,7 +76,35 @@ rooms = Table(
     Column("empty_room_ttl", Float, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("modified_at", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default="1"),
+    Column("epoch", BigInteger, nullable=False, server_default="1"),
+    Column("room_type", String(MAX_ROOM_TYPE_LENGTH), nullable=False, server_default=""),
     Index("rooms_by_context", "context_id", "created_at", "room_id"),
+)
+
+# Every record, the newest included, byte by byte. The identity is kept with it, for its author may
+# be gone from the context when somebody verifies the history.
+room_records = Table(
+    "room_records",
+    metadata,
+    Column("room_id", _id, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("author", _user_id, nullable=False),
+    Column("author_identity", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["room_id"], ["rooms.room_id"], ondelete="CASCADE"),
+)
+
+# Fields of public metadata that lists filter on; values as JSON.
+room_fields = Table(
+    "room_fields",
+    metadata,
+    Column("room_id", _id, primary_key=True),
+    Column("name", String(MAX_PUBLIC_FIELD_LENGTH), primary_key=True),
+    Column("value", String(MAX_PUBLIC_FIELD_LENGTH), nullable=False),
+    ForeignKeyConstraint(["room_id"], ["rooms.room_id"], ondelete="CASCADE"),
 )
 
 # What the record says, for lists. The fingerprint keeps a room closed to whoever gets a member's

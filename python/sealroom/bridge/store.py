@@ -4,14 +4,15 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from sealroom.protocol import MAX_CONTEXT_USERS, Context, ErrorCode, User
+from sealroom.protocol import MAX_CONTEXT_USERS, Context, ContextView, ErrorCode, User
 
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
@@ -122,6 +123,42 @@ class Store:
             if await connection.scalar(query) is None:
                 raise _context_not_found()
 
+    @uncancelled
+    async def get_context(self, context_id: str) -> ContextView:
+        """Return a context as its users see it.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        query = sa.select(contexts).where(contexts.c.context_id == context_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise _context_not_found()
+        policy = msgspec.json.decode(row.policy, type=dict[str, str])
+        return ContextView(context_id=context_id, title=row.title, policy=policy)
+
+    async def context_policy(self, context_id: str) -> dict[str, str]:
+        """Return what a context asks of the policies of its rooms.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        return (await self.get_context(context_id)).policy
+
+    @uncancelled
+    async def set_context_policy(self, context_id: str, policy: Mapping[str, str]) -> None:
+        """Change what a context asks of the policies of new rooms.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        statement = sa.update(contexts).where(contexts.c.context_id == context_id)
+        async with self._database.write() as connection:
+            text = msgspec.json.encode(policy).decode()
+            if (await connection.execute(statement.values(policy=text))).rowcount == 0:
+                raise _context_not_found()
+
     # --- Users ---
 
     @uncancelled
@@ -152,6 +189,34 @@ class Store:
             raise RequestError(
                 ErrorCode.USER_EXISTS, field="user_id", remedy="remove the user first"
             ) from None
+
+    @uncancelled
+    async def acl(self, context_id: str, user_id: str) -> str | None:
+        """Return the access lines of a user, None if there are none or no such user."""
+        query = sa.select(users.c.acl).where(
+            users.c.context_id == context_id, users.c.user_id == user_id
+        )
+        async with self._database.read() as connection:
+            text: str | None = await connection.scalar(query)
+        return text
+
+    @uncancelled
+    async def set_acl(self, context_id: str, user_id: str, acl: str | None) -> None:
+        """Change the access lines of a user.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        statement = (
+            sa.update(users)
+            .where(users.c.context_id == context_id, users.c.user_id == user_id)
+            .values(acl=acl)
+        )
+        async with self._database.write() as connection:
+            if (await connection.execute(statement)).rowcount == 0:
+                raise RequestError(
+                    ErrorCode.USER_NOT_FOUND, field="user_id", remedy="see admin.user_list"
+                )
 
     @uncancelled
     async def remove_user(self, context_id: str, user_id: str) -> None:

@@ -1,5 +1,6 @@
 """Streams: publish, unpublish, list."""
 
+from sealroom.access import Right
 from sealroom.protocol import (
     MAX_PARTICIPANT_STREAMS,
     MAX_ROOM_ANNOUNCEMENT_BYTES,
@@ -15,7 +16,6 @@ from sealroom.protocol import (
     UnpublishParams,
 )
 
-from .access import Right
 from .announcements import check_announcement
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, limit_exceeded
@@ -58,6 +58,9 @@ class StreamService:
                     )
                 )
             require_present(participant)
+            if not session.may(Right.PUBLISH, room.access):  # lost meanwhile
+                await self._media.unpublish(participant, stream_id)
+                raise access_denied()
         finally:
             del room.pending[stream_id]
         stream = room.streams[stream_id] = LiveStream(participant, signed, announcement)
@@ -88,6 +91,14 @@ class StreamService:
         return StreamListResult(
             streams=[one.view() for one in room.streams.values()] if room else []
         )
+
+    async def end_all(self, participant: LiveParticipant) -> None:
+        """End the streams of a participant who may not publish any more; it is told."""
+        streams = participant.room.streams.values()
+        for stream in [one for one in streams if one.publisher is participant]:
+            affected = self.drop(stream, cause=None)
+            await self._media.unpublish(participant, stream.stream_id)
+            self._subscriptions.refresh(affected)
 
     def drop(self, stream: LiveStream, *, cause: Session | None) -> list[LiveParticipant]:
         """Take a stream out of its room, tell the others, and return who was subscribed."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from sealroom.access import Right
 from sealroom.protocol import (
     MAX_SUBSCRIBED_TRACKS,
     AnswerParams,
@@ -17,7 +18,6 @@ from sealroom.protocol import (
     TrickleParams,
 )
 
-from .access import Right
 from .background import Background
 from .bus import EventBus, Session
 from .errors import RequestError, limit_exceeded
@@ -111,6 +111,13 @@ class SubscriptionService:
                 participant.stale = True
                 affected.append(participant)
         return affected
+
+    def forget_all(self, participant: LiveParticipant) -> None:
+        """Drop all subscriptions of a participant who may not subscribe any more."""
+        if participant.wanted:
+            participant.wanted.clear()
+            participant.stale = True
+            self.refresh([participant])
 
     def refresh(self, participants: Iterable[LiveParticipant]) -> None:
         """Bring the media server in line with what is wanted, and push the new offers."""

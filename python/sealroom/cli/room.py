@@ -1,4 +1,4 @@
-"""`sealroom room`: make, list and delete rooms."""
+"""`sealroom room`: make, list, change, close and delete rooms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sealroom.cli.session import Login, log_in
 from sealroom.client import StreamRoom, StreamRoomList
 
 commands = typer.Typer(
-    help="Make, list and delete rooms. Their titles are readable by their members only.",
+    help="Make, list, change, close and delete rooms. Only members can read a room's title.",
     no_args_is_help=True,
 )
 
@@ -97,6 +97,90 @@ def list_rooms(
         complain(f"room {refused.room_id} does not verify and is left out: {refused.error}")
     if listing.refused:
         raise typer.Exit(1)
+
+
+@commands.command("update")
+def update(
+    room: Annotated[str, typer.Argument(help="The room's id.", metavar="ROOM")],
+    title: Annotated[
+        str | None, typer.Option(help="New title that only members can read.", metavar="TEXT")
+    ] = None,
+    add: Annotated[list[str] | None, typer.Option(help="User to let in; may be repeated.")] = None,
+    add_manager: Annotated[
+        list[str] | None,
+        typer.Option(help="User to let in as a manager, or to promote; may be repeated."),
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(help="Member to remove, at once and with a new key; may be repeated."),
+    ] = None,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Begin a new key although nobody is removed.")
+    ] = False,
+    url: Url = DEFAULT_URL,
+    identity: IdentityFile = None,
+    user: UserId = None,
+    context: ContextId = None,
+    known_users: KnownUsers = None,
+) -> None:
+    """Change the title or the members of a room you manage, in a live call too."""
+
+    async def work() -> StreamRoom:
+        async with log_in(Login(url, identity, user, context, known_users)) as session:
+            now = await session.api.get_stream_room(room)
+            gone = set(remove or [])
+            promoted = set(add_manager or [])
+            users = [one for one in (*now.users, *(add or [])) if one not in gone | promoted]
+            managers = [one for one in (*now.managers, *(add_manager or [])) if one not in gone]
+            return await session.api.update_stream_room(
+                room,
+                users=users,
+                managers=managers,
+                private_meta=None if title is None else title.encode(),
+                version=now.version,
+                force_generate_new_key=new_key,
+            )
+
+    changed = asyncio.run(work())
+    explain(f"Room {room} is at version {changed.version}, key {changed.epoch}.")
+
+
+@commands.command("close")
+def close(
+    room: Annotated[str, typer.Argument(help="The room's id.", metavar="ROOM")],
+    url: Url = DEFAULT_URL,
+    identity: IdentityFile = None,
+    user: UserId = None,
+    context: ContextId = None,
+    known_users: KnownUsers = None,
+) -> None:
+    """Close a room you manage: who is in it is out, and nobody can join."""
+
+    async def work() -> None:
+        async with log_in(Login(url, identity, user, context, known_users)) as session:
+            await session.api.close_stream_room(room)
+
+    asyncio.run(work())
+    explain(f"Room {room} is closed. To open it again: sealroom room reopen {room}")
+
+
+@commands.command("reopen")
+def reopen(
+    room: Annotated[str, typer.Argument(help="The room's id.", metavar="ROOM")],
+    url: Url = DEFAULT_URL,
+    identity: IdentityFile = None,
+    user: UserId = None,
+    context: ContextId = None,
+    known_users: KnownUsers = None,
+) -> None:
+    """Open a closed room you manage."""
+
+    async def work() -> None:
+        async with log_in(Login(url, identity, user, context, known_users)) as session:
+            await session.api.reopen_stream_room(room)
+
+    asyncio.run(work())
+    explain(f"Room {room} is open.")
 
 
 @commands.command("delete")

@@ -16,7 +16,13 @@ import typer
 
 from sealroom.cli.errors import CommandError
 from sealroom.client import Connection, StreamApi
-from sealroom.identity import Identity, PassphraseError, TrustOnFirstUse, default_pin_file
+from sealroom.identity import (
+    Identity,
+    PassphraseError,
+    RoomPinFile,
+    TrustOnFirstUse,
+    default_pin_file,
+)
 
 T = TypeVar("T")
 
@@ -30,6 +36,7 @@ class Login:
     user_id: str | None
     context_id: str | None
     known_users: Path | None = None
+    """File of pinned keys; that of pinned rooms, `known_rooms.json`, is in the same folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ async def log_in(login: Login) -> AsyncIterator[Session]:
         CommandError: an option is missing.
         SealroomError: the identity does not load, or the Bridge does not answer or refuses.
     """
+    users = login.known_users or default_pin_file()
     path = _required(login.identity, "--identity", "SEALROOM_IDENTITY")
     user_id = _required(login.user_id, "--user", "SEALROOM_USER")
     context_id = _required(login.context_id, "--context", "SEALROOM_CONTEXT")
@@ -65,7 +73,8 @@ async def log_in(login: Login) -> AsyncIterator[Session]:
         identity=load_identity(path),
         user_id=user_id,
         context_id=context_id,
-        trust=TrustOnFirstUse(login.known_users or default_pin_file()),
+        trust=TrustOnFirstUse(users),
+        room_pins=RoomPinFile(users.with_name("known_rooms.json")),
     )
     api = StreamApi(connection, host_addresses=host_addresses(login.url))
     try:

@@ -22,9 +22,12 @@ from sealroom.client.errors import (
 from sealroom.identity import (
     Identity,
     PublicIdentity,
+    RoomPinFile,
+    RoomPins,
     TrustOnFirstUse,
     UserVerifier,
     default_pin_file,
+    default_room_pin_file,
 )
 from sealroom.protocol import (
     EVENT_METHOD,
@@ -40,6 +43,7 @@ from sealroom.protocol import (
     LoginPayload,
     LoginResult,
     Request,
+    RoomListItems,
 )
 
 logger = logging.getLogger(__name__)
@@ -70,12 +74,14 @@ class Connection:
         user_id: str,
         context_id: str,
         trust: UserVerifier,
+        room_pins: RoomPins,
         request_timeout: float,
     ) -> None:
         self.identity = identity
         self.user_id = user_id
         self.context_id = context_id
         self.trust = trust
+        self.room_pins = room_pins
         self.session_id = ""
         self._socket = socket
         self._request_timeout = request_timeout
@@ -96,6 +102,7 @@ class Connection:
         user_id: str,
         context_id: str,
         trust: UserVerifier | None = None,
+        room_pins: RoomPins | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
     ) -> Self:
         """Connects and logs in.
@@ -106,6 +113,9 @@ class Connection:
             user_id, context_id: as the administrator registered them.
             trust: decides whose key is whose; by default trust on first use, with the pins in
                 the file `default_pin_file()` names. `TrustOnFirstUse()` keeps them in memory only.
+            room_pins: remembers the newest record seen of each room, so that no older or other
+                history is believed; by default in the file `default_room_pin_file()` names.
+                `MemoryRoomPins()` keeps them in memory only.
             request_timeout: seconds.
 
         Raises:
@@ -128,6 +138,7 @@ class Connection:
             user_id=user_id,
             context_id=context_id,
             trust=trust or TrustOnFirstUse(default_pin_file()),
+            room_pins=room_pins or RoomPinFile(default_room_pin_file()),
             request_timeout=request_timeout,
         )
         try:
@@ -151,7 +162,7 @@ class Connection:
         """
         expected = METHODS[method]
         assert isinstance(params, expected[0])
-        assert result is expected[1]
+        assert result is expected[1] or (method == "room.list" and result is RoomListItems)
         async with self._slots:
             raw = await self._request(method, params)
         try:

@@ -72,6 +72,12 @@ def refusal(method: str, error: ErrorObject) -> RequestRefusedError:
     return _CLASSES.get(error.code, RequestRefusedError)(method, error)
 
 
+class VersionConflictError(SealroomError):
+    """Somebody else changed the room meanwhile, and the changes do not go together."""
+
+    code: ClassVar[str] = "version_conflict"
+
+
 class AlreadyJoinedError(SealroomError):
     """The room is joined already."""
 

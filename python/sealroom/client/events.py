@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sealroom.client.models import ParticipantInfo, StreamInfo
-from sealroom.protocol import TransportRole
+from sealroom.protocol import LeaveReason, TransportRole
 
 MAX_UNREAD_EVENTS = 1024
 
@@ -23,6 +23,52 @@ class RoomCreated:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomUpdated:
+    """A manager changed a room. If it is joined, the change was verified before this event."""
+
+    room_id: str
+    version: int
+    epoch: int
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomRefused:
+    """The Bridge says a joined room changed, and what it shows does not verify.
+
+    Nothing was changed here: the last epoch that verified stays in use.
+    """
+
+    room_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotated:
+    """This participant's senders in a joined room use the key of a new epoch from now on."""
+
+    room_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomExcluded:
+    """This user is out of a room: `reason` is "removed" or "kicked", `user_id` who did it."""
+
+    room_id: str
+    reason: LeaveReason
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomReopened:
+    """A closed room is open again."""
+
+    room_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoomDeleted:
     """A room is gone; who was in it is out."""
 
@@ -32,9 +78,10 @@ class RoomDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RoomClosed:
-    """A room was empty for its time to live."""
+    """A room was empty for its time to live, or `user_id` closed it; who was in it is out."""
 
     room_id: str
+    user_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +94,14 @@ class ParticipantJoined:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantLeft:
-    """Somebody left, or was cut off."""
+    """Somebody left or was cut off.
+
+    `reason` is "left", "disconnected", "removed" (no member any more) or "kicked".
+    """
 
     room_id: str
     participant: ParticipantInfo
+    reason: LeaveReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +129,26 @@ class StreamUnpublished:
     room_id: str
     stream_id: str
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEvent:
+    """An event that the application of another member sent; `sent_at` is by the sender's clock."""
+
+    room_id: str
+    user_id: str
+    channel: str
+    sent_at: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CustomEventRefused:
+    """The Bridge delivers a custom event that does not verify or comes again."""
+
+    room_id: str
+    user_id: str
+    error: Exception
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +194,20 @@ class ConnectionClosed:
 
 Event = (
     RoomCreated
+    | RoomUpdated
+    | RoomRefused
     | RoomDeleted
     | RoomClosed
+    | RoomReopened
+    | RoomExcluded
+    | KeyRotated
     | ParticipantJoined
     | ParticipantLeft
     | StreamPublished
     | StreamRefused
     | StreamUnpublished
+    | CustomEvent
+    | CustomEventRefused
     | FrameRejected
     | MediaFailed
     | EventsDropped

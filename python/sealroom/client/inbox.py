@@ -19,6 +19,9 @@ from sealroom.client.events import (
     RoomClosed,
     RoomCreated,
     RoomDeleted,
+    RoomExcluded,
+    RoomReopened,
+    RoomUpdated,
     StreamPublished,
     StreamRefused,
     StreamUnpublished,
@@ -28,16 +31,23 @@ from sealroom.client.room_session import RoomSession
 from sealroom.client.rooms import RoomDirectory
 from sealroom.errors import SealroomError
 from sealroom.protocol import (
+    CustomEventView,
     EventEnvelope,
     EventType,
     MediaOffer,
     Message,
     Participant,
+    ParticipantGone,
+    RoomEpochReady,
     StreamView,
     decode_event_data,
 )
+from sealroom.protocol import RoomClosed as RoomClosedData
 from sealroom.protocol import RoomCreated as RoomCreatedData
 from sealroom.protocol import RoomDeleted as RoomDeletedData
+from sealroom.protocol import RoomExcluded as RoomExcludedData
+from sealroom.protocol import RoomReopened as RoomReopenedData
+from sealroom.protocol import RoomUpdated as RoomUpdatedData
 from sealroom.protocol import StreamUnpublished as StreamUnpublishedData
 
 logger = logging.getLogger(__name__)
@@ -119,11 +129,21 @@ class Inbox:
                 self._emit(RoomCreated(envelope.room_id, data.author))
                 return
             case EventType.ROOM_CLOSED:
-                self._emit(RoomClosed(envelope.room_id))
+                assert isinstance(data, RoomClosedData)
+                await self._out(envelope.room_id, RoomClosed(envelope.room_id, data.user_id))
+                return
+            case EventType.ROOM_EXCLUDED:
+                assert isinstance(data, RoomExcludedData)
+                gone = RoomExcluded(envelope.room_id, data.reason, data.user_id)
+                await self._out(envelope.room_id, gone)
+                return
+            case EventType.ROOM_REOPENED:
+                assert isinstance(data, RoomReopenedData)
+                self._emit(RoomReopened(envelope.room_id, data.user_id))
                 return
             case EventType.ROOM_DELETED:
                 assert isinstance(data, RoomDeletedData)
-                await self._room_deleted(envelope.room_id, data)
+                await self._out(envelope.room_id, RoomDeleted(envelope.room_id, data.user_id))
                 return
         room = self._rooms.get(envelope.room_id)
         if room is None:
@@ -132,8 +152,14 @@ class Inbox:
         match envelope.type, data:
             case EventType.PARTICIPANT_JOINED, Participant():
                 room.participant_joined(data)
-            case EventType.PARTICIPANT_LEFT, Participant():
+            case EventType.PARTICIPANT_LEFT, ParticipantGone():
                 room.participant_left(data)
+            case EventType.ROOM_UPDATED, RoomUpdatedData():
+                await room.room_updated()
+            case EventType.ROOM_CUSTOM, CustomEventView():
+                await room.custom_event(data.event)
+            case EventType.ROOM_EPOCH_READY, RoomEpochReady():
+                room.epoch_ready(data.epoch)
             case EventType.STREAM_PUBLISHED, StreamView():
                 await room.stream_published(data)
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
@@ -146,8 +172,11 @@ class Inbox:
         match kind, data:
             case EventType.PARTICIPANT_JOINED, Participant():
                 self._emit(ParticipantJoined(room_id, ParticipantInfo.of(data)))
-            case EventType.PARTICIPANT_LEFT, Participant():
-                self._emit(ParticipantLeft(room_id, ParticipantInfo.of(data)))
+            case EventType.PARTICIPANT_LEFT, ParticipantGone():
+                info = ParticipantInfo(data.participant_id, data.user_id)
+                self._emit(ParticipantLeft(room_id, info, data.reason))
+            case EventType.ROOM_UPDATED, RoomUpdatedData():
+                self._emit(RoomUpdated(room_id, data.version, data.epoch, data.author))
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
                 self._emit(StreamUnpublished(room_id, data.stream_id, data.user_id))
             case EventType.STREAM_PUBLISHED, StreamView():
@@ -159,8 +188,8 @@ class Inbox:
                 else:
                     self._emit(StreamPublished(room_id, StreamInfo.of(stream)))
 
-    async def _room_deleted(self, room_id: str, data: RoomDeletedData) -> None:
+    async def _out(self, room_id: str, event: Event) -> None:
         room = self._rooms.pop(room_id, None)
-        self._emit(RoomDeleted(room_id, data.user_id))
+        self._emit(event)
         if room is not None:
             await room.close()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sealroom.crypto.announcement import VerifiedStream
+from sealroom.errors import SealroomError
 from sealroom.identity import PublicIdentity
 from sealroom.media.sections import CodecName, MediaKind
 from sealroom.protocol import Participant, RoomState
@@ -21,7 +22,12 @@ class UserIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamRoom:
-    """A room whose record was verified; times in Unix milliseconds."""
+    """A room whose record was verified.
+
+    Times are Unix milliseconds, `empty_room_ttl` is in seconds. `created_at`, `state` and
+    `empty_room_ttl` are the Bridge's word, everything else is signed: `version` counts the changes,
+    `epoch` the room's secrets, `modified_at` is by the clock of `last_modifier`.
+    """
 
     room_id: str
     context_id: str
@@ -36,14 +42,22 @@ class StreamRoom:
     policy: dict[str, str]
     public_meta: bytes
     private_meta: bytes
+    last_modifier: str
+    room_type: str
+    empty_room_ttl: float
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedRoom:
-    """A room that the Bridge listed and that did not verify."""
+    """A room that the Bridge listed and that did not verify; its id, if that could be read."""
 
     room_id: str
-    error: Exception
+    error: SealroomError
+
+    @property
+    def status(self) -> str:
+        """Stable name of what is wrong, `error.code`."""
+        return self.error.code
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from aiortc import MediaStreamTrack
 
@@ -50,14 +50,23 @@ class _SentTrack:
     stream_id: str
     staged: StagedTrack
     section: MediaSection
-    sender: int
-    outgoing: OutgoingTrack = field(init=False)
+    fingerprint: bytes
+    nonce: bytes
+    sender: int = -1
+    outgoing: OutgoingTrack | None = None
+
+    def base_key(self, keys: EpochKeys) -> bytes:
+        return derive_track_key(keys, self.fingerprint, self.nonce, self.staged.track_id)
 
 
 class Publisher:
-    """Owns the session and the peer connection; streams come and go on it."""
+    """Owns the session and the peer connection; streams come and go on it.
 
-    def __init__(self, make_peer: Callable[[MediaSession], MediaPeer]) -> None:
+    All its senders use the keys of one epoch, `keys`; `rotate` moves them on together.
+    """
+
+    def __init__(self, make_peer: Callable[[MediaSession], MediaPeer], keys: EpochKeys) -> None:
+        self._keys = keys
         self.session = MediaSession(cname=secrets.token_hex(8))
         self.peer = make_peer(self.session)
         self._tracks: list[_SentTrack] = []
@@ -68,7 +77,6 @@ class Publisher:
         stream_id: str,
         tracks: list[StagedTrack],
         *,
-        keys: EpochKeys,
         fingerprint: bytes,
         nonce: bytes,
         signal: Callable[[str], Awaitable[str]],
@@ -78,20 +86,21 @@ class Publisher:
         On any failure nothing of the stream is left.
         """
         async with self._lock:
-            sent = [self._add(stream_id, one) for one in tracks]
+            sent = [self._add(stream_id, one, fingerprint, nonce) for one in tracks]
+            self._tracks += sent  # from here on a rotation reaches them
             try:
                 offer = await self.peer.create_offer()
                 for one in sent:
-                    base_key = derive_track_key(keys, fingerprint, nonce, one.staged.track_id)
-                    one.sender = self._add_sender(one, keys.id.epoch, base_key)
+                    self._add_sender(one)
                 answer = await signal(offer)
                 await self.peer.accept_answer(answer)
                 await self.peer.connected()
             except BaseException:
                 for one in sent:
                     self._remove(one)
+                    if one in self._tracks:  # unless closed meanwhile
+                        self._tracks.remove(one)
                 raise
-            self._tracks += sent
             for one in sent:
                 one.outgoing = OutgoingTrack(
                     self.session,
@@ -104,6 +113,20 @@ class Publisher:
                 )
                 one.outgoing.start()
 
+    def rotate(self, keys: EpochKeys) -> None:
+        """Encrypts from the next frame on under the keys of a newer epoch, with a key frame soon.
+
+        Keys of the same or an older epoch change nothing.
+        """
+        if keys.id.epoch <= self._keys.id.epoch:
+            return
+        self._keys = keys
+        for one in self._tracks:
+            if one.sender >= 0:
+                self._set_key(one)
+            if one.outgoing is not None:
+                one.outgoing.request_key_frame()
+
     @property
     def is_dead(self) -> bool:
         """True once the media connection has failed or was closed; nothing can be published."""
@@ -114,14 +137,16 @@ class Publisher:
         async with self._lock:
             gone = [one for one in self._tracks if one.stream_id == stream_id]
             for one in gone:
-                await one.outgoing.stop()
+                if one.outgoing is not None:
+                    await one.outgoing.stop()
                 self._remove(one)
                 self._tracks.remove(one)
 
     async def close(self) -> None:
         tracks, self._tracks = self._tracks, []
         for one in tracks:
-            await one.outgoing.stop()
+            if one.outgoing is not None:
+                await one.outgoing.stop()
         self.peer.on_state_change = None
         await self.peer.close()
         self.session.close()
@@ -136,9 +161,12 @@ class Publisher:
                 native=self.session.sender_statistics(one.sender),
             )
             for one in self._tracks
+            if one.outgoing is not None
         ]
 
-    def _add(self, stream_id: str, staged: StagedTrack) -> _SentTrack:
+    def _add(
+        self, stream_id: str, staged: StagedTrack, fingerprint: bytes, nonce: bytes
+    ) -> _SentTrack:
         section = self.peer.add_section(
             kind=staged.kind,
             codec=CODECS[staged.kind],
@@ -147,19 +175,26 @@ class Publisher:
             stream_id=stream_id,
             track_id=staged.track_id,
         )
-        return _SentTrack(stream_id, staged, section, sender=-1)
+        return _SentTrack(stream_id, staged, section, fingerprint, nonce)
 
-    def _add_sender(self, track: _SentTrack, key_id: int, base_key: bytes) -> int:
+    def _add_sender(self, track: _SentTrack) -> None:
         section = track.section
         assert section.local_ssrc is not None
-        sender = self.session.add_sender(
+        track.sender = self.session.add_sender(
             ssrc=section.local_ssrc,
             payload_type=section.payload_type,
             codec=section.codec,
             mid=section.mid,
         )
-        self.session.set_sender_key(sender, suite=DEFAULT_SUITE, key_id=key_id, base_key=base_key)
-        return sender
+        self._set_key(track)
+
+    def _set_key(self, track: _SentTrack) -> None:
+        self.session.set_sender_key(
+            track.sender,
+            suite=DEFAULT_SUITE,
+            key_id=self._keys.id.epoch,
+            base_key=track.base_key(self._keys),
+        )
 
     def _remove(self, track: _SentTrack) -> None:
         self.peer.stop_section(track.section)

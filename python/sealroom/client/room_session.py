@@ -1,4 +1,8 @@
-"""One joined room: who is there, what is published, and this participant's two connections."""
+"""One joined room: who is there, what is published, keys, and this participant's two connections.
+
+Longer than most files: events, publishing, subscribing and epochs change the same few fields, and
+their order against each other is what has to be read in one place.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,14 +18,19 @@ from typing import TYPE_CHECKING
 from sealroom._core import crypto as native_crypto
 from sealroom._core.session import MediaSession
 from sealroom.client.connection import Connection
-from sealroom.client.errors import NotJoinedError, RequestRefusedError
+from sealroom.client.errors import ConnectionClosedError, NotJoinedError, RequestRefusedError
 from sealroom.client.events import (
     BoundedStream,
+    CustomEvent,
+    CustomEventRefused,
     Event,
     FrameRejected,
+    KeyRotated,
     MediaFailed,
     ParticipantJoined,
     ParticipantLeft,
+    RoomRefused,
+    RoomUpdated,
     StreamPublished,
     StreamRefused,
     StreamUnpublished,
@@ -33,10 +43,13 @@ from sealroom.client.models import (
 )
 from sealroom.client.publisher import Publisher, StagedTrack
 from sealroom.client.rooms import OpenRoom, RoomDirectory
+from sealroom.client.rotation import KeySchedule
 from sealroom.client.subscriber import RemoteTrack, Subscriber
 from sealroom.client.wanted_tracks import WantedTracks
 from sealroom.crypto.announcement import VerifiedStream, make_announcement
-from sealroom.crypto.errors import StreamReplayError
+from sealroom.crypto.custom_event import make_custom_event
+from sealroom.crypto.epoch import EpochKeys
+from sealroom.crypto.errors import EventReplayError, StreamReplayError
 from sealroom.crypto.signed_object import read_unverified
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
 from sealroom.errors import InvalidArgumentError, SealroomError
@@ -48,8 +61,11 @@ from sealroom.protocol import (
     JoinResult,
     MediaOffer,
     Participant,
+    ParticipantGone,
     PublishParams,
     PublishResult,
+    RoomReadyParams,
+    RoomSendEventParams,
     SignedObject,
     StreamAnnouncement,
     StreamView,
@@ -71,6 +87,7 @@ logger = logging.getLogger(__name__)
 
 MAX_UNREAD_TRACKS = 256
 MAX_ENDED_STREAMS = 10_000
+MAX_SEEN_EVENTS = 10_000
 
 TrackListener = Callable[[RemoteTrack], None]
 
@@ -86,6 +103,8 @@ class RoomSession:
         joined: JoinResult,
         *,
         host_addresses: Sequence[str] | None,
+        switch_within: float,
+        grace: float,
         emit: Callable[[Event], None],
     ) -> None:
         self.room_id = room.room.room_id
@@ -97,6 +116,13 @@ class RoomSession:
         self._connection = connection
         self._directory = directory
         self._room = room
+        self._keys = KeySchedule(
+            room.keys,
+            switch_within=switch_within,
+            grace=grace,
+            on_switch=self._switch_senders,
+            on_retire=self._retire_epochs,
+        )
         self._host_addresses = host_addresses
         self._ice_servers = [
             {"urls": one.urls, "username": one.username, "credential": one.credential}
@@ -104,15 +130,19 @@ class RoomSession:
         ]
         self._emit = emit
         self._ended_nonces: dict[bytes, None] = {}
+        self._seen_events: dict[str, None] = {}
         self._wanted = WantedTracks()
         self._publisher: Publisher | None = None
         self._subscriber: Subscriber | None = None
         self._drops_broken_frames = True
         self._subscription_lock = asyncio.Lock()
+        self._update_lock = asyncio.Lock()
         self._is_closed = False
 
-    async def start(self, streams: Sequence[StreamView]) -> None:
-        """Takes the streams that were there before."""
+    async def start(self, streams: Sequence[StreamView], version: int) -> None:
+        """Takes the streams that were there before; `version` is the room's when it was joined."""
+        if version > self._room.record.version:
+            await self.room_updated()
         for view in streams:
             await self.stream_published(view)
 
@@ -122,9 +152,91 @@ class RoomSession:
         if self.participants.setdefault(participant.participant_id, participant) is participant:
             self._emit(ParticipantJoined(self.room_id, ParticipantInfo.of(participant)))
 
-    def participant_left(self, participant: Participant) -> None:
-        if self.participants.pop(participant.participant_id, None) is not None:
-            self._emit(ParticipantLeft(self.room_id, ParticipantInfo.of(participant)))
+    def participant_left(self, gone: ParticipantGone) -> None:
+        participant = self.participants.pop(gone.participant_id, None)
+        if participant is not None:
+            info = ParticipantInfo.of(participant)
+            self._emit(ParticipantLeft(self.room_id, info, gone.reason))
+
+    async def room_updated(self) -> None:
+        """Verifies what changed, accepts new epochs and tells the Bridge so."""
+        async with self._update_lock:
+            await self._take_update()
+
+    async def _take_update(self) -> None:
+        if self._is_closed:
+            return
+        before = self._room
+        try:
+            room = await self._directory.refresh(before)
+        except ConnectionClosedError:
+            return
+        except SealroomError as error:
+            self._emit(RoomRefused(self.room_id, error))
+            return
+        if self._is_closed or room is before:
+            return
+        self._room = room
+        self._accept_epochs(room)
+        record = room.record
+        self._emit(RoomUpdated(self.room_id, record.version, record.epoch, record.author))
+        if record.epoch > before.record.epoch:
+            params = RoomReadyParams(room_id=self.room_id, epoch=record.epoch)
+            with contextlib.suppress(RequestRefusedError):  # out meanwhile
+                await self._connection.call("room.ready", params, Empty)
+
+    async def send_event(self, data: bytes, channel: str, user_ids: Sequence[str] | None) -> None:
+        """Sends a custom event under the newest epoch; see `StreamApi.send_custom_event`."""
+        event = make_custom_event(
+            self._connection.identity,
+            self._connection.user_id,
+            keys=self._keys.newest,
+            data=data,
+            channel=channel,
+            user_ids=user_ids,
+            sent_at=time.time_ns() // 1_000_000,
+        )
+        params = RoomSendEventParams(room_id=self.room_id, event=event)
+        await self._connection.call("room.send_event", params, Empty)
+
+    async def custom_event(self, signed: SignedObject) -> None:
+        """Believes an event of a member's, once."""
+        try:
+            opened = await self._directory.open_event(
+                signed, self._room.record, self._keys.accepted
+            )
+            if opened.event_id in self._seen_events:
+                raise EventReplayError("a custom event comes again")
+        except SealroomError as error:
+            self._emit(CustomEventRefused(self.room_id, signed.author, error))
+            return
+        while len(self._seen_events) >= MAX_SEEN_EVENTS:
+            del self._seen_events[next(iter(self._seen_events))]
+        self._seen_events[opened.event_id] = None
+        self._emit(
+            CustomEvent(self.room_id, opened.user_id, opened.channel, opened.sent_at, opened.data)
+        )
+
+    def epoch_ready(self, epoch: int) -> None:
+        """Everybody can decrypt an epoch, says the Bridge."""
+        self._keys.all_ready(epoch)
+
+    def _accept_epochs(self, room: OpenRoom) -> None:
+        for epoch in sorted(room.secrets):
+            if epoch > self._keys.newest.id.epoch:
+                keys = room.keys_of(epoch)
+                if self._subscriber is not None:
+                    self._subscriber.add_epoch(keys)
+                self._keys.add(keys)
+
+    def _switch_senders(self, keys: EpochKeys) -> None:
+        if self._publisher is not None:
+            self._publisher.rotate(keys)
+        self._emit(KeyRotated(self.room_id, keys.id.epoch))
+
+    def _retire_epochs(self, epoch: int) -> None:
+        if self._subscriber is not None:
+            self._subscriber.drop_epochs_before(epoch)
 
     async def stream_published(self, view: StreamView) -> None:
         """Believes the stream if its announcement verifies; a second showing changes nothing."""
@@ -170,13 +282,13 @@ class RoomSession:
         """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`."""
         self._check_open()
         if self._publisher is None:
-            self._publisher = Publisher(self._make_publisher_peer)
+            self._publisher = Publisher(self._make_publisher_peer, self._keys.sending)
         publisher = self._publisher
         nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
         announcement = make_announcement(
             self._connection.identity,
             self._connection.user_id,
-            keys=self._room.keys,
+            keys=self._keys.sending,
             stream_id=stream_id,
             tracks=[one.announced for one in tracks],
             nonce=nonce,
@@ -189,7 +301,6 @@ class RoomSession:
             await publisher.publish(
                 stream_id,
                 tracks,
-                keys=self._room.keys,
                 fingerprint=self._connection.identity.public.fingerprint,
                 nonce=nonce,
                 signal=signal,
@@ -299,6 +410,7 @@ class RoomSession:
     async def close(self) -> None:
         """Ends both connections and all tracks; the Bridge is told by the caller."""
         self._is_closed = True
+        self._keys.close()
         publisher, self._publisher = self._publisher, None
         subscriber, self._subscriber = self._subscriber, None
         if publisher is not None:
@@ -344,11 +456,10 @@ class RoomSession:
                 self._make_subscriber_peer,
                 on_track=self._track_added,
                 on_rejected=self._frame_rejected,
+                epochs=self._keys.accepted,
             )
             self._subscriber.set_drop_broken_frames(self._drops_broken_frames)
-        answer = await self._subscriber.accept(
-            offer, tracks, wanted=self._wanted_stream, keys=self._room.keys
-        )
+        answer = await self._subscriber.accept(offer, tracks, wanted=self._wanted_stream)
         params = AnswerParams(room_id=self.room_id, offer_id=offer_id, sdp=answer)
         await self._connection.call("media.answer", params, AnswerResult)
 

@@ -2,164 +2,263 @@
 
 from __future__ import annotations
 
-import time
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import msgspec
+
+from sealroom.access import owner_of
 from sealroom.client.connection import Connection
 from sealroom.client.errors import ProtocolError
-from sealroom.client.models import RefusedRoom, StreamRoom, StreamRoomList, UserIdentity
+from sealroom.client.models import RefusedRoom, StreamRoom, StreamRoomList
+from sealroom.client.room_chain import RoomChain, author_of
 from sealroom.crypto.announcement import VerifiedStream, verify_announcement
-from sealroom.crypto.epoch import (
-    EpochId,
-    EpochKeys,
-    derive_epoch_keys,
-    new_epoch_secret,
-    open_secret,
+from sealroom.crypto.custom_event import OpenedEvent, open_custom_event
+from sealroom.crypto.epoch import EpochId, EpochKeys, derive_epoch_keys, open_secret
+from sealroom.crypto.errors import (
+    EventSenderError,
+    MemberKeyMismatchError,
+    RecordHistoryError,
+    RecordRollbackError,
 )
-from sealroom.crypto.errors import MemberKeyMismatchError
 from sealroom.crypto.private_metadata import decrypt_private_metadata
-from sealroom.crypto.room_record import Member, make_room, verify_room_record
+from sealroom.crypto.room_record import VerifiedRecord, check_reader
+from sealroom.crypto.signed_object import read_unverified
 from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.identity import PublicIdentity, UserKey
 from sealroom.protocol import (
-    MAX_METADATA_BYTES,
     MAX_PAGE_ITEMS,
     ContextUsersParams,
     ContextUsersResult,
     Empty,
-    RoomCreateParams,
+    HistoricRecord,
+    RoomHistoryParams,
+    RoomHistoryResult,
+    RoomListItems,
     RoomListParams,
-    RoomListResult,
     RoomParams,
     RoomRecord,
     RoomResult,
     RoomView,
+    SealedSecret,
+    SignedObject,
     StreamView,
 )
+
+MAX_KNOWN_ROOMS = 256
+"""Rooms whose newest record is kept at hand; of others the history is fetched again."""
+
+MAX_FETCHES = 3
+"""Of a room that comes older than it was seen before."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRoom:
-    """A verified room with its current epoch's keys; repr shows none of them."""
+    """A verified room with the keys of its epochs that are known; repr shows none of them."""
 
     room: StreamRoom
-    record: RoomRecord
-    keys: EpochKeys = field(repr=False)
+    verified: VerifiedRecord
+    secrets: Mapping[int, bytes] = field(repr=False)
+
+    @property
+    def record(self) -> RoomRecord:
+        """The newest record."""
+        return self.verified.record
+
+    @property
+    def keys(self) -> EpochKeys:
+        """Keys of the current epoch."""
+        return self.keys_of(self.record.epoch)
+
+    def keys_of(self, epoch: int) -> EpochKeys:
+        """Keys of one of the epochs in `secrets`."""
+        return derive_epoch_keys(self.secrets[epoch], epoch_id(self.record, epoch))
 
 
 class RoomDirectory:
-    """Creates, fetches and verifies rooms for one connection."""
+    """Fetches and verifies rooms for one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._identities: dict[str, PublicIdentity] = {}
-
-    async def create(
-        self,
-        users: Sequence[str | UserIdentity],
-        managers: Sequence[str | UserIdentity],
-        *,
-        public_meta: bytes,
-        private_meta: bytes,
-        policy: Mapping[str, str] | None,
-        empty_room_ttl: float | None,
-    ) -> OpenRoom:
-        """See `StreamApi.create_stream_room`."""
-        for name, value in (("public_meta", public_meta), ("private_meta", private_meta)):
-            if len(value) > MAX_METADATA_BYTES:
-                raise InvalidArgumentError(f"{name}: at most {MAX_METADATA_BYTES} bytes")
-        connection = self._connection
-        room_id = uuid.uuid4().hex
-        new = make_room(
-            connection.identity,
-            connection.user_id,
-            context_id=connection.context_id,
-            room_id=room_id,
-            members=await self._members(users, managers),
-            policy=policy or {},
-            public_meta=bytes(public_meta),
-            private_meta=bytes(private_meta),
-            secret=new_epoch_secret(),
-            created_at=time.time_ns() // 1_000_000,
-        )
-        params = RoomCreateParams(
-            context_id=connection.context_id,
-            room_id=room_id,
-            record=new.record,
-            sealed_secrets=new.sealed_secrets,
-            empty_room_ttl=empty_room_ttl,
-        )
-        result = await connection.call("room.create", params, RoomResult)
-        return await self.open(result.room, expected=room_id)
+        self._known: OrderedDict[str, OpenRoom] = OrderedDict()
 
     async def get(self, room_id: str) -> OpenRoom:
         """See `StreamApi.get_stream_room`."""
-        result = await self._connection.call("room.get", RoomParams(room_id=room_id), RoomResult)
-        return await self.open(result.room, expected=room_id)
+        for attempt in range(MAX_FETCHES):
+            result = await self._connection.call(
+                "room.get", RoomParams(room_id=room_id), RoomResult
+            )
+            try:
+                return await self.open(result.room, expected=room_id)
+            except RecordRollbackError:
+                # Another program may have seen and pinned a newer one while the answer came.
+                if attempt == MAX_FETCHES - 1:
+                    raise
+        raise AssertionError
 
-    async def page(self, skip: int, limit: int, sort_order: str) -> StreamRoomList:
+    async def page(self, params: RoomListParams) -> StreamRoomList:
         """See `StreamApi.list_stream_rooms`."""
-        if sort_order not in ("asc", "desc"):
-            raise InvalidArgumentError("sort_order: 'asc' or 'desc'")
-        if not (skip >= 0 and 1 <= limit <= MAX_PAGE_ITEMS):
-            raise InvalidArgumentError(f"skip: from 0; limit: 1 to {MAX_PAGE_ITEMS}")
-        params = RoomListParams(
-            context_id=self._connection.context_id,
-            skip=skip,
-            limit=limit,
-            sort_order="asc" if sort_order == "asc" else "desc",
-        )
-        page = await self._connection.call("room.list", params, RoomListResult)
+        page = await self._connection.call("room.list", params, RoomListItems)
         rooms: list[StreamRoom] = []
         refused: list[RefusedRoom] = []
-        for view in page.rooms:
+        for item in page.rooms:
+            room_id = ""
             try:
-                rooms.append((await self.open(view, expected=view.room_id)).room)
+                try:
+                    view = msgspec.json.decode(item, type=RoomView)
+                except msgspec.DecodeError as error:
+                    raise ProtocolError(f"room.list: malformed room: {error}") from None
+                room_id = view.room_id
+                rooms.append((await self.open(view, expected=room_id)).room)
+            except RecordRollbackError:
+                await self._get_into(room_id, rooms, refused)
             except SealroomError as error:
-                refused.append(RefusedRoom(view.room_id, error))
+                refused.append(RefusedRoom(room_id, error))
         return StreamRoomList(page.total, rooms, refused)
+
+    async def _get_into(
+        self, room_id: str, rooms: list[StreamRoom], refused: list[RefusedRoom]
+    ) -> None:
+        try:
+            rooms.append((await self.get(room_id)).room)
+        except SealroomError as error:
+            refused.append(RefusedRoom(room_id, error))
 
     async def delete(self, room_id: str) -> None:
         await self._connection.call("room.delete", RoomParams(room_id=room_id), Empty)
 
     async def open(self, view: RoomView, *, expected: str) -> OpenRoom:
-        """Verifies a room and opens its secret.
+        """Verifies a room and opens the secret of its epoch.
 
         Raises a `VerificationError` of `sealroom.crypto.errors` that names the lie.
         """
-        connection = self._connection
         if view.room_id != expected:
             raise ProtocolError("the Bridge answered with another room than the one asked for")
-        author = await self._identity(view.record.author)
-        record = verify_room_record(
-            view.record,
-            context_id=connection.context_id,
-            room_id=view.room_id,
-            author=author,
-            reader=connection.user_id,
-            fingerprints={
-                connection.user_id: connection.identity.public.fingerprint,
-                view.record.author: author.fingerprint,
-            },
+        own = next(iter(view.sealed_secrets), None)
+        head = HistoricRecord(
+            record=view.record, author_identity=view.author_identity, sealed_secret=own
         )
-        await self._trust_members(record)
-        epoch = EpochId(record.context_id, record.room_id, record.epoch)
-        secret = open_secret(
-            view.sealed_secrets,
-            epoch,
-            connection.user_id,
-            connection.identity,
-            record.epoch_commitment,
-        )
-        keys = derive_epoch_keys(secret, epoch)
+        known = self._known.get(expected)
+        chain = RoomChain(self._connection, expected)
+        is_new = await chain.advance(None if known is None else known.verified, head)
+        return await self._accept(head, view, known, is_new=is_new)
+
+    async def refresh(self, known: OpenRoom) -> OpenRoom:
+        """Fetches what happened to a room since, and opens the secrets of all epochs since."""
+        for attempt in range(MAX_FETCHES):
+            entries = await self._history(known)
+            if not entries:
+                return known
+            chain = RoomChain(self._connection, known.record.room_id)
+            try:
+                await chain.advance(known.verified, entries[-1], entries)
+            except RecordRollbackError:
+                if attempt == MAX_FETCHES - 1:
+                    raise
+                continue
+            secrets = dict(known.secrets)
+            for entry in entries:
+                record = read_unverified(entry.record, RoomRecord)
+                if entry.sealed_secret is not None and record.epoch not in secrets:
+                    secrets[record.epoch] = self._open_secret(record, [entry.sealed_secret])
+            opened = replace(known, secrets=secrets)
+            return await self._accept(entries[-1], known.room, opened, is_new=True)
+        raise AssertionError
+
+    async def _history(self, known: OpenRoom) -> list[HistoricRecord]:
+        entries: list[HistoricRecord] = []
+        while True:
+            params = RoomHistoryParams(
+                room_id=known.record.room_id, since=known.record.version + len(entries)
+            )
+            result = await self._connection.call("room.history", params, RoomHistoryResult)
+            entries += result.records
+            if not result.records or params.since + len(result.records) >= result.newest:
+                return entries
+
+    async def epoch_secrets(self, opened: OpenRoom) -> dict[int, bytes]:
+        """Every epoch secret of a room this user was given, by number, from the verified history.
+
+        Raises:
+            RecordHistoryError, VerificationError: the history does not hold or does not lead to
+                the room as it was opened.
+        """
+        room_id = opened.record.room_id
+        secrets: dict[int, bytes] = {}
+        previous: VerifiedRecord | None = None
+        chain = RoomChain(self._connection, room_id)
+        async for entry in chain.history(0, opened.record.version):
+            previous = chain.verify(previous, entry)
+            record = previous.record
+            if entry.sealed_secret is not None and record.epoch not in secrets:
+                secrets[record.epoch] = self._open_secret(record, [entry.sealed_secret])
+        if previous is None or previous.payload != opened.verified.payload:
+            raise RecordHistoryError("the history of the room does not end with its newest record")
+        return secrets
+
+    async def verify_stream(self, view: StreamView, record: RoomRecord) -> VerifiedStream:
+        """Verifies an announcement; raises a `VerificationError` that names the lie."""
+        return verify_announcement(view, record, await self._identity(view.user_id))
+
+    async def open_event(
+        self, signed: SignedObject, record: RoomRecord, epochs: Sequence[EpochKeys]
+    ) -> OpenedEvent:
+        """Verifies and decrypts a custom event; raises a `VerificationError` that names the lie."""
+        members = {one.user_id for one in record.members}
+        if signed.author not in members:
+            raise EventSenderError(f"{signed.author!r} sends events without being a member")
+        sender = await self._identity(signed.author)
+        return open_custom_event(signed, record, epochs, sender, self._connection.user_id)
+
+    async def identities(
+        self, user_ids: Iterable[str], known: Mapping[str, PublicIdentity]
+    ) -> dict[str, PublicIdentity]:
+        """Trusted identities of users: those the application knows, the Bridge's word for others.
+
+        Raises:
+            InvalidArgumentError: a user is not in the context.
+            MemberKeyMismatchError: a key is not trusted.
+        """
+        connection = self._connection
+        found = dict(known) | {connection.user_id: connection.identity.public}
+        wanted = list(dict.fromkeys(user_ids))
+        unknown = [user_id for user_id in wanted if user_id not in found]
+        for start in range(0, len(unknown), MAX_PAGE_ITEMS):
+            found |= await self._fetch(unknown[start : start + MAX_PAGE_ITEMS])
+        await self._trust({user_id: found[user_id].fingerprint for user_id in wanted})
+        return {user_id: found[user_id] for user_id in wanted}
+
+    async def _accept(
+        self,
+        head: HistoricRecord,
+        view: RoomView | StreamRoom,
+        known: OpenRoom | None,
+        *,
+        is_new: bool,
+    ) -> OpenRoom:
+        """Opens a room whose history has been verified up to `head`."""
+        connection = self._connection
+        verified = VerifiedRecord(read_unverified(head.record, RoomRecord), head.record.payload)
+        record = verified.record
+        own = {connection.user_id: connection.identity.public.fingerprint}
+        check_reader(record, connection.user_id, own)
+        fingerprints = {one.user_id: one.identity_fingerprint for one in record.members}
+        if is_new:  # the author's word holds the history together, even if no member any more
+            fingerprints.setdefault(record.author, author_of(head).fingerprint)
+        await self._trust(fingerprints)
+        secrets = dict(known.secrets) if known is not None else {}
+        if record.epoch not in secrets:
+            sealed = [] if head.sealed_secret is None else [head.sealed_secret]
+            secrets[record.epoch] = self._open_secret(record, sealed)
+        keys = derive_epoch_keys(secrets[record.epoch], epoch_id(record, record.epoch))
         room = StreamRoom(
             room_id=record.room_id,
             context_id=record.context_id,
-            creator=record.author,
-            created_at=record.created_at,
-            modified_at=view.modified_at,
+            creator=owner_of(record),
+            created_at=view.created_at,
+            modified_at=record.created_at,
             users=[one.user_id for one in record.members if one.role == "user"],
             managers=[one.user_id for one in record.members if one.role == "manager"],
             version=record.version,
@@ -168,33 +267,27 @@ class RoomDirectory:
             policy=dict(record.policy),
             public_meta=record.public_meta,
             private_meta=decrypt_private_metadata(record.private_meta, keys, record.version),
+            last_modifier=record.author,
+            room_type=record.room_type,
+            empty_room_ttl=view.empty_room_ttl,
         )
-        return OpenRoom(room, record, keys)
+        opened = OpenRoom(room, verified, secrets)
+        if known is None or known.record.version < record.version:
+            await RoomChain(connection, record.room_id).pin(verified)
+        self._known[record.room_id] = opened
+        self._known.move_to_end(record.room_id)
+        if len(self._known) > MAX_KNOWN_ROOMS:
+            self._known.popitem(last=False)
+        return opened
 
-    async def verify_stream(self, view: StreamView, record: RoomRecord) -> VerifiedStream:
-        """Verifies an announcement; raises a `VerificationError` that names the lie."""
-        return verify_announcement(view, record, await self._identity(view.user_id))
-
-    async def _members(
-        self, users: Sequence[str | UserIdentity], managers: Sequence[str | UserIdentity]
-    ) -> list[Member]:
-        connection = self._connection
-        known = {connection.user_id: connection.identity.public}
-        wanted: dict[str, bool] = {connection.user_id: True}
-        for is_manager, group in ((False, users), (True, managers)):
-            for one in group:
-                user_id = one if isinstance(one, str) else one.user_id
-                if isinstance(one, UserIdentity):
-                    known[user_id] = one.identity
-                wanted[user_id] = wanted.get(user_id, False) or is_manager
-        unknown = [user_id for user_id in wanted if user_id not in known]
-        for start in range(0, len(unknown), MAX_PAGE_ITEMS):
-            known |= await self._fetch(unknown[start : start + MAX_PAGE_ITEMS])
-        await self._trust({user_id: known[user_id].fingerprint for user_id in wanted})
-        return [
-            Member(user_id, known[user_id], "manager" if is_manager else "user")
-            for user_id, is_manager in wanted.items()
-        ]
+    def _open_secret(self, record: RoomRecord, sealed: Iterable[SealedSecret]) -> bytes:
+        return open_secret(
+            sealed,
+            epoch_id(record, record.epoch),
+            self._connection.user_id,
+            self._connection.identity,
+            record.epoch_commitment,
+        )
 
     async def _identity(self, user_id: str) -> PublicIdentity:
         if user_id == self._connection.user_id:
@@ -214,9 +307,6 @@ class RoomDirectory:
             raise InvalidArgumentError(f"not in the context: {', '.join(missing)}")
         return found
 
-    async def _trust_members(self, record: RoomRecord) -> None:
-        await self._trust({one.user_id: one.identity_fingerprint for one in record.members})
-
     async def _trust(self, fingerprints: Mapping[str, bytes]) -> None:
         others = [
             UserKey(user_id, fingerprint)
@@ -227,3 +317,8 @@ class RoomDirectory:
         for claim, verdict in zip(others, verdicts, strict=True):
             if verdict is not True:
                 raise MemberKeyMismatchError(claim.user_id)
+
+
+def epoch_id(record: RoomRecord, epoch: int) -> EpochId:
+    """Name an epoch of the room a record is of."""
+    return EpochId(record.context_id, record.room_id, epoch)

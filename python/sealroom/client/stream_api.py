@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from aiortc import MediaStreamTrack
 
@@ -23,36 +23,45 @@ from sealroom.client.models import (
     ParticipantInfo,
     RoomStatistics,
     StreamInfo,
-    StreamRoom,
-    StreamRoomList,
     StreamSubscription,
-    UserIdentity,
 )
 from sealroom.client.publisher import StagedTrack
+from sealroom.client.room_api import RoomApi
 from sealroom.client.room_session import RoomSession, new_id
-from sealroom.client.rooms import RoomDirectory
+from sealroom.client.rotation import DEFAULT_GRACE, DEFAULT_SWITCH_WITHIN
 from sealroom.client.subscriber import RemoteTrack
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import MediaKind
 from sealroom.protocol import (
+    MAX_CHANNEL_LENGTH,
+    MAX_CUSTOM_EVENT_BYTES,
     MAX_NAME_LENGTH,
+    MAX_ROOM_MEMBERS,
     MAX_STREAM_TRACKS,
     Empty,
     EventSubscribeParams,
     EventSubscription,
     EventType,
     JoinResult,
+    RoomKickParams,
     RoomParams,
 )
 
 logger = logging.getLogger(__name__)
 
-ROOM_EVENTS = (EventType.ROOM_CREATED, EventType.ROOM_DELETED, EventType.ROOM_CLOSED)
+ROOM_EVENTS = (
+    EventType.ROOM_CREATED,
+    EventType.ROOM_UPDATED,
+    EventType.ROOM_DELETED,
+    EventType.ROOM_CLOSED,
+    EventType.ROOM_REOPENED,
+    EventType.ROOM_EXCLUDED,
+)
 """What `subscribe_for_events` asks for unless told otherwise."""
 
 
-class StreamApi:
+class StreamApi(RoomApi):
     """Stream Rooms over one connection. Event-loop thread only.
 
     Every method that asks the Bridge may raise `RequestRefusedError`, `RequestTimeoutError` or
@@ -61,69 +70,38 @@ class StreamApi:
     """
 
     def __init__(
-        self, connection: Connection, *, host_addresses: Sequence[str] | None = None
+        self,
+        connection: Connection,
+        *,
+        host_addresses: Sequence[str] | None = None,
+        switch_within: float = DEFAULT_SWITCH_WITHIN,
+        grace: float = DEFAULT_GRACE,
     ) -> None:
-        """`host_addresses`: local IP addresses for media, None for all but loopback."""
-        self._connection = connection
+        """Makes an API for one connection.
+
+        Args:
+            connection: logged in; stays its owner's to close.
+            host_addresses: local IP addresses for media, None for all but loopback.
+            switch_within: seconds after which this side's senders use a new epoch's key even if
+                not everybody has said to have it; 0 to switch at once, at the price of frames that
+                others cannot decrypt yet.
+            grace: seconds for which frames of the epoch before are still accepted at the most.
+
+        Raises:
+            InvalidArgumentError: a time is negative or above a minute.
+        """
+        if not (0 <= switch_within <= 60 and 0 <= grace <= 60):
+            raise InvalidArgumentError("switch_within, grace: from 0 to 60 seconds")
+        super().__init__(connection)
         self._host_addresses = host_addresses
-        self._directory = RoomDirectory(connection)
-        self._joined: dict[str, RoomSession] = {}
+        self._switch_within = switch_within
+        self._grace = grace
         self._streams: dict[str, tuple[str, list[StagedTrack], bool]] = {}
         self._listeners: list[Callable[[Event], None]] = []
         self._event_streams: list[BoundedStream[Event]] = []
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
 
-    # Rooms.
-
-    async def create_stream_room(
-        self,
-        context_id: str,
-        users: Sequence[str | UserIdentity],
-        managers: Sequence[str | UserIdentity] = (),
-        *,
-        public_meta: bytes = b"",
-        private_meta: bytes = b"",
-        policy: Mapping[str, str] | None = None,
-        empty_room_ttl: float | None = None,
-    ) -> str:
-        """Creates a room and returns its id; the caller is always one of its managers.
-
-        Args:
-            context_id: the connection's context.
-            users, managers: members, by user id (the key is then the Bridge's word, checked by the
-                connection's `UserVerifier`) or as `UserIdentity`.
-            public_meta: up to 64 KiB that the Bridge can read.
-            private_meta: up to 64 KiB that only members can read.
-            policy: expressions by right, `{"publish": "manager"}`; defaults for the rest.
-            empty_room_ttl: seconds after which an empty room closes; None for the Bridge's choice.
-        """
-        if context_id != self._connection.context_id:
-            raise InvalidArgumentError("context_id: not the context of this connection")
-        opened = await self._directory.create(
-            users,
-            managers,
-            public_meta=public_meta,
-            private_meta=private_meta,
-            policy=policy,
-            empty_room_ttl=empty_room_ttl,
-        )
-        return opened.room.room_id
-
-    async def get_stream_room(self, room_id: str) -> StreamRoom:
-        """Fetches, verifies and decrypts a room."""
-        return (await self._directory.get(room_id)).room
-
-    async def list_stream_rooms(
-        self, *, skip: int = 0, limit: int = 100, sort_order: str = "desc"
-    ) -> StreamRoomList:
-        """Lists the caller's rooms by creation; one that does not verify spoils no other."""
-        return await self._directory.page(skip, limit, sort_order)
-
-    async def delete_stream_room(self, room_id: str) -> None:
-        """Deletes a room; its participants are out at once."""
-        await self._directory.delete(room_id)
-        if room_id in self._joined:  # the Bridge tells everybody but the one who did it
-            await self._forget(room_id).close()
+    # Taking part.
 
     async def join_stream_room(self, room_id: str) -> None:
         """Joins a room: its events begin, streams can be published and subscribed to.
@@ -144,10 +122,12 @@ class StreamApi:
                 opened,
                 joined,
                 host_addresses=self._host_addresses,
+                switch_within=self._switch_within,
+                grace=self._grace,
                 emit=self._emit,
             )
             self._joined[room_id] = session
-            await session.start(joined.streams)
+            await session.start(joined.streams, joined.version)
 
     async def leave_stream_room(self, room_id: str) -> None:
         """Leaves a room; its tracks end and its stream handles are dead. Raises NotJoinedError."""
@@ -155,6 +135,42 @@ class StreamApi:
         await self._forget(room_id).close()
         if not self._connection.is_closed:
             await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+
+    async def kick_participant(self, room_id: str, participant_id: str) -> None:
+        """Throws a participant out of a room; who stays a member can join again.
+
+        To keep somebody out, remove the member: `update_stream_room`.
+        """
+        params = RoomKickParams(room_id=room_id, participant_id=participant_id)
+        await self._connection.call("room.kick", params, Empty)
+
+    async def send_custom_event(
+        self,
+        room_id: str,
+        data: bytes,
+        *,
+        channel: str = "",
+        user_ids: Sequence[str] | None = None,
+    ) -> None:
+        """Sends an event of the application's to participants of a joined room, as `CustomEvent`.
+
+        Args:
+            room_id: of a joined room.
+            data: up to 16 KiB, encrypted for the members of the room and signed.
+            channel: up to 64 characters to tell kinds of events apart; the Bridge can read it.
+            user_ids: the members it is for; None for all. Other members could decrypt it if the
+                Bridge gave it to them; their clients then refuse it.
+
+        Raises:
+            InvalidArgumentError: an argument is beyond its limit.
+        """
+        if len(data) > MAX_CUSTOM_EVENT_BYTES:
+            raise InvalidArgumentError(f"data: at most {MAX_CUSTOM_EVENT_BYTES} bytes")
+        if len(channel) > MAX_CHANNEL_LENGTH:
+            raise InvalidArgumentError(f"channel: at most {MAX_CHANNEL_LENGTH} characters")
+        if user_ids is not None and not 1 <= len(user_ids) <= MAX_ROOM_MEMBERS:
+            raise InvalidArgumentError(f"user_ids: 1 to {MAX_ROOM_MEMBERS}")
+        await self._session(room_id).send_event(bytes(data), channel, user_ids)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
         """Live participants of a joined room, the caller included."""

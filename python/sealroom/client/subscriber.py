@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from sealroom._core.session import MediaSession
@@ -12,6 +13,7 @@ from sealroom.client.errors import ProtocolError
 from sealroom.client.models import StreamTrackInfo, TrackStatistics
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.epoch import EpochKeys
+from sealroom.errors import KeyNotFoundError
 from sealroom.media.frames import DecodedFrame, EncodedFrame, EncodedFrameHandler
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import MediaKind, MediaSection
@@ -53,6 +55,7 @@ class RemoteTrack:
 @dataclass(slots=True)
 class _ReceivedTrack:
     remote: RemoteTrack
+    stream: VerifiedStream
     mid: str
     receiver: int
 
@@ -66,11 +69,14 @@ class Subscriber:
         *,
         on_track: Callable[[RemoteTrack], None],
         on_rejected: RejectionCallback,
+        epochs: Iterable[EpochKeys],
     ) -> None:
+        """`epochs`: the current one, and those before it that senders may still use."""
         self.session = MediaSession(cname=secrets.token_hex(8))
         self.peer = make_peer(self.session)
         self._on_track = on_track
         self._on_rejected = on_rejected
+        self._epochs = {one.id.epoch: one for one in epochs}
         self._tracks: dict[tuple[str, str], _ReceivedTrack] = {}
         self._drops_broken_frames = True
         self._lock = asyncio.Lock()
@@ -85,7 +91,6 @@ class Subscriber:
         assignments: list[TrackAssignment],
         *,
         wanted: Callable[[str, str], VerifiedStream | None],
-        keys: EpochKeys,
     ) -> str:
         """Takes an offer and returns the answer.
 
@@ -110,11 +115,27 @@ class Subscriber:
                     continue
                 section.direction = "recvonly"
                 if (stream_id, track_id) not in self._tracks:
-                    added.append(self._add(section, stream, track_id, keys))
+                    added.append(self._add(section, stream, track_id))
             answer = await self.peer.create_answer()
             for remote in added:
                 self._on_track(remote)
             return answer
+
+    def add_epoch(self, keys: EpochKeys) -> None:
+        """Accepts frames of a newer epoch as well, on tracks there are and on those to come."""
+        if keys.id.epoch in self._epochs:
+            return
+        self._epochs[keys.id.epoch] = keys
+        for (_, track_id), one in self._tracks.items():
+            self._add_key(one.receiver, one.stream, track_id, keys)
+
+    def drop_epochs_before(self, epoch: int) -> None:
+        """Refuses frames of older epochs from now on."""
+        for old in [one for one in self._epochs if one < epoch]:
+            del self._epochs[old]
+            for one in self._tracks.values():
+                with contextlib.suppress(KeyNotFoundError):
+                    self.session.remove_receiver_key(one.receiver, old)
 
     def set_drop_broken_frames(self, drop: bool) -> None:
         self._drops_broken_frames = drop
@@ -149,9 +170,7 @@ class Subscriber:
             for one in self._tracks.values()
         ]
 
-    def _add(
-        self, section: MediaSection, stream: VerifiedStream, track_id: str, keys: EpochKeys
-    ) -> RemoteTrack:
+    def _add(self, section: MediaSection, stream: VerifiedStream, track_id: str) -> RemoteTrack:
         announced = stream.track(track_id)
         if section.codec != announced.codec:
             raise ProtocolError("the media server offers another codec than the announced one")
@@ -161,12 +180,8 @@ class Subscriber:
             payload_type=section.payload_type,
             codec=section.codec,
         )
-        self.session.add_receiver_key(
-            receiver,
-            suite=announced.suite,
-            key_id=stream.announcement.epoch,
-            base_key=stream.track_key(keys, track_id),
-        )
+        for keys in self._epochs.values():
+            self._add_key(receiver, stream, track_id, keys)
         self.session.set_drop_broken_frames(receiver, self._drops_broken_frames)
         info = StreamTrackInfo(track_id, announced.kind, announced.codec, announced.name)
         track = IncomingTrack(
@@ -174,8 +189,20 @@ class Subscriber:
         )
         remote = RemoteTrack(stream, info, track)
         track.on_rejected = lambda reason, count: self._on_rejected(remote, reason, count)
-        self._tracks[stream.stream_id, track_id] = _ReceivedTrack(remote, section.mid, receiver)
+        self._tracks[stream.stream_id, track_id] = _ReceivedTrack(
+            remote, stream, section.mid, receiver
+        )
         return remote
+
+    def _add_key(
+        self, receiver: int, stream: VerifiedStream, track_id: str, keys: EpochKeys
+    ) -> None:
+        self.session.add_receiver_key(
+            receiver,
+            suite=stream.track(track_id).suite,
+            key_id=keys.id.epoch,
+            base_key=stream.track_key(keys, track_id),
+        )
 
     def _remove(self, key: tuple[str, str]) -> None:
         gone = self._tracks.pop(key)

@@ -116,8 +116,9 @@ def verify_announcement(
         raise ContextMismatchError("the stream was announced in another context")
     if announcement.room_id != record.room_id:
         raise RoomMismatchError("the stream was announced in another room")
-    if announcement.epoch != record.epoch:
-        raise AnnouncementEpochError("the stream was announced in another epoch")
+    # It names the epoch it was made in and outlives it: track keys come from the room's epoch.
+    if announcement.epoch > record.epoch:
+        raise AnnouncementEpochError("the stream was announced in an epoch that the room never had")
     if announcement.stream_id != view.stream_id:
         raise StreamMismatchError("the stream is shown under another id than the announced one")
     _check_tracks(announcement)

@@ -30,7 +30,7 @@ class ForgedSignatureError(VerificationError):
 
 
 class AuthorError(VerificationError):
-    """The record's author is not who signed it, or not a manager in it."""
+    """The record's author is not who signed it, or was no manager of the version before."""
 
     code = "author"
 
@@ -51,6 +51,40 @@ class RecordVersionError(VerificationError):
     """A version, previous hash or epoch that does not belong together or is not known here."""
 
     code = "record_version"
+
+
+class RecordRollbackError(VerificationError):
+    """An older version of a room than one seen before."""
+
+    code = "record_rollback"
+
+
+class RecordForkError(VerificationError):
+    """Two histories of one room: another record in place of one seen before, or a broken link."""
+
+    code = "record_fork"
+
+
+class RecordHistoryError(VerificationError):
+    """The Bridge does not hand out the records between the last one seen and the newest."""
+
+    code = "record_history"
+
+
+class RecordRuleError(VerificationError):
+    """A manager signed what the record before does not allow; `field` says where."""
+
+    code = "record_rule"
+
+    def __init__(self, field: str, remedy: str) -> None:
+        super().__init__(f"the room record breaks a rule at {field}: {remedy}")
+        self.field = field
+
+
+class EpochRuleError(VerificationError):
+    """An epoch that goes back, skips, or goes on although a member was removed."""
+
+    code = "epoch_rule"
 
 
 class RoomMembersError(VerificationError):
@@ -123,8 +157,26 @@ class TrackMismatchError(VerificationError):
     code = "track_mismatch"
 
 
+class EventSenderError(VerificationError):
+    """A custom event of somebody who is no member, or for others than this user."""
+
+    code = "event_sender"
+
+
+class EventDecryptError(VerificationError):
+    """A custom event does not decrypt, or is of an epoch that is not in use here."""
+
+    code = "event_decrypt"
+
+
+class EventReplayError(VerificationError):
+    """A custom event comes again."""
+
+    code = "event_replay"
+
+
 class AnnouncementEpochError(VerificationError):
-    """The announcement is of another epoch than the room."""
+    """The announcement is of an epoch that the room has not reached."""
 
     code = "announcement_epoch"
 

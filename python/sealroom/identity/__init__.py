@@ -19,6 +19,14 @@ from sealroom.identity.keys import (
     format_fingerprint,
     signing_input,
 )
+from sealroom.identity.room_pins import (
+    MemoryRoomPins,
+    RoomPin,
+    RoomPinFile,
+    RoomPins,
+    default_room_pin_file,
+)
+from sealroom.identity.safety_number import pair_safety_number, room_safety_number
 from sealroom.identity.storage import (
     IdentityFileError,
     IdentityFilePermissionsError,
@@ -47,15 +55,22 @@ __all__ = [
     "IdentityError",
     "IdentityFileError",
     "IdentityFilePermissionsError",
+    "MemoryRoomPins",
     "PassphraseError",
     "PinFileError",
     "PublicIdentity",
+    "RoomPin",
+    "RoomPinFile",
+    "RoomPins",
     "SealedMessageError",
     "SignatureError",
     "TrustOnFirstUse",
     "UserKey",
     "UserVerifier",
     "default_pin_file",
+    "default_room_pin_file",
     "format_fingerprint",
+    "pair_safety_number",
+    "room_safety_number",
     "signing_input",
 ]

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 import msgspec
 
 from sealroom.errors import SealroomError
-from sealroom.identity.atomic_file import write_atomically
+from sealroom.identity.atomic_file import LockError, locked, write_atomically
 from sealroom.identity.keys import FINGERPRINT_BYTES, PublicIdentity, format_fingerprint
 
 _MAX_PIN_FILE_BYTES: Final = 64 * 1024 * 1024
@@ -156,16 +156,10 @@ def _fingerprint_of(value: PublicIdentity | str | bytes) -> bytes:
 def _locked(path: Path) -> Iterator[None]:
     # Two programs that pin at the same time must not lose each other's pins.
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = path.with_name(path.name + ".lock").open("ab")
-    except OSError as error:
-        raise PinFileError(f"cannot lock {path}: {error.strerror}") from error
-    with lock:
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        with locked(path):
+            yield
+    except LockError as error:
+        raise PinFileError(str(error)) from error
 
 
 def _read_pins(path: Path) -> dict[str, dict[str, str]]:

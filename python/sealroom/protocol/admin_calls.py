@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from .limits import (
+    MAX_ACL_LENGTH,
     MAX_PAGE_ITEMS,
     MAX_TITLE_LENGTH,
 )
@@ -17,6 +18,7 @@ from .values import (
     Message,
     Milliseconds,
     PageSize,
+    PolicyEntries,
     RoomState,
     Skip,
     UserId,
@@ -33,6 +35,13 @@ class ContextCreateParams(Message, frozen=True):
     """New context; the Bridge chooses its id."""
 
     title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)]
+
+
+class ContextPolicyParams(Message, frozen=True):
+    """Entries that the policy of every new room in the context must name from now on."""
+
+    context_id: Id
+    policy: PolicyEntries
 
 
 class PageParams(Message, frozen=True):
@@ -62,6 +71,14 @@ class UserRemoveParams(Message, frozen=True):
 
     context_id: Id
     user_id: UserId
+
+
+class UserAclParams(Message, frozen=True):
+    """What a user may call: lines as `allow room.join room_id=r1`, None for everything."""
+
+    context_id: Id
+    user_id: UserId
+    acl: Annotated[str, Meta(max_length=MAX_ACL_LENGTH)] | None = None
 
 
 class ContextPageParams(Message, frozen=True):

@@ -7,12 +7,12 @@ reply to `room.join`, every change of the room is an event.
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
-from .objects import Participant, StreamView, TrackAssignment
-from .values import Id, Message, Milliseconds, UserId
+from .objects import Participant, ParticipantGone, SignedObject, StreamView, TrackAssignment
+from .values import Id, LeaveReason, Message, Milliseconds, Number, UserId
 
 EVENT_METHOD: Final = "event"
 
@@ -21,8 +21,13 @@ class EventType(StrEnum):
     """What happened; `EVENTS` names the struct of its data."""
 
     ROOM_CREATED = "room.created"
+    ROOM_UPDATED = "room.updated"
     ROOM_DELETED = "room.deleted"
     ROOM_CLOSED = "room.closed"
+    ROOM_REOPENED = "room.reopened"
+    ROOM_EXCLUDED = "room.excluded"
+    ROOM_EPOCH_READY = "room.epoch_ready"
+    ROOM_CUSTOM = "room.custom"
     PARTICIPANT_JOINED = "participant.joined"
     PARTICIPANT_LEFT = "participant.left"
     STREAM_PUBLISHED = "stream.published"
@@ -37,6 +42,14 @@ class RoomCreated(Message, frozen=True):
     created_at: Milliseconds
 
 
+class RoomUpdated(Message, frozen=True):
+    """A manager changed the room: fetch `room.history` and verify; to who is a member now."""
+
+    version: Number
+    epoch: Number
+    author: UserId
+
+
 class RoomDeleted(Message, frozen=True):
     """The room and everything in it is gone: its participants are out without further events."""
 
@@ -44,9 +57,39 @@ class RoomDeleted(Message, frozen=True):
 
 
 class RoomClosed(Message, frozen=True):
-    """The room was empty for its time to live; nobody can join it any more."""
+    """The room was empty for its time to live, or somebody closed it: nobody can join it.
 
+    Its participants are out without further events.
+    """
+
+    reason: Literal["empty", "closed"]
+    user_id: UserId | None  # who closed it
     empty_room_ttl: float
+
+
+class RoomReopened(Message, frozen=True):
+    """A closed room is open again; if nobody joins, it closes after its time to live."""
+
+    user_id: UserId
+
+
+class RoomExcluded(Message, frozen=True):
+    """The user who gets this is out of the room, with all its participants there."""
+
+    reason: LeaveReason
+    user_id: UserId  # who did it
+
+
+class RoomEpochReady(Message, frozen=True):
+    """Every participant says it can decrypt this epoch: senders need not wait any longer."""
+
+    epoch: Number
+
+
+class CustomEventView(Message, frozen=True):
+    """An event of the application's; its author signed it, for the receiver to verify."""
+
+    event: SignedObject
 
 
 class StreamUnpublished(Message, frozen=True):
@@ -70,10 +113,15 @@ class MediaOffer(Message, frozen=True):
 
 EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.ROOM_CREATED: RoomCreated,
+    EventType.ROOM_UPDATED: RoomUpdated,
     EventType.ROOM_DELETED: RoomDeleted,
     EventType.ROOM_CLOSED: RoomClosed,
+    EventType.ROOM_REOPENED: RoomReopened,
+    EventType.ROOM_EXCLUDED: RoomExcluded,
+    EventType.ROOM_EPOCH_READY: RoomEpochReady,
+    EventType.ROOM_CUSTOM: CustomEventView,
     EventType.PARTICIPANT_JOINED: Participant,
-    EventType.PARTICIPANT_LEFT: Participant,
+    EventType.PARTICIPANT_LEFT: ParticipantGone,
     EventType.STREAM_PUBLISHED: StreamView,
     EventType.STREAM_UNPUBLISHED: StreamUnpublished,
     EventType.MEDIA_OFFER: MediaOffer,

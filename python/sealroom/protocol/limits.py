@@ -25,6 +25,20 @@ MAX_ROOM_ANNOUNCEMENT_BYTES: Final = 1024 * KIB
 MAX_SEALED_SECRET_BYTES: Final = 4 * KIB
 MAX_SIGNATURE_BYTES: Final = 256
 MAX_POLICY_EXPRESSION_LENGTH: Final = 64
+MAX_POLICY_ENTRIES: Final = 32
+MAX_ROOM_TYPE_LENGTH: Final = 64
+MAX_ROOM_VERSIONS: Final = 10_000  # later a new room is needed: the history is verified from 1
+# Of one update: the secret of an epoch for each member, older ones for those who are new
+MAX_UPDATE_SECRETS: Final = 1500
+MAX_DELETED_ROOMS: Final = 100  # in one call
+MAX_FILTER_ENTRIES: Final = 8
+# What lists can filter on: fields of the JSON object that the public metadata is, if it is one
+MAX_PUBLIC_FIELDS: Final = 64
+MAX_PUBLIC_FIELD_LENGTH: Final = 256  # name, and value as JSON
+MAX_CUSTOM_EVENT_BYTES: Final = 16 * KIB  # before encryption
+MAX_CHANNEL_LENGTH: Final = 64
+MAX_ACL_LENGTH: Final = 4096
+MAX_ACL_LINES: Final = 100
 MAX_SDP_LENGTH: Final = 256 * KIB
 MAX_CANDIDATE_LENGTH: Final = KIB
 MAX_CONTEXT_USERS: Final = 10_000

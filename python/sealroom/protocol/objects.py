@@ -5,10 +5,11 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from .limits import (
+    MAX_CHANNEL_LENGTH,
+    MAX_CUSTOM_EVENT_BYTES,
     MAX_ENCRYPTED_METADATA_BYTES,
     MAX_METADATA_BYTES,
     MAX_NAME_LENGTH,
-    MAX_POLICY_EXPRESSION_LENGTH,
     MAX_RECORD_BYTES,
     MAX_ROOM_MEMBERS,
     MAX_SEALED_SECRET_BYTES,
@@ -21,11 +22,14 @@ from .values import (
     Id,
     IdentityText,
     Kind,
+    LeaveReason,
     Message,
     Milliseconds,
     Number,
+    PolicyEntries,
     Role,
     RoomState,
+    RoomType,
     Signature,
     TtlSeconds,
     UserId,
@@ -34,6 +38,7 @@ from .values import (
 LOGIN_TYPE: Final = "login"
 ROOM_RECORD_TYPE: Final = "room-record"
 STREAM_ANNOUNCEMENT_TYPE: Final = "stream-announcement"
+CUSTOM_EVENT_TYPE: Final = "custom-event"
 
 
 class SignedObject(Message, frozen=True):
@@ -63,7 +68,11 @@ class RoomMember(Message, frozen=True):
 
 
 class RoomRecord(Message, frozen=True):
-    """Payload of a signed room record; version 1 has an empty `previous_hash`."""
+    """Payload of a signed room record; version 1 has an empty `previous_hash`.
+
+    Later versions name the hash of the record before (`sealroom.access.record_hash`) and the
+    `creator`, who is the author of version 1. `created_at` is the author's clock.
+    """
 
     context_id: Id
     room_id: Id
@@ -72,11 +81,13 @@ class RoomRecord(Message, frozen=True):
     author: UserId
     created_at: Milliseconds
     members: Annotated[list[RoomMember], Meta(min_length=1, max_length=MAX_ROOM_MEMBERS)]
-    policy: dict[str, Annotated[str, Meta(min_length=1, max_length=MAX_POLICY_EXPRESSION_LENGTH)]]
+    policy: PolicyEntries
     public_meta: Annotated[bytes, Meta(max_length=MAX_METADATA_BYTES)]
     private_meta: Annotated[bytes, Meta(max_length=MAX_ENCRYPTED_METADATA_BYTES)]
     epoch: Number
     epoch_commitment: Annotated[bytes, Meta(min_length=32, max_length=64)]
+    creator: UserId | None = None
+    room_type: RoomType = ""
 
 
 class AnnouncedTrack(Message, frozen=True):
@@ -100,6 +111,22 @@ class StreamAnnouncement(Message, frozen=True):
     tracks: Annotated[list[AnnouncedTrack], Meta(min_length=1, max_length=MAX_STREAM_TRACKS)]
 
 
+class CustomEventPayload(Message, frozen=True):
+    """Payload of a signed custom event (type `CUSTOM_EVENT_TYPE`); `user_ids` None for everybody.
+
+    `data` is encrypted under the epoch's data key, bound to sender, room, epoch, id and channel.
+    """
+
+    context_id: Id
+    room_id: Id
+    event_id: Id
+    epoch: Number
+    sent_at: Milliseconds
+    channel: Annotated[str, Meta(max_length=MAX_CHANNEL_LENGTH)]
+    user_ids: Annotated[list[UserId], Meta(min_length=1, max_length=MAX_ROOM_MEMBERS)] | None
+    data: Annotated[bytes, Meta(max_length=MAX_CUSTOM_EVENT_BYTES + 64)]
+
+
 class User(Message, frozen=True):
     """User of a context with the encoded public identity the administrator registered."""
 
@@ -115,12 +142,24 @@ class SealedSecret(Message, frozen=True):
     sealed: Annotated[bytes, Meta(min_length=1, max_length=MAX_SEALED_SECRET_BYTES)]
 
 
+class HistoricRecord(Message, frozen=True):
+    """A record of a room's past; the identity is believed only if an earlier record names it.
+
+    `sealed_secret` is the caller's own of the record's epoch, if there is one.
+    """
+
+    record: SignedObject
+    author_identity: IdentityText
+    sealed_secret: SealedSecret | None = None
+
+
 class RoomView(Message, frozen=True):
-    """Room as a member sees it: `sealed_secrets` holds the caller's own only."""
+    """Room as a member sees it: its newest record, and the caller's own secret of its epoch."""
 
     room_id: Id
     context_id: Id
     record: SignedObject
+    author_identity: IdentityText
     sealed_secrets: list[SealedSecret]
     state: RoomState
     empty_room_ttl: TtlSeconds
@@ -133,6 +172,14 @@ class Participant(Message, frozen=True):
 
     participant_id: Id
     user_id: UserId
+
+
+class ParticipantGone(Message, frozen=True):
+    """A participant is out, and why."""
+
+    participant_id: Id
+    user_id: UserId
+    reason: LeaveReason
 
 
 class StreamView(Message, frozen=True):

@@ -48,6 +48,10 @@ class ErrorCode(IntEnum):
     SECRETS_INVALID = 1205
     ALREADY_JOINED = 1206
     NOT_JOINED = 1207
+    VERSION_CONFLICT = 1208
+    NOT_CLOSED = 1209
+    PARTICIPANT_NOT_FOUND = 1210
+    EVENT_INVALID = 1211
     STREAM_EXISTS = 1301
     STREAM_NOT_FOUND = 1302
     TRACK_NOT_FOUND = 1303
@@ -80,6 +84,10 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.SECRETS_INVALID: "The sealed secrets do not fit the members.",
     ErrorCode.ALREADY_JOINED: "This connection is in the room already.",
     ErrorCode.NOT_JOINED: "Join the room first.",
+    ErrorCode.VERSION_CONFLICT: "The room has changed since the version that this one follows.",
+    ErrorCode.NOT_CLOSED: "The room is not closed.",
+    ErrorCode.PARTICIPANT_NOT_FOUND: "There is no such participant in the room.",
+    ErrorCode.EVENT_INVALID: "The custom event does not fit the request.",
     ErrorCode.STREAM_EXISTS: "The stream id is taken.",
     ErrorCode.STREAM_NOT_FOUND: "There is no such stream in the room.",
     ErrorCode.TRACK_NOT_FOUND: "There is no such track in the stream.",

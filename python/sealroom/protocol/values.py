@@ -26,6 +26,13 @@ Number: TypeAlias = Annotated[int, Meta(ge=1, le=2**53)]
 Kind: TypeAlias = Literal["audio", "video"]
 Codec: TypeAlias = Literal["vp8", "opus"]
 Role: TypeAlias = Literal["user", "manager"]
+RoomType: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ROOM_TYPE_LENGTH)]
+PolicyEntries: TypeAlias = Annotated[
+    dict[str, Annotated[str, Meta(min_length=1, max_length=limits.MAX_POLICY_EXPRESSION_LENGTH)]],
+    Meta(max_length=limits.MAX_POLICY_ENTRIES),
+]
+PublicValue: TypeAlias = str | int | float | bool | None
+LeaveReason: TypeAlias = Literal["left", "disconnected", "removed", "kicked"]
 RoomState: TypeAlias = Literal["created", "open", "closed"]
 TransportRole: TypeAlias = Literal["publisher", "subscriber"]
 

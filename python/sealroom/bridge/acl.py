@@ -1,0 +1,132 @@
+"""What a user of a context may call at all: lines an administrator gives, the last that fits wins.
+
+    line     = ("allow" / "deny") function *(field "=" value)
+    function = "all" / "read" / "write" / a method, "room.join" / a family of them, "room.*"
+
+A line with fields fits only a call whose parameters have these fields with these values. Where no
+line fits, the call is denied. A user without lines may call everything. What the lines allow, the
+policy of a room may still refuse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+from sealroom.protocol import MAX_ACL_LENGTH, MAX_ACL_LINES, METHODS, ErrorCode, Message
+
+from .errors import RequestError, access_denied
+
+READ: Final = frozenset(
+    {
+        "context.get",
+        "context.users",
+        "room.get",
+        "room.list",
+        "room.history",
+        "room.participants",
+        "stream.list",
+        "events.subscribe",
+        "events.unsubscribe",
+    }
+)
+WRITE: Final = frozenset(
+    {
+        "room.create",
+        "room.update",
+        "room.delete",
+        "room.delete_many",
+        "room.close",
+        "room.reopen",
+        "room.join",
+        "room.leave",
+        "room.kick",
+        "room.ready",
+        "room.send_event",
+        "stream.publish",
+        "stream.unpublish",
+        "subscription.update",
+        "media.answer",
+        "media.trickle",
+    }
+)
+_GROUPS: Final = {"all": READ | WRITE, "read": READ, "write": WRITE}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    allows: bool
+    methods: frozenset[str]
+    fields: tuple[tuple[str, str], ...]
+
+    def fits(self, method: str, params: Message) -> bool:
+        return method in self.methods and all(
+            getattr(params, name, None) == value for name, value in self.fields
+        )
+
+
+class Acl:
+    """Lines of one user. Immutable."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: tuple[_Line, ...] | None) -> None:
+        self._lines = lines
+
+    @classmethod
+    def parse(cls, text: str | None) -> Self:
+        """Read lines; None stands for a user without any.
+
+        Raises:
+            RequestError: INVALID_PARAMS, names the line at fault.
+        """
+        if text is None:
+            return cls(None)
+        if len(text) > MAX_ACL_LENGTH or text.count("\n") >= MAX_ACL_LINES:
+            raise _malformed("acl", f"at most {MAX_ACL_LENGTH} signs in {MAX_ACL_LINES} lines")
+        parsed = (
+            _parse_line(line.split(), f"acl.line[{number}]")
+            for number, line in enumerate(text.splitlines(), 1)
+            if line.strip()
+        )
+        return cls(tuple(parsed))
+
+    def require(self, method: str, params: Message) -> None:
+        """Return if the user may call a method with these parameters.
+
+        Raises:
+            RequestError: ACCESS_DENIED.
+        """
+        if self._lines is None:
+            return
+        fitting = (one for one in reversed(self._lines) if one.fits(method, params))
+        last = next(fitting, None)
+        if last is None or not last.allows:
+            raise access_denied()
+
+
+ANYTHING: Final = Acl(None)
+NOTHING: Final = Acl(())
+
+
+def _parse_line(words: list[str], field: str) -> _Line:
+    if len(words) < 2 or words[0].lower() not in ("allow", "deny"):
+        raise _malformed(field, "write allow or deny, then a function")
+    methods = _GROUPS.get(words[1].lower())
+    if methods is None and words[1].endswith(".*"):
+        methods = frozenset(one for one in _GROUPS["all"] if one.startswith(words[1][:-1]))
+    elif methods is None:
+        methods = frozenset({words[1]} & _GROUPS["all"])
+    if not methods:
+        raise _malformed(field, "the functions are all, read, write, room.* or a method")
+    fields = []
+    for word in words[2:]:
+        name, sign, value = word.partition("=")
+        if not sign or not any(name in METHODS[one][0].__struct_fields__ for one in methods):
+            raise _malformed(field, "write a parameter of the function and its value, room_id=...")
+        fields.append((name, value))
+    return _Line(words[0].lower() == "allow", methods, tuple(fields))
+
+
+def _malformed(field: str, remedy: str) -> RequestError:
+    return RequestError(ErrorCode.INVALID_PARAMS, field=field, remedy=remedy)

@@ -1,0 +1,207 @@
+"""Changes of rooms that exist: new records, closing and opening, and epochs in a live call."""
+
+import msgspec
+
+from sealroom.access import Right
+from sealroom.protocol import (
+    CUSTOM_EVENT_TYPE,
+    CustomEventPayload,
+    CustomEventView,
+    Empty,
+    ErrorCode,
+    EventType,
+    RoomClosed,
+    RoomExcluded,
+    RoomKickParams,
+    RoomParams,
+    RoomReadyParams,
+    RoomReopened,
+    RoomResult,
+    RoomSendEventParams,
+    RoomUpdated,
+    RoomUpdateParams,
+)
+
+from .bus import EventBus, Session
+from .errors import RequestError, access_denied, malformed
+from .live import LiveRoom, RoomRegistry
+from .records import RoomAccess, check_members_exist, check_next_record, verify_signed
+from .room_life import RoomLife
+from .room_lists import RoomLists
+from .room_store import RoomStore
+from .store import Store
+from .streams import StreamService
+from .subscriptions import SubscriptionService
+
+
+class RoomChanges:
+    """The methods `room.update`, `close`, `reopen`, `kick`, `send_event` and `ready`."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        rooms: RoomStore,
+        lists: RoomLists,
+        registry: RoomRegistry,
+        bus: EventBus,
+        life: RoomLife,
+        streams: StreamService,
+        subscriptions: SubscriptionService,
+    ) -> None:
+        self._store = store
+        self._rooms = rooms
+        self._lists = lists
+        self._registry = registry
+        self._bus = bus
+        self._life = life
+        self._streams = streams
+        self._subscriptions = subscriptions
+
+    async def update(self, session: Session, params: RoomUpdateParams) -> RoomResult:
+        """Store the next record of a room and bring the call in line with it.
+
+        Whoever is no member any more is out, with streams and media, before the answer leaves.
+        """
+        room_id = params.room_id
+        await self._registry.require(session, room_id, Right.UPDATE)
+        async with self._registry.lock(room_id):
+            before = await self._registry.require(session, room_id, Right.UPDATE)
+            payload = await self._rooms.record_payload(room_id)
+            if payload is None:
+                raise access_denied()
+            policy = await self._store.context_policy(session.context_id)
+            checked, access = check_next_record(
+                params, session.user_id, session.identity, payload, policy
+            )
+            known = await self._store.fingerprints(session.context_id, list(access.members))
+            former = [one.fingerprint for one in before.members.values()]
+            check_members_exist(checked.record, known, former)
+            await self._rooms.update(checked, params.empty_room_ttl)
+            self._registry.remember(access)
+            live = self._registry.live.get(room_id)
+            if live is not None:
+                live.access = access
+                if params.empty_room_ttl is not None:
+                    live.empty_room_ttl = params.empty_room_ttl
+            data = RoomUpdated(
+                version=checked.record.version, epoch=access.epoch, author=session.user_id
+            )
+            self._bus.publish(EventType.ROOM_UPDATED, access, data, cause=session)
+            lost = [
+                user_id
+                for user_id, one in before.members.items()
+                if not access.allows(Right.GET, user_id, one.fingerprint)
+            ]
+            self._life.tell_excluded(access, lost, "removed", session)
+            if live is not None:
+                await self._enforce(live)
+                self._life.epoch_ready(live)
+            room = await self._lists.get(room_id, session.user_id)
+        if room is None:
+            raise access_denied()
+        return RoomResult(room=room)
+
+    async def close(self, session: Session, params: RoomParams) -> Empty:
+        """Close a room: everyone in it is out, and nobody joins until it is opened again."""
+        access = await self._registry.require(session, params.room_id, Right.CLOSE)
+        async with self._registry.lock(params.room_id):
+            state, ttl = await self._lifecycle(params.room_id)
+            if state == "closed":
+                raise RequestError(
+                    ErrorCode.ROOM_CLOSED, field="room_id", remedy="it is what you want already"
+                )
+            await self._rooms.set_state(params.room_id, "closed")
+            self._life.keep_open(params.room_id)
+            data = RoomClosed(reason="closed", user_id=session.user_id, empty_room_ttl=ttl)
+            self._bus.publish(EventType.ROOM_CLOSED, access, data, cause=session)
+            live = self._registry.live.get(params.room_id)
+            if live is not None:
+                self._life.empty(live)
+        return Empty()
+
+    async def reopen(self, session: Session, params: RoomParams) -> Empty:
+        """Open a closed room; if nobody joins, it closes after its time to live."""
+        access = await self._registry.require(session, params.room_id, Right.CLOSE)
+        async with self._registry.lock(params.room_id):
+            state, ttl = await self._lifecycle(params.room_id)
+            if state != "closed":
+                raise RequestError(
+                    ErrorCode.NOT_CLOSED, field="room_id", remedy="it is what you want already"
+                )
+            await self._rooms.set_state(params.room_id, "open")
+            self._life.close_later(params.room_id, ttl)
+            data = RoomReopened(user_id=session.user_id)
+            self._bus.publish(EventType.ROOM_REOPENED, access, data, cause=session)
+        return Empty()
+
+    async def kick(self, session: Session, params: RoomKickParams) -> Empty:
+        """Throw a participant out; it is told, and so are the others, the caller among them."""
+        access = await self._registry.require(session, params.room_id, Right.KICK)
+        live = self._registry.live.get(params.room_id)
+        participant = live.participants.get(params.participant_id) if live is not None else None
+        if participant is None:
+            raise RequestError(
+                ErrorCode.PARTICIPANT_NOT_FOUND,
+                field="participant_id",
+                remedy="see room.participants",
+            )
+        data = RoomExcluded(reason="kicked", user_id=session.user_id)
+        self._bus.send([participant.session], EventType.ROOM_EXCLUDED, access, data)
+        self._life.expel([participant], "kicked")
+        return Empty()
+
+    async def send_event(self, session: Session, params: RoomSendEventParams) -> Empty:
+        """Pass an event of the application's on to the members it is for."""
+        access = await self._registry.require(session, params.room_id, Right.SEND_CUSTOM_EVENT)
+        signed = params.event
+        verify_signed(signed, CUSTOM_EVENT_TYPE, session.user_id, session.identity, "event")
+        try:
+            payload = msgspec.json.decode(signed.payload, type=CustomEventPayload)
+        except msgspec.DecodeError as error:
+            raise malformed(ErrorCode.EVENT_INVALID, error, prefix="event.payload") from None
+        for fits, field in (
+            (payload.context_id == access.context_id, "context_id"),
+            (payload.room_id == access.room_id, "room_id"),
+            (payload.epoch <= access.epoch, "epoch"),
+            (set(payload.user_ids or ()) <= access.members.keys(), "user_ids"),
+        ):
+            if not fits:
+                raise RequestError(
+                    ErrorCode.EVENT_INVALID,
+                    field=f"event.payload.{field}",
+                    remedy="name the room, an epoch it has had, and members of it",
+                )
+        only = None if payload.user_ids is None else set(payload.user_ids)
+        data = CustomEventView(event=signed)
+        self._bus.publish(EventType.ROOM_CUSTOM, access, data, cause=session, only=only)
+        return Empty()
+
+    async def ready(self, session: Session, params: RoomReadyParams) -> Empty:
+        """Note that a participant can decrypt an epoch; the last one's word goes to all."""
+        participant = await self._subscriptions.participant(session, params.room_id)
+        room = participant.room
+        if params.epoch > room.access.epoch:
+            raise RequestError(
+                ErrorCode.INVALID_PARAMS, field="epoch", remedy="name an epoch the room has had"
+            )
+        participant.ready_epoch = max(participant.ready_epoch, params.epoch)
+        self._life.epoch_ready(room)
+        return Empty()
+
+    async def _lifecycle(self, room_id: str) -> tuple[str, float]:
+        lifecycle = await self._rooms.lifecycle(room_id)
+        if lifecycle is None:
+            raise access_denied()
+        return lifecycle
+
+    async def _enforce(self, live: LiveRoom) -> None:
+        """End what the new record does not allow any more."""
+        access: RoomAccess = live.access
+        out = [one for one in live.participants.values() if not one.session.may(Right.GET, access)]
+        self._life.expel(out, "removed")
+        for participant in list(live.participants.values()):
+            if not participant.session.may(Right.PUBLISH, access):
+                await self._streams.end_all(participant)
+            if not participant.session.may(Right.SUBSCRIBE, access):
+                self._subscriptions.forget_all(participant)

@@ -1,0 +1,168 @@
+"""Participants leave, rooms empty, close and open: what every way out of a room has in common."""
+
+import asyncio
+from collections.abc import Iterable
+
+from sealroom.protocol import (
+    EventType,
+    LeaveReason,
+    ParticipantGone,
+    RoomClosed,
+    RoomEpochReady,
+    RoomExcluded,
+)
+
+from .background import Background
+from .bus import EventBus, Session
+from .live import LiveParticipant, LiveRoom, RoomRegistry
+from .media_calls import MediaCalls
+from .records import RoomAccess
+from .room_store import RoomStore
+from .streams import StreamService
+from .subscriptions import SubscriptionService
+
+
+class RoomLife:
+    """For one event loop; state changes between two awaits are atomic."""
+
+    def __init__(
+        self,
+        *,
+        rooms: RoomStore,
+        registry: RoomRegistry,
+        bus: EventBus,
+        streams: StreamService,
+        subscriptions: SubscriptionService,
+        media: MediaCalls,
+        background: Background,
+    ) -> None:
+        self._rooms = rooms
+        self._registry = registry
+        self._bus = bus
+        self._streams = streams
+        self._subscriptions = subscriptions
+        self._media = media
+        self._background = background
+        self._closing: dict[str, asyncio.TimerHandle] = {}  # empty rooms, by id
+
+    async def start(self) -> None:
+        """Take up rooms that were open when the last process ended: all are empty now."""
+        for room_id, ttl in (await self._rooms.open_rooms()).items():
+            self.close_later(room_id, ttl)
+
+    def stop(self) -> None:
+        """Drop the timers of empty rooms; `start` takes them up again."""
+        for timer in self._closing.values():
+            timer.cancel()
+        self._closing.clear()
+
+    async def end_session(self, session: Session) -> None:
+        """A connection is gone: leave every room it joined, once."""
+        session.ended = True
+        joined = list(session.joined.values())
+        left = [(one, self._announce_leave(one, "disconnected")) for one in joined]
+        self._bus.remove(session)
+        for participant, affected in left:
+            await self._media.remove(participant)
+            self._subscriptions.refresh(affected)
+
+    async def part(self, participant: LiveParticipant) -> None:
+        """A participant leaves of its own will."""
+        affected = self._announce_leave(participant, "left")
+        await self._media.remove(participant)
+        self._subscriptions.refresh(affected)
+
+    def expel(self, participants: Iterable[LiveParticipant], reason: LeaveReason) -> None:
+        """Take participants out at once; the media server ends their transports right after."""
+        affected: dict[LiveParticipant, None] = {}
+        gone = list(participants)
+        for one in gone:
+            affected |= dict.fromkeys(self._announce_leave(one, reason))
+        self._subscriptions.refresh(affected)
+        for one in gone:
+            self._background.spawn(self._media.remove(one))
+
+    def empty(self, room: LiveRoom) -> None:
+        """Take everybody out without further events: the room is closed or gone."""
+        self._registry.live.pop(room.access.room_id, None)
+        for one in list(room.participants.values()):
+            self.detach(one)
+            self._background.spawn(self._media.remove(one))
+
+    def tell_excluded(
+        self, access: RoomAccess, user_ids: Iterable[str], reason: LeaveReason, cause: Session
+    ) -> None:
+        """Tell users who lost access; call before their participants are expelled."""
+        data = RoomExcluded(reason=reason, user_id=cause.user_id)
+        for user_id in user_ids:
+            audience = [
+                session
+                for session in self._bus.sessions_of(access.context_id, user_id)
+                if session is not cause and session.wants(EventType.ROOM_EXCLUDED, access)
+            ]
+            self._bus.send(audience, EventType.ROOM_EXCLUDED, access, data)
+
+    def epoch_ready(self, room: LiveRoom) -> None:
+        """Tell everybody once all participants can decrypt the newest epoch."""
+        epoch = room.access.epoch
+        if room.announced_epoch >= epoch or not room.participants:
+            return
+        if all(one.ready_epoch >= epoch for one in room.participants.values()):
+            room.announced_epoch = epoch
+            sessions = [one.session for one in room.participants.values()]
+            data = RoomEpochReady(epoch=epoch)
+            self._bus.send(sessions, EventType.ROOM_EPOCH_READY, room.access, data)
+
+    def detach(self, participant: LiveParticipant) -> None:
+        """Take a participant out without a word."""
+        room_id = participant.room.access.room_id
+        participant.gone = True
+        participant.room.participants.pop(participant.participant_id, None)
+        participant.session.joined.pop(room_id, None)
+        self._bus.unfollow_room(participant.session, room_id)
+
+    def close_later(self, room_id: str, ttl: float) -> None:
+        """Close an empty room after its time to live, unless somebody joins."""
+        self.keep_open(room_id)
+        loop = asyncio.get_running_loop()
+        self._closing[room_id] = loop.call_later(
+            ttl, lambda: self._background.spawn(self._close_if_empty(room_id, ttl))
+        )
+
+    def keep_open(self, room_id: str) -> None:
+        """Stop the timer of an empty room."""
+        if (timer := self._closing.pop(room_id, None)) is not None:
+            timer.cancel()
+
+    def _announce_leave(
+        self, participant: LiveParticipant, reason: LeaveReason
+    ) -> list[LiveParticipant]:
+        """Take a participant out, tell the others, and return who watched its streams."""
+        room, session = participant.room, participant.session
+        affected: list[LiveParticipant] = []
+        for stream in [one for one in room.streams.values() if one.publisher is participant]:
+            affected += self._streams.drop(stream, cause=session)
+        self.detach(participant)
+        data = ParticipantGone(
+            participant_id=participant.participant_id, user_id=session.user_id, reason=reason
+        )
+        self._bus.publish(EventType.PARTICIPANT_LEFT, room.access, data, cause=session)
+        room_id = room.access.room_id
+        if not room.participants:
+            if self._registry.live.get(room_id) is room:
+                del self._registry.live[room_id]
+            self.close_later(room_id, room.empty_room_ttl)
+        else:
+            self.epoch_ready(room)
+        return affected
+
+    async def _close_if_empty(self, room_id: str, ttl: float) -> None:
+        async with self._registry.lock(room_id):
+            lifecycle = await self._rooms.lifecycle(room_id)
+            if room_id in self._registry.live or lifecycle is None or lifecycle[0] != "open":
+                return  # joined, deleted or closed meanwhile
+            await self._rooms.set_state(room_id, "closed")
+            self.keep_open(room_id)
+            if (access := await self._registry.access(room_id)) is not None:
+                data = RoomClosed(reason="empty", user_id=None, empty_room_ttl=ttl)
+                self._bus.publish(EventType.ROOM_CLOSED, access, data)

@@ -1,0 +1,244 @@
+"""Rooms through the API: made, changed, read, listed, closed and deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sealroom.client.connection import Connection
+from sealroom.client.models import StreamRoom, StreamRoomList, UserIdentity
+from sealroom.client.room_editor import RoomEditor
+from sealroom.client.room_session import RoomSession
+from sealroom.client.rooms import RoomDirectory
+from sealroom.errors import InvalidArgumentError
+from sealroom.identity import pair_safety_number, room_safety_number
+from sealroom.protocol import (
+    MAX_DELETED_ROOMS,
+    MAX_PAGE_ITEMS,
+    Empty,
+    PublicValue,
+    RoomDeleteManyParams,
+    RoomDeleteManyResult,
+    RoomListParams,
+    RoomParams,
+)
+
+
+class RoomApi:
+    """The methods of `StreamApi` that need no participant. Event-loop thread only."""
+
+    def __init__(self, connection: Connection) -> None:
+        """`connection` is logged in and stays its owner's to close."""
+        self._connection = connection
+        self._directory = RoomDirectory(connection)
+        self._editor = RoomEditor(connection, self._directory)
+        self._joined: dict[str, RoomSession] = {}
+
+    async def create_stream_room(
+        self,
+        context_id: str,
+        users: Sequence[str | UserIdentity],
+        managers: Sequence[str | UserIdentity] = (),
+        *,
+        public_meta: bytes = b"",
+        private_meta: bytes = b"",
+        policy: Mapping[str, str] | None = None,
+        empty_room_ttl: float | None = None,
+        room_type: str = "",
+    ) -> str:
+        """Creates a room and returns its id.
+
+        The caller is one of its managers; where the policy says `creator_has_to_be_manager` "no"
+        and the caller is among `users` only, a user.
+
+        Args:
+            context_id: the connection's context.
+            users, managers: members, by user id (the key is then the Bridge's word, checked by the
+                connection's `UserVerifier`) or as `UserIdentity`.
+            public_meta: up to 64 KiB that the Bridge can read; if it is a JSON object, lists can
+                filter on its fields.
+            private_meta: up to 64 KiB that only members can read.
+            policy: expressions by right and flags, `{"publish": "manager", "share_history":
+                "yes"}`; the context's entries, then the defaults for the rest (`sealroom.access`).
+            empty_room_ttl: seconds after which an empty room closes; None for the Bridge's choice.
+            room_type: up to 64 characters that lists can ask for; it never changes.
+
+        Raises:
+            InvalidArgumentError: an argument is beyond its limit, or a user not in the context.
+            PolicyError: the policy names an unknown entry or a malformed value.
+            MemberKeyMismatchError: the `UserVerifier` refuses a member's key.
+        """
+        if context_id != self._connection.context_id:
+            raise InvalidArgumentError("context_id: not the context of this connection")
+        opened = await self._editor.create(
+            users,
+            managers,
+            public_meta=public_meta,
+            private_meta=private_meta,
+            policy=policy,
+            empty_room_ttl=empty_room_ttl,
+            room_type=room_type,
+        )
+        return opened.room.room_id
+
+    async def update_stream_room(
+        self,
+        room_id: str,
+        *,
+        users: Sequence[str | UserIdentity] | None = None,
+        managers: Sequence[str | UserIdentity] | None = None,
+        public_meta: bytes | None = None,
+        private_meta: bytes | None = None,
+        policy: Mapping[str, str] | None = None,
+        version: int | None = None,
+        force: bool = False,
+        force_generate_new_key: bool = False,
+        empty_room_ttl: float | None = None,
+    ) -> StreamRoom:
+        """Changes a room; what is None stays as it is.
+
+        A member who is in neither list any more is out at once, and a new epoch begins, whose
+        secret only the others get. A new member gets the current epoch's secret, and older ones
+        only if the policy says `share_history`.
+
+        Two managers may change a room at once. Changes of different things (members, policy
+        entries, public and private metadata count one by one) are both made; of the same thing,
+        the second is refused.
+
+        Args:
+            room_id: of the room.
+            users, managers: all members of that role from now on, see `create_stream_room`.
+            public_meta, private_meta, policy, empty_room_ttl: see `create_stream_room`.
+            version: refuse unless the room is at this version; None to take the newest.
+            force: make this change whatever others changed meanwhile, `version` is not looked at.
+            force_generate_new_key: begin a new epoch although nobody is removed.
+
+        Raises:
+            VersionConflictError: not at `version`, or somebody changed the same thing meanwhile.
+            RecordRuleError: the policy or the rules of managers do not allow it.
+            RoomMembersError: no manager would be left.
+        """
+        opened = await self._editor.update(
+            room_id,
+            users=users,
+            managers=managers,
+            public_meta=public_meta,
+            private_meta=private_meta,
+            policy=policy,
+            version=version,
+            force=force,
+            force_generate_new_key=force_generate_new_key,
+            empty_room_ttl=empty_room_ttl,
+        )
+        if (session := self._joined.get(room_id)) is not None:
+            await session.room_updated()  # the Bridge tells everybody but the one who did it
+        return opened.room
+
+    async def get_stream_room(self, room_id: str) -> StreamRoom:
+        """Fetches, verifies and decrypts a room.
+
+        Raises:
+            RecordRollbackError, RecordForkError: not the history this user has seen before.
+            VerificationError: another of `sealroom.crypto.errors`, one for each lie.
+        """
+        return (await self._directory.get(room_id)).room
+
+    async def list_stream_rooms(
+        self,
+        *,
+        skip: int = 0,
+        limit: int = 100,
+        sort_order: str = "desc",
+        sort_by: str = "created_at",
+        last_id: str | None = None,
+        filter: Mapping[str, PublicValue] | None = None,
+        room_type: str | None = None,
+    ) -> StreamRoomList:
+        """Lists the caller's rooms; one that does not verify spoils no other.
+
+        Args:
+            skip: how many to leave out, after `last_id` if given.
+            limit: 1 to 100; a page may be shorter when rooms are large.
+            sort_order: "asc" or "desc".
+            sort_by: "created_at" or "modified_at", by the Bridge's clock.
+            last_id: the last room of the page before, to go on after it.
+            filter: fields of the public metadata and the value each must have,
+                `{"kind": "lecture"}`, at most 8; only rooms whose public metadata is a JSON object
+                match, by its first 64 fields of up to 256 characters.
+            room_type: only rooms of this type.
+        """
+        if sort_order not in ("asc", "desc"):
+            raise InvalidArgumentError("sort_order: 'asc' or 'desc'")
+        if sort_by not in ("created_at", "modified_at"):
+            raise InvalidArgumentError("sort_by: 'created_at' or 'modified_at'")
+        if not (skip >= 0 and 1 <= limit <= MAX_PAGE_ITEMS):
+            raise InvalidArgumentError(f"skip: from 0; limit: 1 to {MAX_PAGE_ITEMS}")
+        params = RoomListParams(
+            context_id=self._connection.context_id,
+            skip=skip,
+            limit=limit,
+            sort_order="asc" if sort_order == "asc" else "desc",
+            sort_by="created_at" if sort_by == "created_at" else "modified_at",
+            last_id=last_id,
+            filter=dict(filter or {}),
+            room_type=room_type,
+        )
+        return await self._directory.page(params)
+
+    async def delete_stream_room(self, room_id: str) -> None:
+        """Deletes a room; its participants are out at once."""
+        await self._directory.delete(room_id)
+        await self._end(room_id)  # the Bridge tells everybody but the one who did it
+
+    async def delete_stream_rooms(self, room_ids: Sequence[str]) -> dict[str, int | None]:
+        """Deletes up to 100 rooms and returns an error code for each that is still there.
+
+        Raises:
+            InvalidArgumentError: no room, or too many.
+        """
+        if not 1 <= len(room_ids) <= MAX_DELETED_ROOMS:
+            raise InvalidArgumentError(f"room_ids: 1 to {MAX_DELETED_ROOMS}")
+        params = RoomDeleteManyParams(room_ids=list(room_ids))
+        result = await self._connection.call("room.delete_many", params, RoomDeleteManyResult)
+        for one in result.rooms:
+            if one.error is None:
+                await self._end(one.room_id)
+        return {one.room_id: one.error for one in result.rooms}
+
+    async def close_stream_room(self, room_id: str) -> None:
+        """Closes a room: everyone in it is out, nobody can join. It can be reopened."""
+        await self._connection.call("room.close", RoomParams(room_id=room_id), Empty)
+        await self._end(room_id)
+
+    async def reopen_stream_room(self, room_id: str) -> None:
+        """Opens a closed room; if nobody joins, it closes after its time to live."""
+        await self._connection.call("room.reopen", RoomParams(room_id=room_id), Empty)
+
+    async def safety_number(self, user_id: str) -> str:
+        """The number to compare with another user of the context, who sees the same one.
+
+        It stands for both keys as the `UserVerifier` believes them.
+
+        Raises:
+            InvalidArgumentError: no other user of the context.
+            MemberKeyMismatchError: the key the Bridge shows now is not the believed one.
+        """
+        connection = self._connection
+        if user_id == connection.user_id:
+            raise InvalidArgumentError("user_id: of another user")
+        identity = (await self._directory.identities([user_id], {}))[user_id]
+        own = connection.identity.public.fingerprint
+        users = {connection.user_id: own, user_id: identity.fingerprint}
+        return pair_safety_number(connection.context_id, users)
+
+    async def room_safety_number(self, room_id: str) -> str:
+        """The number that all members of a room see alike; it changes with its members and keys."""
+        record = (await self._directory.get(room_id)).record
+        members = {one.user_id: one.identity_fingerprint for one in record.members}
+        return room_safety_number(record.context_id, room_id, members)
+
+    async def _end(self, room_id: str) -> None:
+        if room_id in self._joined:
+            await self._forget(room_id).close()
+
+    def _forget(self, room_id: str) -> RoomSession:
+        return self._joined.pop(room_id)
