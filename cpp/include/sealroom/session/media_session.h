@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "sealroom/base/datagram_batch.h"
@@ -75,6 +76,8 @@ class MediaSession {
   [[nodiscard]] Result<ReceiverStatistics> receiver_statistics(ReceiverId id) const;
 
  private:
+  static constexpr Duration kReportInterval = std::chrono::seconds(1);
+
   void handle_rtp(MutableByteView datagram, TimePoint now);
   void handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime wall_clock);
   void handle_reports(const rtp::ReportBlocks& reports, NtpTime wall_clock);
@@ -83,6 +86,7 @@ class MediaSession {
   RtpReceiver* route_rtx(const rtp::RtpPacketView& packet);
   RtpSender* sender_by_ssrc(Ssrc ssrc);
   [[nodiscard]] bool is_sending(Ssrc ssrc) const;  ///< media or RTX
+  void send_bye(Ssrc sender, std::span<const Ssrc> streams);
   void send_reports(TimePoint now, NtpTime wall_clock);
   [[nodiscard]] Ssrc rtcp_ssrc() const;
   void push_event(Event event);

@@ -86,6 +86,8 @@ class RtpReceiver {
   [[nodiscard]] ReceiverStatistics statistics() const;
 
  private:
+  static constexpr Duration kRejectionEventInterval = std::chrono::seconds(1);
+
   struct HeldFrame {
     FrameReceived frame;
     bool follows_a_gap = false;  ///< video: what came before it under its key id was dropped
