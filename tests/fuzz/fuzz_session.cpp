@@ -23,7 +23,8 @@ constexpr std::array kCodecs{rtp::Codec::vp8, rtp::Codec::opus, rtp::Codec::vp9,
                              rtp::Codec::av1};
 constexpr std::uint8_t kFirstPayloadType = 96;
 
-/// A session with a track of every codec each way, and the peer's SRTP to reach it.
+/// A session with a track of every codec on its way in, two on their way out, and the peer's SRTP
+/// to reach it.
 class Target {
  public:
   explicit Target(std::uint8_t choice)
@@ -50,6 +51,9 @@ class Target {
                                       KeyId{1}, master())
                     .ok());
       }
+      // One of each kind is enough to be asked for packets and key frames, and a video track's
+      // history costs a fuzzer more than all else.
+      if (i > 1) continue;
       session::SenderConfig out;
       out.codec = kCodecs[i];
       out.payload_type = type;
