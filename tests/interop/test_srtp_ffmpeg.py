@@ -91,7 +91,7 @@ def test_ffmpeg_opens_what_we_sealed(
     samples = random.Random(4).randbytes(100 * PAYLOAD)
     sender = srtp.Sender(profile=SUITES[suite], master=master)
     with running(command) as process, socket.socket(type=socket.SOCK_DGRAM) as out:
-        wait_until_bound(process, port)
+        assert wait_until_bound(process, port)
         deadline = time.monotonic() + TIMEOUT
         for i in range(100):
             header = struct.pack("!BBHII", 0x80, 0, (65_500 + i) & 0xFFFF, PAYLOAD * i, SSRC)

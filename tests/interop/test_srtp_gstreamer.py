@@ -6,6 +6,7 @@ every packet is compared: RTP and RTCP, all ciphers, with and without an MKI, ov
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import struct
@@ -26,6 +27,10 @@ from sealroom import srtp
 
 SSRC = 0xCAFEBABE
 COUNT = 120
+WARM_UP = 10
+# With an MKI in its caps, GStreamer 1.22's srtpdec now and then ends with a heap error before the
+# first packet, or opens none. Another one is started then; one that answers must answer right.
+UNSTABLE_PEER_ATTEMPTS = 4
 CASES = {
     "aes-128-icm-80": (srtp.Profile.AES128_CM_SHA1_80, "aes-128-icm", "hmac-sha1-80"),
     "aes-128-icm-32": (srtp.Profile.AES128_CM_SHA1_32, "aes-128-icm", "hmac-sha1-32"),
@@ -65,12 +70,29 @@ def rtcp_packets(rng: random.Random) -> list[bytes]:
 
 
 def exchange(port: int, sock: socket.socket, packets: list[bytes]) -> list[bytes]:
+    """What the peer makes of packets[WARM_UP:]; nothing if it answers none of those before.
+
+    Its socket is open before its pipeline runs, and what comes in between is lost.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-        for i, packet in enumerate(packets):
+        for packet in packets[:WARM_UP]:
+            out.sendto(packet, ("127.0.0.1", port))
+            with contextlib.suppress(TimeoutError):
+                sock.recv(65_536)
+                break
+        else:
+            return []
+        time.sleep(0.05)
+        sock.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sock.recv(65_536)  # late answers
+        sock.settimeout(0.5)
+        for i, packet in enumerate(packets[WARM_UP:]):
             out.sendto(packet, ("127.0.0.1", port))
             if i % 20 == 19:
                 time.sleep(0.02)  # gst-launch has one thread per socket: do not overrun it
-    return collect(sock, len(packets))
+    return collect(sock, len(packets) - WARM_UP)
 
 
 def rtcp_auth(auth: str) -> str:
@@ -121,15 +143,15 @@ def test_we_open_what_srtpenc_sealed(gst_launch: str, case: str, mki: bytes) -> 
     with receiving_socket() as rtp, receiving_socket() as rtcp:
         ports = (port, port + 1, rtp.getsockname()[1], rtcp.getsockname()[1])
         with running(encoder(gst_launch, case, master, mki, ports)) as process:
-            wait_until_bound(process, port)
-            wait_until_bound(process, port + 1)
+            assert wait_until_bound(process, port)
+            assert wait_until_bound(process, port + 1)
             receiver = srtp.Receiver(profile=profile, master=master, mki=mki)
             packets = rtp_packets(rng)
             sealed = exchange(port, rtp, packets)
-            assert [receiver.unprotect_rtp(packet) for packet in sealed] == packets
+            assert [receiver.unprotect_rtp(packet) for packet in sealed] == packets[WARM_UP:]
             reports = rtcp_packets(rng)
             sealed = exchange(port + 1, rtcp, reports)
-            assert [receiver.unprotect_rtcp(packet) for packet in sealed] == reports
+            assert [receiver.unprotect_rtcp(packet) for packet in sealed] == reports[WARM_UP:]
     assert receiver.roll_over_counter(SSRC) == 1
 
 
@@ -139,19 +161,36 @@ def test_srtpdec_opens_what_we_sealed(gst_launch: str, case: str, mki: bytes) ->
     rng = random.Random(2)
     profile = CASES[case][0]
     master = rng.randbytes(sum(srtp.master_size(profile)))
+    sender = srtp.Sender(profile=profile, master=master, mki=mki)
+    packets = rtp_packets(rng)
+    reports = rtcp_packets(rng)
+    if mki and case.endswith("-32"):
+        # libsrtp before December 2024 looks for the MKI of RTCP where the shorter tag of RTP would
+        # put it (cisco/libsrtp pull request 733).
+        reports = []
+    sealed = sender.protect_rtp_many(packets)
+    sealed_reports = [sender.protect_rtcp(report) for report in reports]
+
+    opened = open_with_srtpdec(gst_launch, case, master, mki, sealed, sealed_reports)
+    for _ in range(UNSTABLE_PEER_ATTEMPTS - 1):
+        if opened is not None:
+            break
+        opened = open_with_srtpdec(gst_launch, case, master, mki, sealed, sealed_reports)
+    assert opened == (packets[WARM_UP:], reports[WARM_UP:])
+
+
+def open_with_srtpdec(
+    launch: str, case: str, master: bytes, mki: bytes, sealed: list[bytes], reports: list[bytes]
+) -> tuple[list[bytes], list[bytes]] | None:
+    """What a fresh srtpdec makes of the packets; None if it ended, or answered none of them."""
     port = free_port()
     with receiving_socket() as rtp, receiving_socket() as rtcp:
         ports = (port, port + 1, rtp.getsockname()[1], rtcp.getsockname()[1])
-        with running(decoder(gst_launch, case, master, mki, ports)) as process:
-            wait_until_bound(process, port)
-            wait_until_bound(process, port + 1)
-            sender = srtp.Sender(profile=profile, master=master, mki=mki)
-            packets = rtp_packets(rng)
-            assert exchange(port, rtp, sender.protect_rtp_many(packets)) == packets
-            if mki and case.endswith("-32"):
-                # libsrtp before December 2024 looks for the MKI of RTCP where the shorter tag of
-                # RTP would put it (cisco/libsrtp pull request 733).
-                return
-            reports = rtcp_packets(rng)
-            sealed = [sender.protect_rtcp(report) for report in reports]
-            assert exchange(port + 1, rtcp, sealed) == reports
+        with running(decoder(launch, case, master, mki, ports)) as process:
+            for one in ports[:2]:
+                if not wait_until_bound(process, one):
+                    return None
+            opened = exchange(port, rtp, sealed)
+            if not opened:
+                return None
+            return opened, exchange(port + 1, rtcp, reports) if reports else []
