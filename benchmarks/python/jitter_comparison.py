@@ -221,8 +221,8 @@ def run_aiortc(trace: Trace) -> Left:
     nacks = NackGenerator()
 
     def insert(number: int, now: float) -> list[int]:
-        packet = RtpPacket.parse(trace.raw[number])
-        packet._data = trace.payload[number]  # type: ignore[attr-defined]
+        packet: Any = RtpPacket.parse(trace.raw[number])
+        packet._data = trace.payload[number]  # as aiortc's receiver does
         missed = is_video and nacks.add(packet)
         _, one = buffer.add(packet)
         if one is not None:

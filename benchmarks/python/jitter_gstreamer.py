@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import gi  # type: ignore[import-not-found]
+import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstCheck", "1.0")
-from gi.repository import Gst, GstCheck  # type: ignore[import-not-found]  # noqa: E402
+from gi.repository import Gst, GstCheck  # noqa: E402
 
 PAUSE = 0.0001  # seconds of real time
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from sealroom.cli.options import (
 )
 from sealroom.cli.output import complain, explain, plain, print_result, results
 from sealroom.cli.session import Login, log_in
-from sealroom.client import StreamRoom, StreamRoomList
+from sealroom.client import StreamApi, StreamRoom, StreamRoomList
 
 commands = typer.Typer(
     help="Make, list, change, close and delete rooms. Only members can read a room's title.",
@@ -155,12 +156,7 @@ def close(
     known_users: KnownUsers = None,
 ) -> None:
     """Close a room you manage: who is in it is out, and nobody can join."""
-
-    async def work() -> None:
-        async with log_in(Login(url, identity, user, context, known_users)) as session:
-            await session.api.close_stream_room(room)
-
-    asyncio.run(work())
+    _run(Login(url, identity, user, context, known_users), lambda api: api.close_stream_room(room))
     explain(f"Room {room} is closed. To open it again: sealroom room reopen {room}")
 
 
@@ -174,12 +170,7 @@ def reopen(
     known_users: KnownUsers = None,
 ) -> None:
     """Open a closed room you manage."""
-
-    async def work() -> None:
-        async with log_in(Login(url, identity, user, context, known_users)) as session:
-            await session.api.reopen_stream_room(room)
-
-    asyncio.run(work())
+    _run(Login(url, identity, user, context, known_users), lambda api: api.reopen_stream_room(room))
     explain(f"Room {room} is open.")
 
 
@@ -193,13 +184,16 @@ def delete(
     known_users: KnownUsers = None,
 ) -> None:
     """Delete a room you manage; who is in it is out at once."""
+    _run(Login(url, identity, user, context, known_users), lambda api: api.delete_stream_room(room))
+    explain(f"Room {room} is gone.")
 
+
+def _run(login: Login, act: Callable[[StreamApi], Awaitable[None]]) -> None:
     async def work() -> None:
-        async with log_in(Login(url, identity, user, context, known_users)) as session:
-            await session.api.delete_stream_room(room)
+        async with log_in(login) as session:
+            await act(session.api)
 
     asyncio.run(work())
-    explain(f"Room {room} is gone.")
 
 
 def _row(room: StreamRoom) -> list[str]:
