@@ -129,7 +129,7 @@ async def _remove(
             switched.set_result(time.perf_counter())
 
     stop = first.add_event_listener(watch)
-    session = apis[removed]._session(room_id)._subscriber
+    session = apis[removed]._session(room_id).receiving.subscriber
     assert session is not None
     lost_before = sum(_undecryptable(apis[name], room_id) for name in members)
     started = time.perf_counter()

@@ -79,7 +79,7 @@ class Call:
         )
         return {
             one.name: one
-            for one in api._session(self.room_id).remote_tracks()
+            for one in api._session(self.room_id).receiving.remote_tracks()
             if one.stream_id == stream.stream_id
         }
 
@@ -157,7 +157,7 @@ async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: f
 def received(call: Call, user_id: str, name: str = "camera") -> Any:
     """Statistics of a track a user receives."""
     api = call.apis[user_id]
-    remotes = {one.track_id: one for one in api._session(call.room_id).remote_tracks()}
+    remotes = {one.track_id: one for one in api._session(call.room_id).receiving.remote_tracks()}
     return next(
         one for one in api.statistics(call.room_id).received if remotes[one.track_id].name == name
     )

@@ -42,7 +42,7 @@ async def test_streams_that_come_and_go_leave_every_subscriber_in_a_good_state()
         )
         for name in ("bob", "carol"):
             session = call.apis[name]._session(call.room_id)
-            await eventually(lambda session=session: not session.remote_tracks())
+            await eventually(lambda session=session: not session.receiving.remote_tracks())
         for watcher in watchers:
             assert not watcher.done(), watcher
             watcher.cancel()

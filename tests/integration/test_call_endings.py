@@ -174,8 +174,8 @@ async def test_a_media_connection_that_breaks_is_told(call: Call) -> None:
     reader = asyncio.create_task(drain(tracks["camera"]))
     events = bob.events()
     session = bob._session(call.room_id)
-    assert session._subscriber is not None
-    session._subscriber.peer.transport._fail("test")
+    assert session.receiving.subscriber is not None
+    session.receiving.subscriber.peer.transport._fail("test")
     async with asyncio.timeout(10):
         async for event in events:
             if isinstance(event, MediaFailed):

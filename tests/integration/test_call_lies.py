@@ -186,11 +186,13 @@ async def test_good_frames_after_bad_ones_are_decoded(
     reader = asyncio.create_task(take(tracks["camera"], 10, seconds=20))
     await eventually(lambda: received(call, "bob").native.rejected["authentication_failed"] >= 2)
     session = call.apis["bob"]._session(call.room_id)
-    assert session._subscriber is not None
-    (one,) = session._subscriber._tracks.values()
+    assert session.receiving.subscriber is not None
+    (one,) = session.receiving.subscriber._tracks.values()
     key = session.streams[stream.stream_id].track_key(session._room.keys, one.remote.track_id)
-    session._subscriber.session.remove_receiver_key(one.receiver, 1)
-    session._subscriber.session.add_receiver_key(one.receiver, suite=5, key_id=1, base_key=key)
+    session.receiving.subscriber.session.remove_receiver_key(one.receiver, 1)
+    session.receiving.subscriber.session.add_receiver_key(
+        one.receiver, suite=5, key_id=1, base_key=key
+    )
     assert len(await reader) == 10
 
 

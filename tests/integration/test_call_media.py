@@ -161,7 +161,9 @@ async def test_unsubscribing_ends_a_track_and_one_can_subscribe_again(call: Call
     await asyncio.wait_for(reader, 10)
     await take(tracks["microphone"], 20)
     await bob.subscribe_to_remote_streams(call.room_id, only_video)
-    again = next(one for one in bob._session(call.room_id).remote_tracks() if one.name == "camera")
+    again = next(
+        one for one in bob._session(call.room_id).receiving.remote_tracks() if one.name == "camera"
+    )
     assert again is not tracks["camera"]
     assert shows_stripes((await take(again, 10))[-1])
 
@@ -251,8 +253,8 @@ async def test_the_portable_fallback_carries_the_same_call(
         video, _ = await asyncio.gather(take(tracks["camera"], 15), take(tracks["microphone"], 25))
         assert shows_stripes(video[-1])
         session = call.apis["bob"]._session(call.room_id)
-        assert session._subscriber is not None
-        assert not session._subscriber.peer.transport.is_taken_over
+        assert session.receiving.subscriber is not None
+        assert not session.receiving.subscriber.peer.transport.is_taken_over
 
 
 async def test_a_source_that_ends_leaves_the_stream_published(call: Call) -> None:

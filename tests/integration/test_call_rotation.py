@@ -118,7 +118,7 @@ async def test_the_streams_of_a_removed_member_end() -> None:
         events = record_events(call.apis["bob"])
         await call.apis["alice"].update_stream_room(call.room_id, users=["bob"])
         await eventually(lambda: bool(of(events, StreamUnpublished)))
-        assert not session_of(call, "bob").remote_tracks()
+        assert not session_of(call, "bob").receiving.remote_tracks()
         assert await call.apis["bob"].list_streams(call.room_id) == []
 
 
@@ -143,7 +143,7 @@ async def test_the_epoch_before_is_dropped_after_the_last_sender_moved_on() -> N
         await call.apis["alice"].update_stream_room(call.room_id, force_generate_new_key=True)
         schedule = session_of(call, "bob")._keys
         await eventually(lambda: [one.id.epoch for one in schedule.accepted] == [2])
-        subscriber = session_of(call, "bob")._subscriber
+        subscriber = session_of(call, "bob").receiving.subscriber
         assert subscriber is not None
         assert list(subscriber._epochs) == [2]
         await goes_on(call, "bob", 5)

@@ -165,7 +165,7 @@ class Inbox:
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
                 await room.stream_unpublished(data)
             case EventType.MEDIA_OFFER, MediaOffer():
-                await room.media_offered(data)
+                await room.receiving.media_offered(data)
 
     async def _handle_elsewhere(self, room_id: str, kind: EventType, data: Message) -> None:
         # Events of a room that is not joined, because the application subscribed to them.

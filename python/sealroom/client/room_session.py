@@ -1,32 +1,23 @@
-"""One joined room: who is there, what is published, keys, and this participant's two connections.
-
-Longer than most files: events, publishing, subscribing and epochs change the same few fields, and
-their order against each other is what has to be read in one place.
-"""
+"""One joined room: who is there, what is published, its keys, and the ways out and in."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sealroom._core import crypto as native_crypto
-from sealroom._core.session import MediaSession
 from sealroom.client.connection import Connection
-from sealroom.client.errors import ConnectionClosedError, NotJoinedError, RequestRefusedError
+from sealroom.client.errors import ConnectionClosedError, RequestRefusedError
 from sealroom.client.events import (
-    BoundedStream,
     CustomEvent,
     CustomEventRefused,
     Event,
-    FrameRejected,
     KeyRotated,
-    MediaFailed,
     ParticipantJoined,
     ParticipantLeft,
     RoomRefused,
@@ -39,42 +30,27 @@ from sealroom.client.models import (
     ParticipantInfo,
     RoomStatistics,
     StreamInfo,
-    StreamSubscription,
 )
-from sealroom.client.publisher import Publisher, StagedTrack
+from sealroom.client.publisher import StagedTrack
+from sealroom.client.room_link import RoomLink
+from sealroom.client.room_publishing import RoomPublishing
+from sealroom.client.room_receiving import RoomReceiving
 from sealroom.client.rooms import OpenRoom, RoomDirectory
 from sealroom.client.rotation import KeySchedule
-from sealroom.client.subscriber import RemoteTrack, Subscriber
-from sealroom.client.wanted_tracks import WantedTracks
-from sealroom.crypto.announcement import VerifiedStream, make_announcement
+from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.custom_event import make_custom_event
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.errors import EventReplayError, StreamReplayError
-from sealroom.crypto.signed_object import read_unverified
-from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
-from sealroom.errors import InvalidArgumentError, SealroomError
-from sealroom.media.negotiation import MediaPeer
+from sealroom.errors import SealroomError
 from sealroom.protocol import (
-    AnswerParams,
-    AnswerResult,
     Empty,
     JoinResult,
-    MediaOffer,
     Participant,
     ParticipantGone,
-    PublishParams,
-    PublishResult,
     RoomReadyParams,
     RoomSendEventParams,
     SignedObject,
-    StreamAnnouncement,
     StreamView,
-    SubscriptionParams,
-    SubscriptionResult,
-    TrackAssignment,
-    TrackSelector,
-    TransportRole,
-    UnpublishParams,
 )
 from sealroom.protocol import (
     StreamUnpublished as StreamUnpublishedData,
@@ -85,11 +61,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_UNREAD_TRACKS = 256
 MAX_ENDED_STREAMS = 10_000
 MAX_SEEN_EVENTS = 10_000
-
-TrackListener = Callable[[RemoteTrack], None]
 
 
 class RoomSession:
@@ -110,9 +83,6 @@ class RoomSession:
         self.room_id = room.room.room_id
         self.participant_id = joined.participant_id
         self.participants = {one.participant_id: one for one in joined.participants}
-        self.streams: dict[str, VerifiedStream] = {}
-        self.track_streams: list[BoundedStream[RemoteTrack]] = []
-        self.track_listeners: list[tuple[str | None, TrackListener]] = []
         self._connection = connection
         self._directory = directory
         self._room = room
@@ -123,21 +93,25 @@ class RoomSession:
             on_switch=self._switch_senders,
             on_retire=self._retire_epochs,
         )
-        self._host_addresses = host_addresses
-        self._ice_servers = [
-            {"urls": one.urls, "username": one.username, "credential": one.credential}
-            for one in joined.media.ice_servers
-        ]
         self._emit = emit
+        self._link = RoomLink(
+            room_id=self.room_id,
+            participant_id=joined.participant_id,
+            connection=connection,
+            keys=self._keys,
+            host_addresses=host_addresses,
+            ice_servers=[
+                {"urls": one.urls, "username": one.username, "credential": one.credential}
+                for one in joined.media.ice_servers
+            ],
+            emit=emit,
+        )
+        self.streams = self._link.streams
+        self.publishing = RoomPublishing(self._link)
+        self.receiving = RoomReceiving(self._link)
         self._ended_nonces: dict[bytes, None] = {}
         self._seen_events: dict[str, None] = {}
-        self._wanted = WantedTracks()
-        self._publisher: Publisher | None = None
-        self._subscriber: Subscriber | None = None
-        self._drops_broken_frames = True
-        self._subscription_lock = asyncio.Lock()
         self._update_lock = asyncio.Lock()
-        self._is_closed = False
 
     async def start(self, streams: Sequence[StreamView], version: int) -> None:
         """Takes the streams that were there before; `version` is the room's when it was joined."""
@@ -164,7 +138,7 @@ class RoomSession:
             await self._take_update()
 
     async def _take_update(self) -> None:
-        if self._is_closed:
+        if self._link.is_closed:
             return
         before = self._room
         try:
@@ -174,7 +148,7 @@ class RoomSession:
         except SealroomError as error:
             self._emit(RoomRefused(self.room_id, error))
             return
-        if self._is_closed or room is before:
+        if self._link.is_closed or room is before:
             return
         self._room = room
         self._accept_epochs(room)
@@ -225,18 +199,15 @@ class RoomSession:
         for epoch in sorted(room.secrets):
             if epoch > self._keys.newest.id.epoch:
                 keys = room.keys_of(epoch)
-                if self._subscriber is not None:
-                    self._subscriber.add_epoch(keys)
+                self.receiving.add_epoch(keys)
                 self._keys.add(keys)
 
     def _switch_senders(self, keys: EpochKeys) -> None:
-        if self._publisher is not None:
-            self._publisher.rotate(keys)
+        self.publishing.rotate(keys)
         self._emit(KeyRotated(self.room_id, keys.id.epoch))
 
     def _retire_epochs(self, epoch: int) -> None:
-        if self._subscriber is not None:
-            self._subscriber.drop_epochs_before(epoch)
+        self.receiving.drop_epochs_before(epoch)
 
     async def stream_published(self, view: StreamView) -> None:
         """Believes the stream if its announcement verifies; a second showing changes nothing."""
@@ -257,14 +228,12 @@ class RoomSession:
         stream = self._forget_stream(data.stream_id)
         if stream is None:
             return
-        if self._publisher is not None:
-            await self._publisher.unpublish(data.stream_id)
-        if self._subscriber is not None:
-            self._subscriber.end_stream(data.stream_id)
+        await self.publishing.stop(data.stream_id)
+        self.receiving.end_stream(data.stream_id)
         self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
 
     def _forget_stream(self, stream_id: str) -> VerifiedStream | None:
-        self._wanted.forget([stream_id])
+        self.receiving.forget(stream_id)
         stream = self.streams.pop(stream_id, None)
         if stream is not None:
             while len(self._ended_nonces) >= MAX_ENDED_STREAMS:
@@ -272,130 +241,19 @@ class RoomSession:
             self._ended_nonces[stream.announcement.nonce] = None
         return stream
 
-    async def media_offered(self, data: MediaOffer) -> None:
-        async with self._subscription_lock:
-            await self._answer(data.offer_id, data.offer, data.tracks)
-
-    # Out.
-
     async def publish(self, stream_id: str, tracks: list[StagedTrack]) -> None:
         """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`."""
-        self._check_open()
-        if self._publisher is None:
-            self._publisher = Publisher(self._make_publisher_peer, self._keys.sending)
-        publisher = self._publisher
-        nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
-        announcement = make_announcement(
-            self._connection.identity,
-            self._connection.user_id,
-            keys=self._keys.sending,
-            stream_id=stream_id,
-            tracks=[one.announced for one in tracks],
-            nonce=nonce,
-        )
-
-        async def signal(offer: str) -> str:
-            return await self._signal_publish(announcement, offer)
-
-        try:
-            await publisher.publish(
-                stream_id,
-                tracks,
-                fingerprint=self._connection.identity.public.fingerprint,
-                nonce=nonce,
-                signal=signal,
-            )
-        except RequestRefusedError:
-            raise  # the Bridge knows no such stream, and the other streams go on
-        except BaseException:
-            await self._abandon(publisher, stream_id)
-            raise
-        self.streams[stream_id] = VerifiedStream(
-            stream_id=stream_id,
-            participant_id=self.participant_id,
-            user_id=self._connection.user_id,
-            fingerprint=self._connection.identity.public.fingerprint,
-            announcement=read_unverified(announcement, StreamAnnouncement),  # our own
-        )
+        self.streams[stream_id] = await self.publishing.publish(stream_id, tracks)
 
     async def unpublish(self, stream_id: str) -> None:
-        if self._publisher is not None:
-            await self._publisher.unpublish(stream_id)
+        """Ends a stream of this participant's own."""
+        await self.publishing.stop(stream_id)
         if self._forget_stream(stream_id) is None:
             return  # somebody with the right to has unpublished it before
-        params = UnpublishParams(room_id=self.room_id, stream_id=stream_id)
-        await self._connection.call("stream.unpublish", params, Empty)
-
-    async def _abandon(self, publisher: Publisher, stream_id: str) -> None:
-        # The Bridge may know the stream although it carries nothing.
-        if publisher.is_dead:
-            if self._publisher is publisher:
-                self._publisher = None
-            await publisher.close()
-        params = UnpublishParams(room_id=self.room_id, stream_id=stream_id)
-        with contextlib.suppress(SealroomError):
-            await self._connection.call("stream.unpublish", params, Empty)
-
-    # In.
-
-    async def subscribe(
-        self, add: Sequence[StreamSubscription], remove: Sequence[StreamSubscription]
-    ) -> None:
-        """Changes what this participant receives and answers the media server's offer."""
-        for one in add:
-            stream = self.streams.get(one.stream_id)
-            if stream is None:
-                raise InvalidArgumentError(
-                    f"stream_id: there is no verified stream {one.stream_id!r} in the room"
-                )
-            if one.track_id is not None:
-                stream.track(one.track_id)
-        async with self._subscription_lock:
-            before = self._wanted.copy()
-            for one in remove:
-                self._wanted.remove(one, self.streams.get(one.stream_id))
-            for one in add:
-                self._wanted.add(one)
-            params = SubscriptionParams(
-                room_id=self.room_id, add=_selectors(add), remove=_selectors(remove)
-            )
-            try:
-                result = await self._connection.call(
-                    "subscription.update", params, SubscriptionResult
-                )
-            except BaseException:
-                self._wanted = before
-                raise
-            if result.offer is not None:
-                await self._answer(result.offer_id, result.offer, result.tracks)
-
-    def set_drop_broken_frames(self, drop: bool) -> None:
-        self._drops_broken_frames = drop
-        if self._subscriber is not None:
-            self._subscriber.set_drop_broken_frames(drop)
-
-    def add_track_listener(
-        self, listener: TrackListener, stream_id: str | None
-    ) -> Callable[[], None]:
-        """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
-        entry = (stream_id, listener)
-        self.track_listeners.append(entry)
-        for remote in self.remote_tracks():
-            self._notify(listener, stream_id, remote)
-        return lambda: self.track_listeners.remove(entry)
-
-    def open_track_stream(self) -> BoundedStream[RemoteTrack]:
-        tracks: BoundedStream[RemoteTrack] = BoundedStream(MAX_UNREAD_TRACKS)
-        for remote in self.remote_tracks():
-            tracks.put(remote)
-        self.track_streams.append(tracks)
-        return tracks
-
-    def remote_tracks(self) -> list[RemoteTrack]:
-        return [] if self._subscriber is None else self._subscriber.tracks
+        await self.publishing.tell_unpublished(stream_id)
 
     def statistics(self) -> RoomStatistics:
-        publisher, subscriber = self._publisher, self._subscriber
+        publisher, subscriber = self.publishing.publisher, self.receiving.subscriber
         return RoomStatistics(
             sent=publisher.statistics() if publisher else [],
             received=subscriber.statistics() if subscriber else [],
@@ -409,85 +267,12 @@ class RoomSession:
 
     async def close(self) -> None:
         """Ends both connections and all tracks; the Bridge is told by the caller."""
-        self._is_closed = True
+        self._link.is_closed = True
         self._keys.close()
-        publisher, self._publisher = self._publisher, None
-        subscriber, self._subscriber = self._subscriber, None
-        if publisher is not None:
-            await publisher.close()
-        if subscriber is not None:
-            await subscriber.close()
-        for tracks in self.track_streams:
-            tracks.close()
-
-    def _check_open(self) -> None:
-        if self._is_closed:
-            raise NotJoinedError(f"room {self.room_id} was left meanwhile")
-
-    def _make_publisher_peer(self, session: MediaSession) -> MediaPeer:
-        return self._make_peer(session, "publisher")
-
-    def _make_subscriber_peer(self, session: MediaSession) -> MediaPeer:
-        return self._make_peer(session, "subscriber")
-
-    def _make_peer(self, session: MediaSession, role: TransportRole) -> MediaPeer:
-        peer = MediaPeer(
-            session, host_addresses=self._host_addresses, ice_servers=self._ice_servers
-        )
-        peer.on_state_change = lambda state: self._media_state_changed(peer, role, state)
-        return peer
-
-    def _media_state_changed(self, peer: MediaPeer, role: TransportRole, state: str) -> None:
-        if self._is_closed or state not in ("failed", "closed"):
-            return
-        reason = peer.transport.failure or f"the transport is {state}"
-        if role == "subscriber" and self._subscriber is not None:
-            self._subscriber.end_all()
-        self._emit(MediaFailed(self.room_id, role, reason))
-
-    async def _signal_publish(self, announcement: SignedObject, offer: str) -> str:
-        params = PublishParams(room_id=self.room_id, announcement=announcement, offer=offer)
-        return (await self._connection.call("stream.publish", params, PublishResult)).answer
-
-    async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
-        self._check_open()
-        if self._subscriber is None:
-            self._subscriber = Subscriber(
-                self._make_subscriber_peer,
-                on_track=self._track_added,
-                on_rejected=self._frame_rejected,
-                epochs=self._keys.accepted,
-            )
-            self._subscriber.set_drop_broken_frames(self._drops_broken_frames)
-        answer = await self._subscriber.accept(offer, tracks, wanted=self._wanted_stream)
-        params = AnswerParams(room_id=self.room_id, offer_id=offer_id, sdp=answer)
-        await self._connection.call("media.answer", params, AnswerResult)
-
-    def _wanted_stream(self, stream_id: str, track_id: str) -> VerifiedStream | None:
-        return self.streams.get(stream_id) if self._wanted.wants(stream_id, track_id) else None
-
-    def _track_added(self, remote: RemoteTrack) -> None:
-        for tracks in self.track_streams:
-            tracks.put(remote)
-        for stream_id, listener in list(self.track_listeners):
-            self._notify(listener, stream_id, remote)
-
-    def _notify(self, listener: TrackListener, stream_id: str | None, remote: RemoteTrack) -> None:
-        if stream_id is not None and stream_id != remote.stream_id:
-            return
-        try:
-            listener(remote)
-        except Exception:
-            logger.exception("a remote stream listener failed")
-
-    def _frame_rejected(self, remote: RemoteTrack, reason: str, count: int) -> None:
-        self._emit(FrameRejected(self.room_id, remote.stream_id, remote.track_id, reason, count))
+        await self.publishing.close()
+        await self.receiving.close()
 
 
 def new_id() -> str:
     """A random id for a stream or track."""
     return uuid.uuid4().hex
-
-
-def _selectors(subscriptions: Sequence[StreamSubscription]) -> list[TrackSelector]:
-    return [TrackSelector(stream_id=one.stream_id, track_id=one.track_id) for one in subscriptions]

@@ -251,7 +251,7 @@ class StreamApi(RoomApi):
         """Begins to receive these streams or tracks, besides what is received already."""
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
-        await self._session(room_id).subscribe(subscriptions, ())
+        await self._session(room_id).receiving.subscribe(subscriptions, ())
 
     async def unsubscribe_from_remote_streams(
         self, room_id: str, subscriptions: Sequence[StreamSubscription]
@@ -259,7 +259,7 @@ class StreamApi(RoomApi):
         """Stops receiving these streams or tracks; what is not received is no error."""
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
-        await self._session(room_id).subscribe((), subscriptions)
+        await self._session(room_id).receiving.subscribe((), subscriptions)
 
     def add_remote_stream_listener(
         self,
@@ -272,18 +272,18 @@ class StreamApi(RoomApi):
 
         Returns a function that ends it.
         """
-        return self._session(room_id).add_track_listener(on_track, stream_id)
+        return self._session(room_id).receiving.add_track_listener(on_track, stream_id)
 
     def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
         """Iterates over the tracks received, those already there first, until the room is left."""
-        return aiter(self._session(room_id).open_track_stream())
+        return aiter(self._session(room_id).receiving.open_track_stream())
 
     def drop_broken_frames(self, room_id: str, drop: bool) -> None:
         """Whether frames that fail decryption are dropped (the default) or shown to handlers.
 
         Shown ones carry the reason in `EncodedFrame.rejected`. No decoder ever sees them.
         """
-        self._session(room_id).set_drop_broken_frames(drop)
+        self._session(room_id).receiving.set_drop_broken_frames(drop)
 
     # Events.
 

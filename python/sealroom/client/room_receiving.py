@@ -1,0 +1,190 @@
+"""A joined room's way in: what this participant receives there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from sealroom._core.session import MediaSession
+from sealroom.client.events import BoundedStream, FrameRejected
+from sealroom.client.models import StreamSubscription
+from sealroom.client.room_link import RoomLink
+from sealroom.client.subscriber import RemoteTrack, Subscriber
+from sealroom.client.wanted_tracks import WantedTracks
+from sealroom.crypto.announcement import VerifiedStream
+from sealroom.crypto.epoch import EpochKeys
+from sealroom.errors import InvalidArgumentError
+from sealroom.media.negotiation import MediaPeer
+from sealroom.protocol import (
+    AnswerParams,
+    AnswerResult,
+    MediaOffer,
+    SubscriptionParams,
+    SubscriptionResult,
+    TrackAssignment,
+    TrackSelector,
+)
+
+logger = logging.getLogger(__name__)
+
+MAX_UNREAD_TRACKS = 256
+
+TrackListener = Callable[[RemoteTrack], None]
+
+
+class RoomReceiving:
+    """Subscribes to tracks and hands them to the application. Event-loop thread only."""
+
+    def __init__(self, link: RoomLink) -> None:
+        self._link = link
+        self._wanted = WantedTracks()
+        self._subscriber: Subscriber | None = None
+        self._drops_broken_frames = True
+        self._lock = asyncio.Lock()
+        self._track_streams: list[BoundedStream[RemoteTrack]] = []
+        self._listeners: list[tuple[str | None, TrackListener]] = []
+
+    @property
+    def subscriber(self) -> Subscriber | None:
+        """The media connection, None before the first subscription."""
+        return self._subscriber
+
+    async def subscribe(
+        self, add: Sequence[StreamSubscription], remove: Sequence[StreamSubscription]
+    ) -> None:
+        """Changes what this participant receives and answers the media server's offer."""
+        link = self._link
+        for one in add:
+            stream = link.streams.get(one.stream_id)
+            if stream is None:
+                raise InvalidArgumentError(
+                    f"stream_id: there is no verified stream {one.stream_id!r} in the room"
+                )
+            if one.track_id is not None:
+                stream.track(one.track_id)
+        async with self._lock:
+            before = self._wanted.copy()
+            for one in remove:
+                self._wanted.remove(one, link.streams.get(one.stream_id))
+            for one in add:
+                self._wanted.add(one)
+            params = SubscriptionParams(
+                room_id=link.room_id, add=_selectors(add), remove=_selectors(remove)
+            )
+            try:
+                result = await link.connection.call(
+                    "subscription.update", params, SubscriptionResult
+                )
+            except BaseException:
+                self._wanted = before
+                raise
+            if result.offer is not None:
+                await self._answer(result.offer_id, result.offer, result.tracks)
+
+    async def media_offered(self, data: MediaOffer) -> None:
+        """Answers an offer the media server makes of its own accord."""
+        async with self._lock:
+            await self._answer(data.offer_id, data.offer, data.tracks)
+
+    def forget(self, stream_id: str) -> None:
+        """Asks for a stream no longer: it has ended."""
+        self._wanted.forget([stream_id])
+
+    def end_stream(self, stream_id: str) -> None:
+        """Ends the tracks of a stream that is gone."""
+        if self._subscriber is not None:
+            self._subscriber.end_stream(stream_id)
+
+    def add_epoch(self, keys: EpochKeys) -> None:
+        """Accepts frames of a newer epoch as well."""
+        if self._subscriber is not None:
+            self._subscriber.add_epoch(keys)
+
+    def drop_epochs_before(self, epoch: int) -> None:
+        """Refuses frames of older epochs from now on."""
+        if self._subscriber is not None:
+            self._subscriber.drop_epochs_before(epoch)
+
+    def set_drop_broken_frames(self, drop: bool) -> None:
+        self._drops_broken_frames = drop
+        if self._subscriber is not None:
+            self._subscriber.set_drop_broken_frames(drop)
+
+    def add_track_listener(
+        self, listener: TrackListener, stream_id: str | None
+    ) -> Callable[[], None]:
+        """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
+        entry = (stream_id, listener)
+        self._listeners.append(entry)
+        for remote in self.remote_tracks():
+            self._notify(listener, stream_id, remote)
+        return lambda: self._listeners.remove(entry)
+
+    def open_track_stream(self) -> BoundedStream[RemoteTrack]:
+        tracks: BoundedStream[RemoteTrack] = BoundedStream(MAX_UNREAD_TRACKS)
+        for remote in self.remote_tracks():
+            tracks.put(remote)
+        self._track_streams.append(tracks)
+        return tracks
+
+    def remote_tracks(self) -> list[RemoteTrack]:
+        return [] if self._subscriber is None else self._subscriber.tracks
+
+    async def close(self) -> None:
+        subscriber, self._subscriber = self._subscriber, None
+        if subscriber is not None:
+            await subscriber.close()
+        for tracks in self._track_streams:
+            tracks.close()
+
+    async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
+        link = self._link
+        link.check_open()
+        if self._subscriber is None:
+            self._subscriber = Subscriber(
+                self._make_peer,
+                on_track=self._track_added,
+                on_rejected=self._frame_rejected,
+                epochs=link.keys.accepted,
+            )
+            self._subscriber.set_drop_broken_frames(self._drops_broken_frames)
+        answer = await self._subscriber.accept(offer, tracks, wanted=self._wanted_stream)
+        params = AnswerParams(room_id=link.room_id, offer_id=offer_id, sdp=answer)
+        await link.connection.call("media.answer", params, AnswerResult)
+
+    def _make_peer(self, session: MediaSession) -> MediaPeer:
+        return self._link.make_peer(session, "subscriber", self._media_lost)
+
+    def _media_lost(self) -> None:
+        if self._subscriber is not None:
+            self._subscriber.end_all()
+
+    def _wanted_stream(self, stream_id: str, track_id: str) -> VerifiedStream | None:
+        if not self._wanted.wants(stream_id, track_id):
+            return None
+        return self._link.streams.get(stream_id)
+
+    def _track_added(self, remote: RemoteTrack) -> None:
+        for tracks in self._track_streams:
+            tracks.put(remote)
+        for stream_id, listener in list(self._listeners):
+            self._notify(listener, stream_id, remote)
+
+    def _notify(self, listener: TrackListener, stream_id: str | None, remote: RemoteTrack) -> None:
+        if stream_id is not None and stream_id != remote.stream_id:
+            return
+        try:
+            listener(remote)
+        except Exception:
+            logger.exception("a remote stream listener failed")
+
+    def _frame_rejected(self, remote: RemoteTrack, reason: str, count: int) -> None:
+        rejected = FrameRejected(
+            self._link.room_id, remote.stream_id, remote.track_id, reason, count
+        )
+        self._link.emit(rejected)
+
+
+def _selectors(subscriptions: Sequence[StreamSubscription]) -> list[TrackSelector]:
+    return [TrackSelector(stream_id=one.stream_id, track_id=one.track_id) for one in subscriptions]
