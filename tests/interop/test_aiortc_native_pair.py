@@ -104,7 +104,7 @@ async def test_loss_and_reordering_leave_nothing_undecodable(native_peer):
     chance = random.Random(1)
     dropped = 0
     for peer in (one, two):
-        link = peer.peer.transport._connection.selected_pair.protocol.transport
+        link = peer.peer.transport.path.connection.selected_pair.protocol.transport
 
         def lossy(data, addr, send=link.sendto):
             nonlocal dropped

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from types import CodeType
 from typing import Any
 
+from aioice import ice
 from aioice.ice import CandidatePair, Connection, StunProtocol
 from aiortc import RTCDtlsTransport, RTCIceGatherer, RTCIceTransport, rtcdtlstransport, sdp
 
@@ -33,9 +34,23 @@ def missing_hooks() -> list[str]:
     missing = [
         f"{owner.__name__}.{name}"
         for owner, names in (
-            (RTCDtlsTransport, ("_setup_srtp", "_set_role", "_set_state", "_send_rtp")),
-            (Connection, ("get_component_candidates", "data_received", "check_complete")),
-            (StunProtocol, ("datagram_received",)),
+            (
+                RTCDtlsTransport,
+                ("_setup_srtp", "_set_role", "_set_state", "_send_rtp", "_recv_next", "_write_ssl"),
+            ),
+            (
+                Connection,
+                (
+                    "get_component_candidates",
+                    "data_received",
+                    "check_complete",
+                    "protocol_lost",
+                    "query_consent",
+                    "build_request",
+                ),
+            ),
+            (StunProtocol, ("datagram_received", "request")),
+            (ice, ("CONSENT_INTERVAL", "CONSENT_FAILURES", "get_host_addresses")),
             (CandidatePair, ("remote_addr", "local_candidate")),
             (rtcdtlstransport, ("State", "SRTP_AEAD_AES_256_GCM", "SRTP_AEAD_AES_128_GCM")),
             (sdp, ("SessionDescription", "MediaDescription", "grouplines", "candidate_from_sdp")),
@@ -48,13 +63,16 @@ def missing_hooks() -> list[str]:
     return (
         _uses(RTCDtlsTransport._setup_srtp, "_ssl", "_role", "_srtp_profiles")
         + _uses(RTCDtlsTransport.start, "_setup_srtp", "_role")
+        + _uses(RTCDtlsTransport._recv_next, "_recv")
+        + _uses(RTCDtlsTransport._write_ssl, "_send")
         + _uses(RTCIceGatherer.__init__, "_connection")
         + _uses(RTCIceTransport.__init__, "_connection")
         + _uses(Connection.sendto, "_nominated")
         + _uses(Connection.check_complete, "_nominated")
-        + _uses(Connection.data_received, "_queue")
+        + _uses(Connection.connect, "query_consent", "_query_consent_task")
         + _uses(Connection.gather_candidates, "get_component_candidates")
         + _uses(StunProtocol.datagram_received, "data_received", "request_received")
+        + _uses(StunProtocol.connection_lost, "protocol_lost")
     )
 
 

@@ -1,43 +1,60 @@
-"""aioice's connection with our host addresses and with media taken out before its queue."""
+"""aioice's connection with our host addresses, and with all data taken out before its queue."""
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from aioice.ice import CandidatePair, Connection
+from aioice import ice, stun
+from aioice.ice import CandidatePair, Connection, StunProtocol
 from aiortc import RTCIceGatherer, RTCIceServer
 from aiortc.rtcicetransport import connection_kwargs
 
 if TYPE_CHECKING:
     from aioice import Candidate
 
-MAX_QUEUED_DTLS = 256
-"""DTLS datagrams waiting for the handshake task; more are dropped (DTLS retransmits)."""
-
 COMPONENT = 1
 """RTP and RTCP share one component (rtcp-mux)."""
 
+CONSENT_PROBES = 2
+"""Retransmissions, after 0.5 and 1 s, of the check that follows an unanswered consent check."""
+
+HostAddresses = Sequence[str] | Callable[[], Sequence[str]] | None
+"""Local IP addresses to gather, a function that tells those of now, None for all but loopback."""
+
+
+def current_addresses(host_addresses: HostAddresses) -> list[str]:
+    """Returns the addresses to gather now."""
+    if host_addresses is None:
+        return list(ice.get_host_addresses(use_ipv4=True, use_ipv6=True))
+    return list(host_addresses() if callable(host_addresses) else host_addresses)
+
 
 class MediaConnection(Connection):
-    """An ICE connection that keeps media away from aioice's queue.
+    """An ICE connection that keeps data away from aioice's queue and tells early of a dead path.
 
     Demultiplexes by first byte (RFC 7983 section 7): 128..191 goes to `on_media`, 20..63 (DTLS) to
-    the bounded queue, the rest is dropped. An empty datagram, which anybody may send, would
-    otherwise end aiortc's receive task.
+    `on_dtls`, the rest is dropped. An empty datagram, which anybody may send, would otherwise end
+    aiortc's receive task.
+
+    `on_consent` is called with False once the peer left a consent check (every 4 to 6 s, RFC 7675)
+    and the probes right after it unanswered, 4 to 10 s after the path broke, or at once when our
+    socket is lost; with True when it answers again. Without an answer for 30 s the connection
+    closes, as the RFC demands.
     """
 
     def __init__(
-        self,
-        *,
-        host_addresses: Sequence[str] | None,
-        ice_servers: Sequence[RTCIceServer],
+        self, *, host_addresses: HostAddresses, ice_servers: Sequence[RTCIceServer]
     ) -> None:
         super().__init__(ice_controlling=False, **connection_kwargs(list(ice_servers)))
-        self._host_addresses = None if host_addresses is None else list(host_addresses)
+        self._host_addresses = host_addresses
         self.is_closing = False
         self.on_media: Callable[[bytes], None] | None = None
+        self.on_dtls: Callable[[bytes], None] | None = None
         self.on_route_changed: Callable[[], None] | None = None
+        self.on_consent: Callable[[bool], None] | None = None
 
     @property
     def selected_pair(self) -> CandidatePair | None:
@@ -49,7 +66,7 @@ class MediaConnection(Connection):
     ) -> list[Candidate]:
         # aioice leaves 127.0.0.1 and ::1 out of `addresses`, so a given list replaces it whole.
         if self._host_addresses is not None:
-            addresses = self._host_addresses
+            addresses = current_addresses(self._host_addresses)
         return await super().get_component_candidates(component, addresses, timeout)
 
     async def close(self) -> None:
@@ -60,17 +77,61 @@ class MediaConnection(Connection):
         if not data:  # some aioice releases announce a lost connection with None
             return
         first = data[0]
+        receiver = None
         if 128 <= first < 192:
-            if self.on_media is not None:
-                self.on_media(data)
-        elif 20 <= first < 64 and self._queue.qsize() < MAX_QUEUED_DTLS:
-            super().data_received(data, component)
+            receiver = self.on_media
+        elif 20 <= first < 64:
+            receiver = self.on_dtls
+        if receiver is not None:
+            receiver(data)
 
     def check_complete(self, pair: CandidatePair) -> None:
         before = self.selected_pair
         super().check_complete(pair)
         if self.selected_pair is not before and self.on_route_changed is not None:
             self.on_route_changed()
+
+    def protocol_lost(self, protocol: StunProtocol) -> None:
+        super().protocol_lost(protocol)
+        pair = self.selected_pair
+        if pair is not None and pair.protocol is protocol and not self.is_closing:
+            self._tell_consent(False)
+
+    async def query_consent(self) -> None:
+        loop = asyncio.get_running_loop()
+        answered_at = loop.time()
+        while True:
+            await asyncio.sleep(ice.CONSENT_INTERVAL * (0.8 + 0.4 * random.random()))
+            if not await self._is_answered(0) and not await self._is_answered(CONSENT_PROBES):
+                self._tell_consent(False)
+                if loop.time() - answered_at >= ice.CONSENT_FAILURES * ice.CONSENT_INTERVAL:
+                    self._query_consent_task = None
+                    await self.close()
+                    self._tell_consent(False)
+                    return
+            else:
+                answered_at = loop.time()
+                self._tell_consent(True)
+
+    async def _is_answered(self, retransmissions: int) -> bool:
+        pair = self.selected_pair
+        if pair is None or self.remote_password is None:
+            return False
+        request = self.build_request(pair, nominate=False)
+        try:
+            await pair.protocol.request(
+                request,
+                pair.remote_addr,
+                integrity_key=self.remote_password.encode(),
+                retransmissions=retransmissions,
+            )
+        except stun.TransactionError:
+            return False
+        return True
+
+    def _tell_consent(self, is_given: bool) -> None:
+        if self.on_consent is not None:
+            self.on_consent(is_given)
 
 
 class MediaGatherer(RTCIceGatherer):
@@ -79,7 +140,7 @@ class MediaGatherer(RTCIceGatherer):
     def __init__(
         self,
         *,
-        host_addresses: Sequence[str] | None = None,
+        host_addresses: HostAddresses = None,
         ice_servers: Sequence[RTCIceServer] = (),
     ) -> None:
         super().__init__(iceServers=[])

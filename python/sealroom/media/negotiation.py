@@ -9,7 +9,8 @@ from typing import Any, Literal, cast
 
 from aiortc import RTCCertificate, RTCIceServer
 
-from sealroom.media.errors import NegotiationError
+from sealroom.media.errors import NegotiationError, TransportError
+from sealroom.media.ice import HostAddresses
 from sealroom.media.packet_transport import PacketTransport
 from sealroom.media.sections import (
     CodecName,
@@ -45,15 +46,15 @@ SignalingState = Literal["stable", "have-local-offer", "have-remote-offer"]
 class MediaPeer:
     """One end of a media connection: m-lines, and the transport under them. Event-loop thread only.
 
-    Works with any WebRTC peer that bundles. ICE restart is not supported. Candidates travel inside
-    the descriptions; `add_remote_candidate` takes trickled ones as well.
+    Works with any WebRTC peer that bundles. Either side may restart ICE with an offer. Candidates
+    travel inside the descriptions; `add_remote_candidate` takes trickled ones as well.
     """
 
     def __init__(
         self,
         packet_transport: PacketTransport,
         *,
-        host_addresses: Sequence[str] | None = None,
+        host_addresses: HostAddresses = None,
         ice_servers: Sequence[RTCIceServer | Mapping[str, Any]] = (),
         takeover: bool | None = None,
         certificate: RTCCertificate | None = None,
@@ -61,16 +62,15 @@ class MediaPeer:
     ) -> None:
         """Makes a peer without m-lines; must run inside an event loop.
 
-        `host_addresses`: IP addresses to gather, None for all but loopback. `ice_servers`: STUN and
+        `host_addresses`: IP addresses to gather, or a function that tells those of now; None for
+        all but loopback. `ice_servers`: STUN and
         TURN servers, or mappings with `urls`, `username`, `credential`. `takeover`: see
         `MediaTransport`. `cname`: RTCP name of this side, random by default.
         """
         self.transport = MediaTransport(
             packet_transport,
             host_addresses=host_addresses,
-            ice_servers=[
-                s if isinstance(s, RTCIceServer) else RTCIceServer(**s) for s in ice_servers
-            ],
+            ice_servers=_servers(ice_servers),
             takeover=takeover,
             certificate=certificate,
         )
@@ -163,8 +163,17 @@ class MediaPeer:
         if section in self._waiting:
             self._waiting.remove(section)
 
-    async def create_offer(self) -> str:
-        """Returns an offer of all sections; an offer that was not answered yet is superseded."""
+    def set_ice_servers(self, ice_servers: Sequence[RTCIceServer | Mapping[str, Any]]) -> None:
+        """STUN and TURN servers for the next ICE restart."""
+        self.transport.ice_servers = _servers(ice_servers)
+
+    async def create_offer(self, *, ice_restart: bool = False) -> str:
+        """Returns an offer of all sections; an offer that was not answered yet is superseded.
+
+        `ice_restart` asks for another path (RFC 8829 section 5.2.2): the old one carries on until
+        the new one is connected, `restarted` tells the outcome. Raises TransportError if that is
+        not possible, and changes nothing.
+        """
         if self._signaling == "have-remote-offer":
             raise NegotiationError("an offer of the peer waits for its answer")
         if not self._lines and not self._waiting:
@@ -174,6 +183,8 @@ class MediaPeer:
             # and a conflict of roles that is solved half way can lose the nomination for good.
             self.transport.set_ice_role(controlling=True)
         await self.transport.gather()
+        if ice_restart:
+            await self.transport.begin_restart()
         for section in self._waiting:
             self._place(section)
         self._waiting.clear()
@@ -182,7 +193,11 @@ class MediaPeer:
         return self._describe(answering=False, setup="auto")
 
     async def accept_answer(self, answer: str) -> None:
-        """Takes the answer to the newest offer and, the first time, begins to connect."""
+        """Takes the answer to the newest offer and begins to connect, if it is the first one or to
+        an ICE restart.
+
+        Raises NegotiationError; if only the ICE restart was refused, the rest was accepted.
+        """
         if self._signaling != "have-local-offer":
             raise NegotiationError("there is no offer to be answered")
         remote = parse_description(answer)
@@ -191,6 +206,9 @@ class MediaPeer:
         theirs_transport = self._check_transport(remote)
         if theirs_transport.dtls.role not in ("client", "server"):
             raise NegotiationError("an answer decides the DTLS role: setup active or passive")
+        is_restart = self._changes_credentials(theirs_transport)
+        if is_restart and not self.transport.is_restart_open:
+            raise NegotiationError("the peer restarts ICE without being asked to")
         for index, theirs in enumerate(remote.sections):
             section = self._lines[index]
             if not isinstance(section, MediaSection):
@@ -200,6 +218,9 @@ class MediaPeer:
             self._apply(section, theirs)
         self._set_extensions(remote)
         self._signaling = "stable"
+        if self.transport.is_restart_open and not is_restart:
+            await self.transport.abandon_restart()
+            raise NegotiationError("the peer does not take part in the ICE restart")
         await self._use_transport(
             theirs_transport,
             ice_controlling=True,
@@ -232,12 +253,20 @@ class MediaPeer:
         self._signaling = "have-remote-offer"
 
     async def create_answer(self) -> str:
-        """Returns the answer to the accepted offer and, the first time, begins to connect."""
+        """Returns the answer to the accepted offer and begins to connect, if it is the first one or
+        restarts ICE.
+        """
         remote = self._remote_offer
         if self._signaling != "have-remote-offer" or remote is None:
             raise NegotiationError("there is no offer to answer")
         theirs = self._check_transport(remote)
         await self.transport.gather()
+        if self._changes_credentials(theirs):
+            try:
+                await self.transport.begin_restart()
+            except TransportError:
+                self._remote_offer, self._signaling = None, "stable"
+                raise
         for line, offered in zip(self._lines, remote.sections, strict=True):
             if isinstance(line, MediaSection) and not line.stopped:
                 line.current_direction = intersect(line.direction, reverse(offered.direction))
@@ -265,6 +294,15 @@ class MediaPeer:
     async def connected(self) -> None:
         """Returns once ICE and DTLS are done; raises TransportError if they fail."""
         await self.transport.connected()
+
+    def restarts_ice(self, offer: str) -> bool:
+        """Whether an offer of the peer asks for an ICE restart. Raises NegotiationError."""
+        theirs = parse_description(offer).transport
+        return theirs is not None and self._changes_credentials(theirs)
+
+    async def restarted(self) -> None:
+        """Returns once the newest ICE restart has moved to its path; raises TransportError."""
+        await self.transport.restarted()
 
     async def close(self) -> None:
         """Ends the connection; idempotent. The packet transport stays its owner's to close."""
@@ -355,19 +393,21 @@ class MediaPeer:
             return new
         if new is None:
             return old
-        if (new.ice.usernameFragment, new.ice.password) != (
-            old.ice.usernameFragment,
-            old.ice.password,
-        ):
-            raise NegotiationError("ICE restart is not supported")
         if new.dtls.fingerprints != old.dtls.fingerprints:
             raise NegotiationError("the DTLS fingerprint changed")
         return new
 
+    def _changes_credentials(self, new: RemoteTransport) -> bool:
+        # RFC 8839 section 4.4.1.1.1: this is what an ICE restart is.
+        return self._remote is not None and (
+            (new.ice.usernameFragment, new.ice.password)
+            != (self._remote.ice.usernameFragment, self._remote.ice.password)
+        )
+
     async def _use_transport(
         self, remote: RemoteTransport, *, ice_controlling: bool, dtls_client: bool
     ) -> None:
-        is_first = self._remote is None
+        is_first, is_restart = self._remote is None, self._changes_credentials(remote)
         self._remote = remote
         if is_first:
             self.transport.set_roles(ice_controlling=ice_controlling, dtls_client=dtls_client)
@@ -377,6 +417,8 @@ class MediaPeer:
             await self.transport.add_remote_candidate(None)
         if is_first:
             self.transport.start(remote.ice, remote.dtls)
+        elif is_restart:
+            self.transport.restart(remote.ice)
 
     def _describe(self, *, answering: bool, setup: str) -> str:
         self._version += 1
@@ -394,3 +436,7 @@ class MediaPeer:
             ),
             extensions=self.extensions,
         )
+
+
+def _servers(ice_servers: Sequence[RTCIceServer | Mapping[str, Any]]) -> list[RTCIceServer]:
+    return [s if isinstance(s, RTCIceServer) else RTCIceServer(**s) for s in ice_servers]

@@ -11,8 +11,13 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Iterator
 
 SUPPORTED = sys.platform == "linux"
+
+_SOL_UDP = 17
+_UDP_GRO = 104
+_MAX_DATAGRAM = 65_535
 
 
 def is_closing(transport: asyncio.BaseTransport) -> bool:
@@ -42,3 +47,21 @@ def connect_beside(transport: asyncio.BaseTransport, remote: tuple[str, int]) ->
             beside.close()
             raise
     return beside
+
+
+def read_all(source: socket.socket) -> Iterator[bytes]:
+    """Yields the datagrams waiting in a non-blocking socket, those coalesced by UDP_GRO apart.
+
+    Empty ones are left out. Raises OSError if the socket has an error.
+    """
+    while True:
+        try:
+            data, ancillary, _, _ = source.recvmsg(_MAX_DATAGRAM, socket.CMSG_SPACE(4))
+        except BlockingIOError:
+            return
+        size = len(data)
+        for level, kind, value in ancillary:
+            if (level, kind) == (_SOL_UDP, _UDP_GRO):
+                size = int.from_bytes(value, sys.byteorder) or size
+        for start in range(0, len(data), max(size, 1)):
+            yield data[start : start + size]

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import Literal
 
 from aiortc import (
     RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
-    RTCDtlsTransport,
     RTCIceCandidate,
     RTCIceParameters,
     RTCIceServer,
-    RTCIceTransport,
-)
-from aiortc.rtcdtlstransport import (
-    SRTP_AEAD_AES_128_GCM,
-    SRTP_AEAD_AES_256_GCM,
-    SRTP_AES128_CM_SHA1_80,
-    State,
 )
 
 from sealroom.media import socket_takeover
 from sealroom.media.aiortc_hooks import require_hooks
+from sealroom.media.dtls import DtlsCarrier, NativeDtlsTransport
 from sealroom.media.errors import TransportError
-from sealroom.media.ice import MediaGatherer
+from sealroom.media.ice import HostAddresses
+from sealroom.media.media_path import MediaPath
 from sealroom.media.packet_transport import EventDispatcher, PacketTransport
-
-if TYPE_CHECKING:
-    from aioice.ice import StunProtocol
 
 require_hooks()
 
@@ -41,117 +32,80 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 30.0
 """Seconds for ICE and DTLS together."""
 
-MAX_EARLY_MEDIA = 64
-"""Datagrams kept that arrive after the peer has keys and before we have ours."""
+RESTART_TIMEOUT = 10.0
+"""Seconds an ICE restart may take from the exchange of credentials on."""
 
-SRTP_PROFILES = [SRTP_AEAD_AES_256_GCM, SRTP_AEAD_AES_128_GCM, SRTP_AES128_CM_SHA1_80]
+LINGER = 5.0
+"""Seconds for which the path before still takes what the peer sends there."""
 
-PROFILE_NUMBERS = {  # RFC 5764 section 4.1.2, RFC 7714 section 14.2
-    b"SRTP_AES128_CM_SHA1_80": 0x0001,
-    b"SRTP_AEAD_AES_128_GCM": 0x0007,
-    b"SRTP_AEAD_AES_256_GCM": 0x0008,
-}
+MAX_LINGERING = 2
+"""Paths that linger at a time; of more, the oldest is closed."""
 
-TransportState = Literal["new", "connecting", "connected", "failed", "closed"]
+RECOVERY_TIME = 60.0
+"""Seconds a transport may be disconnected before it fails for good: it needs an ICE restart."""
 
-
-class NativeDtlsTransport(RTCDtlsTransport):
-    """A DTLS transport that gives its SRTP keys to the native core and never touches SRTP."""
-
-    def __init__(
-        self,
-        transport: RTCIceTransport,
-        certificate: RTCCertificate,
-        packet_transport: PacketTransport,
-    ) -> None:
-        super().__init__(transport, [certificate])
-        self._packet_transport = packet_transport
-        self._srtp_profiles = SRTP_PROFILES
-        self._early_media: deque[bytes] | None = deque(maxlen=MAX_EARLY_MEDIA)
-        self.srtp_profile: str | None = None
-
-    def _setup_srtp(self) -> None:
-        # DTLS-SRTP, RFC 5764 section 4.2: client key, server key, client salt, server salt.
-        assert self._ssl is not None
-        name = self._ssl.get_selected_srtp_profile()
-        profile = next((p for p in self._srtp_profiles if p.openssl_profile == name), None)
-        if profile is None:
-            self._set_state(State.FAILED)
-            return
-        material = self._ssl.export_keying_material(
-            b"EXTRACTOR-dtls_srtp", 2 * (profile.key_length + profile.salt_length)
-        )
-        client = profile.get_key_and_salt(material, 0)
-        server = profile.get_key_and_salt(material, 1)
-        is_server = self._role == "server"
-        self._packet_transport.start(
-            profile=PROFILE_NUMBERS[name],
-            send_key=server if is_server else client,
-            receive_key=client if is_server else server,
-        )
-        self.srtp_profile = name.decode().removeprefix("SRTP_")
-        early, self._early_media = self._early_media or (), None
-        for datagram in early:
-            self._packet_transport.receive_datagram(datagram)
-
-    def receive_media(self, datagram: bytes) -> None:
-        """Takes an SRTP or SRTCP datagram that came over aioice's socket."""
-        if self._early_media is not None:
-            self._early_media.append(datagram)
-        else:
-            self._packet_transport.receive_datagram(datagram)
-
-    async def _send_rtp(self, data: bytes) -> None:
-        raise TransportError("the native core sends all media of this transport")
+TransportState = Literal["new", "connecting", "connected", "disconnected", "failed", "closed"]
+"""Disconnected: the path is broken, the association lives; comes back alone or by ICE restart."""
 
 
 class MediaTransport:
-    """One ICE and DTLS association whose media the native core carries. Event-loop thread only.
+    """One DTLS association whose media the native core carries, over a path that may change.
 
-    `takeover`: None takes the socket over where that works and falls back to asyncio, True fails
-    where it does not work, False always uses asyncio.
+    An ICE restart (RFC 8445 section 2.4) makes a second path beside the first and moves over when
+    it is connected; DTLS and the SRTP keys go on. Event-loop thread only. `takeover`: None takes
+    the socket over where that works and falls back to asyncio, True fails where it does not work,
+    False always uses asyncio.
     """
 
     def __init__(
         self,
         packet_transport: PacketTransport,
         *,
-        host_addresses: Sequence[str] | None = None,
+        host_addresses: HostAddresses = None,
         ice_servers: Sequence[RTCIceServer] = (),
         takeover: bool | None = None,
         certificate: RTCCertificate | None = None,
     ) -> None:
+        self.ice_servers = ice_servers
+        self._host_addresses = host_addresses
         self._packet_transport = packet_transport
         self._dispatcher = EventDispatcher.of(packet_transport)
         self._takeover = socket_takeover.SUPPORTED if takeover is None else takeover
         self._takeover_required = takeover is True
-        self._gatherer = MediaGatherer(host_addresses=host_addresses, ice_servers=ice_servers)
-        self._ice = RTCIceTransport(self._gatherer)
+        self._path = MediaPath(host_addresses=host_addresses, ice_servers=ice_servers)
+        self._carrier = DtlsCarrier(self._path)
         self._dtls = NativeDtlsTransport(
-            self._ice, certificate or RTCCertificate.generateCertificate(), packet_transport
+            self._carrier, certificate or RTCCertificate.generateCertificate(), packet_transport
         )
-        self._connection = self._gatherer.connection
-        self._connection.on_media = self._dtls.receive_media
-        self._connection.on_route_changed = self._route_changed
-        self._ice.on("statechange", self._lower_state_changed)
-        self._dtls.on("statechange", self._lower_state_changed)
+        self._dtls.on("statechange", self._dtls_state_changed)
+        self._described = self._path  # the newest generation the peer was told of
+        self._restarting: MediaPath | None = None
+        self._restart_task: asyncio.Task[str | None] | None = None
+        self._lingering: dict[MediaPath, asyncio.Task[None]] = {}
         self._state: TransportState = "new"
         self._settled = asyncio.Event()
         self._start_task: asyncio.Task[None] | None = None
         self._close_task: asyncio.Task[None] | None = None
+        self._dismantle_task: asyncio.Task[None] | None = None
+        self._give_up_handle: asyncio.TimerHandle | None = None
         self._reader_fd: int | None = None
-        self._route: tuple[StunProtocol, tuple[str, int]] | None = None
         self.on_state_change: Callable[[TransportState], None] | None = None
         self.failure: str | None = None
+        self._listen(self._path)
 
     @property
     def state(self) -> TransportState:
         return self._state
 
     @property
+    def path(self) -> MediaPath:
+        """The path that carries data."""
+        return self._path
+
+    @property
     def is_taken_over(self) -> bool:
         """True while the native core reads and writes its own socket."""
-        return self._route is not None
+        return self._path.is_taken_over
 
     @property
     def srtp_profile(self) -> str | None:
@@ -165,11 +119,12 @@ class MediaTransport:
 
     @property
     def local_ice(self) -> RTCIceParameters:
-        return self._gatherer.getLocalParameters()
+        """Those of the newest restart, also while its path is being checked or did not work."""
+        return self._described.parameters
 
     @property
     def local_candidates(self) -> list[RTCIceCandidate]:
-        return self._gatherer.getLocalCandidates()
+        return self._described.candidates
 
     @property
     def local_fingerprints(self) -> list[RTCDtlsFingerprint]:
@@ -178,13 +133,11 @@ class MediaTransport:
 
     async def gather(self) -> None:
         """Gathers local candidates, once. Raises TransportError if there is none."""
-        await self._gatherer.gather()
-        if not self.local_candidates:
-            raise TransportError("no local candidate: none of the host addresses can be bound")
+        await self._path.gather()
 
     def set_ice_role(self, *, controlling: bool) -> None:
         """Decides the ICE role: the first offerer controls (RFC 8445 section 6.1.1)."""
-        self._connection.ice_controlling = controlling
+        self._path.connection.ice_controlling = controlling
 
     def set_roles(self, *, ice_controlling: bool, dtls_client: bool) -> None:
         """Decides the ICE and the DTLS role; before `start`."""
@@ -193,7 +146,7 @@ class MediaTransport:
 
     async def add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
         """Adds a candidate of the peer; None says there are no more. Later ones are ignored."""
-        await self._ice.addRemoteCandidate(candidate)
+        await self._described.add_remote_candidate(candidate)
 
     def start(self, ice: RTCIceParameters, dtls: RTCDtlsParameters) -> None:
         """Begins to connect in the background; `connected` tells the outcome."""
@@ -207,8 +160,54 @@ class MediaTransport:
     async def connected(self) -> None:
         """Returns once ICE and DTLS are done; raises TransportError if they fail or are closed."""
         await self._settled.wait()
-        if self._state != "connected":
+        if self._state in ("failed", "closed"):
             raise TransportError(self.failure or f"the transport is {self._state}")
+
+    async def begin_restart(self) -> None:
+        """Gathers for another path, under new credentials, with the host addresses of now.
+
+        `local_ice` and `local_candidates` are the new ones afterwards. A restart before that has
+        not come through is given up. Raises TransportError if the transport never connected, is
+        closed, or has no local candidate; then nothing has changed.
+        """
+        self._check_restartable()
+        path = MediaPath(host_addresses=self._host_addresses, ice_servers=self.ice_servers)
+        path.connection.ice_controlling = self._path.connection.ice_controlling
+        self._listen(path)
+        try:
+            await path.gather()
+            self._check_restartable()
+        except BaseException:
+            await path.close()
+            raise
+        await self._stop_restart()
+        self._restarting = self._described = path
+
+    @property
+    def is_restart_open(self) -> bool:
+        """True after `begin_restart` until the peer's credentials came."""
+        return self._restarting is not None and self._restart_task is None
+
+    def restart(self, ice: RTCIceParameters) -> None:
+        """Begins to check the new path in the background; `restarted` tells the outcome."""
+        if self._restarting is None or self._restart_task is not None:
+            raise TransportError("there is no ICE restart to go on with")
+        self._restart_task = asyncio.create_task(self._check_new_path(self._restarting, ice))
+
+    async def abandon_restart(self) -> None:
+        """Goes back to the credentials of the path in use: the peer did not take the new ones."""
+        await self._stop_restart()
+        self._described = self._path
+
+    async def restarted(self) -> None:
+        """Returns once the newest restart has moved to its path; raises TransportError if not."""
+        task = self._restart_task
+        if task is None:
+            raise TransportError("there is no ICE restart")
+        await asyncio.wait([task])
+        failure = "another restart came in between" if task.cancelled() else task.result()
+        if failure is not None:
+            raise TransportError(failure)
 
     async def close(self) -> None:
         """Says goodbye to the peer and releases the sockets; idempotent."""
@@ -216,18 +215,22 @@ class MediaTransport:
             self._close_task = asyncio.create_task(self._close())
         await asyncio.shield(self._close_task)
 
+    def _listen(self, path: MediaPath) -> None:
+        path.connection.on_media = self._dtls.receive_media
+        path.connection.on_dtls = self._carrier.receive
+        path.connection.on_route_changed = partial(self._route_changed, path)
+        path.connection.on_consent = partial(self._consent_told, path)
+
     async def _connect(self, ice: RTCIceParameters, dtls: RTCDtlsParameters) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
-                await self._ice.start(ice)
-                if self._ice.state != "completed":
-                    raise TransportError("no ICE candidate pair works")
+                await self._path.connect(ice)
                 await self._dtls.start(dtls)
                 if self._dtls.state != "connected":
                     raise TransportError(
                         "the DTLS handshake failed (certificate fingerprint or SRTP profile)"
                     )
-                self._take_over()
+                self._take_over(self._path)
         except TimeoutError:
             self._fail(f"not connected after {CONNECT_TIMEOUT:.0f} s")
         except (TransportError, OSError) as error:
@@ -235,93 +238,157 @@ class MediaTransport:
         else:
             self._set_state("connected")
 
-    def _take_over(self) -> None:
-        pair = self._connection.selected_pair
-        if not self._takeover or pair is None:
-            return
-        route = (pair.protocol, pair.remote_addr)
-        if route == self._route:
-            return
+    def _check_restartable(self) -> None:
+        if self._state not in ("connected", "disconnected") or self._close_task is not None:
+            raise TransportError(f"cannot restart ICE of a transport that is {self._state}")
+
+    async def _check_new_path(self, path: MediaPath, ice: RTCIceParameters) -> str | None:
         try:
-            beside = socket_takeover.connect_beside(pair.protocol.transport, pair.remote_addr)
+            async with asyncio.timeout(RESTART_TIMEOUT):
+                await path.connect(ice)
+            self._move_to(path)
+        except (TransportError, OSError, TimeoutError) as error:
+            self._restarting = None
+            await path.close()
+            return (
+                f"the ICE restart failed: {error}"
+                if str(error)
+                else (f"the ICE restart was not through after {RESTART_TIMEOUT:.0f} s")
+            )
+        return None
+
+    def _move_to(self, path: MediaPath) -> None:
+        before = self._path
+        self._drain()  # what was read from the socket before belongs to the path before
+        had_socket = before.is_taken_over
+        self._take_over(path)
+        self._path = self._carrier.path = path
+        if had_socket and not path.is_taken_over:
+            self._packet_transport.detach_socket()
+        before.read_beside_here()
+        self._linger(before)
+        self._restarting = None
+        self._path_works()
+
+    def _linger(self, path: MediaPath) -> None:
+        async def close_later() -> None:
+            try:
+                await asyncio.sleep(LINGER)
+            finally:
+                await path.close()
+                self._lingering.pop(path, None)
+
+        for task in list(self._lingering.values())[: 1 - MAX_LINGERING]:
+            task.cancel()
+        self._lingering[path] = asyncio.create_task(close_later())
+
+    async def _stop_restart(self) -> None:
+        path, self._restarting = self._restarting, None
+        task, self._restart_task = self._restart_task, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+        if path is not None and path is not self._path:
+            await path.close()
+
+    def _take_over(self, path: MediaPath) -> None:
+        if not self._takeover:
+            return
+        had_socket = path.is_taken_over
+        try:
+            descriptor = path.open_beside()
         except OSError as error:
             if self._takeover_required:
                 raise
             logger.info("media stays on asyncio's socket: %s", error)
-            if self._route is not None:
-                self._route = None
+            path.forget_beside()
+            if had_socket:
                 self._packet_transport.detach_socket()
             return
-        self._route = route
-        self._packet_transport.attach_socket(beside.detach())
+        if descriptor is not None:
+            self._packet_transport.attach_socket(descriptor)
 
-    def _route_changed(self) -> None:
+    def _route_changed(self, path: MediaPath) -> None:
         # Aggressive nomination may select another pair after the connection is up.
-        if self._state != "connected":
+        if path is not self._path or self._state not in ("connected", "disconnected"):
             return
         try:
-            self._take_over()
+            self._take_over(path)
         except OSError as error:
             self._fail(f"the new route cannot be taken over: {error}")
+
+    def _consent_told(self, path: MediaPath, is_given: bool) -> None:
+        if path is not self._path or self._state not in ("connected", "disconnected"):
+            return
+        if is_given:
+            self._path_works()
+            return
+        if path.connection.is_closing:  # RFC 7675: nothing may be sent from now on
+            path.forget_beside()
+            self._packet_transport.detach_socket()
+        if self._state == "connected":
+            loop = asyncio.get_running_loop()
+            self._give_up_handle = loop.call_later(
+                RECOVERY_TIME, self._fail, "the peer stopped answering consent checks"
+            )
+            self._set_state("disconnected")
+
+    def _path_works(self) -> None:
+        if self._give_up_handle is not None:
+            self._give_up_handle.cancel()
+            self._give_up_handle = None
+        self._set_state("connected")
 
     def _drain(self) -> None:
         events = self._packet_transport.take_events()
         for datagram in self._packet_transport.take_control():
-            self._feed_control(datagram)
+            self._path.feed_control(datagram)
         self._flush_outgoing()
         self._dispatcher.dispatch(events)
 
-    def _feed_control(self, datagram: bytes) -> None:
-        if self._route is None:
-            return
-        protocol, remote = self._route
-        if socket_takeover.is_closing(protocol.transport):
-            return
-        try:
-            protocol.datagram_received(datagram, remote)
-        except Exception:
-            # As asyncio does when its protocol chokes on a datagram: the next may be fine.
-            logger.exception("aioice could not handle a datagram")
-
     def _flush_outgoing(self) -> None:
-        outgoing = self._packet_transport.take_outgoing()
-        pair = self._connection.selected_pair
-        if pair is None or socket_takeover.is_closing(pair.protocol.transport):
-            return
-        for datagram in outgoing:
-            pair.protocol.transport.sendto(datagram, pair.remote_addr)
+        for datagram in self._packet_transport.take_outgoing():
+            self._path.send(datagram)
 
-    def _lower_state_changed(self) -> None:
-        if self._state != "connected" or self._close_task is not None:
-            return
-        if self._connection.is_closing:  # by aioice itself (RFC 7675)
-            self._fail("the peer stopped answering consent checks")
-        elif self._dtls.state in ("failed", "closed"):
+    def _dtls_state_changed(self) -> None:
+        is_up = self._state in ("connected", "disconnected")
+        if is_up and self._close_task is None and self._dtls.state in ("failed", "closed"):
             self._close_task = asyncio.create_task(self._close())
 
     def _fail(self, reason: str) -> None:
         self.failure = reason
         self._release_native()
         self._set_state("failed")
+        self._dismantle_task = asyncio.create_task(self._dismantle())
 
     def _release_native(self) -> None:
         if self._reader_fd is not None:
             self._flush_outgoing()
             asyncio.get_running_loop().remove_reader(self._reader_fd)
             self._reader_fd = None
-        if self._route is not None:
-            self._route = None
+        if self._path.is_taken_over:
+            self._path.forget_beside()
             self._packet_transport.detach_socket()
         self._dispatcher.close()
 
     async def _close(self) -> None:
+        if self._give_up_handle is not None:
+            self._give_up_handle.cancel()
         self._release_native()
         if self._start_task is not None and self._start_task is not asyncio.current_task():
             self._start_task.cancel()
             await asyncio.gather(self._start_task, return_exceptions=True)
         self._set_state("closed")
+        await self._dismantle()
+
+    async def _dismantle(self) -> None:
         await self._dtls.stop()
-        await self._ice.stop()
+        self._carrier.close()
+        await self._stop_restart()
+        for task in self._lingering.values():
+            task.cancel()
+        paths = [self._path, *self._lingering]
+        await asyncio.gather(*(path.close() for path in paths), return_exceptions=True)
 
     def _set_state(self, state: TransportState) -> None:
         if state == self._state or self._state == "closed":

@@ -19,9 +19,10 @@ async def test_a_late_answer_still_connects(delay: float, offerer_wins_conflicts
     offerer, answerer = (MediaPeer(session, host_addresses=HOST) for session in sessions)
     low, high = 0, 2**64 - 1
     tie_breakers = (high, low) if offerer_wins_conflicts else (low, high)
-    offerer.transport._connection._tie_breaker, answerer.transport._connection._tie_breaker = (
-        tie_breakers
-    )
+    (
+        offerer.transport.path.connection._tie_breaker,
+        answerer.transport.path.connection._tie_breaker,
+    ) = tie_breakers
     offerer.add_section(kind="video", codec="vp8", direction="sendonly", ssrc=1)
     await answerer.accept_offer(await offerer.create_offer())
     answer = await answerer.create_answer()

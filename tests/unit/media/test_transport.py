@@ -8,7 +8,7 @@ import pytest
 from aiortc import RTCSessionDescription, VideoStreamTrack
 from fake_packet_transport import FakePacketTransport
 
-from sealroom.media import aiortc_hooks, transport
+from sealroom.media import aiortc_hooks, dtls, transport
 from sealroom.media.errors import TransportError
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.packet_transport import EventDispatcher, TransportClosed
@@ -81,14 +81,14 @@ async def test_both_ends_get_matching_keys_and_carry_media(connected_pair, host,
 @pytest.mark.parametrize(
     ("profile", "number", "length"),
     [
-        (transport.SRTP_AEAD_AES_128_GCM, 7, 16 + 12),
-        (transport.SRTP_AES128_CM_SHA1_80, 1, 16 + 14),
+        (dtls.SRTP_AEAD_AES_128_GCM, 7, 16 + 12),
+        (dtls.SRTP_AES128_CM_SHA1_80, 1, 16 + 14),
     ],
 )
 async def test_every_profile_is_exported_with_its_key_length(
     connected_pair, monkeypatch, profile, number, length
 ):
-    monkeypatch.setattr(transport, "SRTP_PROFILES", [profile])
+    monkeypatch.setattr(dtls, "SRTP_PROFILES", [profile])
     (one, two), _ = await connected_pair()
     assert one.keys["profile"] == number
     assert one.keys["send"] == two.keys["receive"]
@@ -127,8 +127,11 @@ async def test_consent_checks_pass_through_the_taken_over_socket(connected_pair,
     assert all(f.control_total > 10 for f in fakes)
 
 
-async def test_without_hand_back_consent_is_lost_on_both_sides(connected_pair, quick_consent):
+async def test_without_hand_back_consent_is_lost_on_both_sides(
+    connected_pair, quick_consent, monkeypatch
+):
     # The control of the test above: it proves that consent really goes through the second socket.
+    monkeypatch.setattr(transport, "RECOVERY_TIME", 0.5)
     fakes, peers = await connected_pair(takeover=True)
     fakes[0].hands_control_back = False
     await until(lambda: [p.state for p in peers] == ["failed", "failed"], timeout=10)
@@ -158,20 +161,20 @@ async def test_datagrams_of_strangers_reach_asyncio_and_do_no_harm(connected_pai
 
 async def test_media_before_the_keys_waits_for_them(make_peer):
     fake, peer = make_peer()
-    for number in range(transport.MAX_EARLY_MEDIA + 1):
-        peer.transport._connection.data_received(RTP + bytes([number]), 1)
+    for number in range(dtls.MAX_EARLY_MEDIA + 1):
+        peer.transport.path.connection.data_received(RTP + bytes([number]), 1)
     assert fake.received == []
     _, other = make_peer()
     other.add_section(kind="audio", codec="opus", ssrc=9)
     await negotiate(other, peer)
     await peer.connected()
-    assert len(fake.received) == transport.MAX_EARLY_MEDIA
+    assert len(fake.received) == dtls.MAX_EARLY_MEDIA
     assert fake.received[0] == RTP + bytes([1])
 
 
 async def test_a_changed_route_is_taken_over_too(connected_pair):
     fakes, peers = await connected_pair(takeover=True)
-    connection = peers[0].transport._connection
+    connection = peers[0].transport.path.connection
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as elsewhere:
         elsewhere.bind(("127.0.0.1", 0))
         candidate = aioice.Candidate.from_sdp(
@@ -223,7 +226,7 @@ class TurnLikeTransport:
 
 async def test_a_relayed_pair_uses_the_fallback(connected_pair, monkeypatch):
     (one, _), peers = await connected_pair(takeover=False)
-    pair = peers[0].transport._connection.selected_pair
+    pair = peers[0].transport.path.connection.selected_pair
     relay = TurnLikeTransport()
     with pytest.raises(OSError, match="no socket"):
         transport.socket_takeover.connect_beside(relay, pair.remote_addr)

@@ -1,0 +1,154 @@
+"""One generation of ICE: a pair of credentials, their sockets, and the way in and out over them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Sequence
+
+from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer, RTCIceTransport
+
+from sealroom.media import socket_takeover
+from sealroom.media.errors import TransportError
+from sealroom.media.ice import HostAddresses, MediaConnection, MediaGatherer
+
+logger = logging.getLogger(__name__)
+
+Route = tuple[object, tuple[str, int]]
+"""The protocol (local socket) and the peer's address of a candidate pair."""
+
+
+class MediaPath:
+    """Gathers, checks and nominates once (RFC 8445); an ICE restart makes another one of these.
+
+    What it told the peer (`parameters`, `candidates`) outlives its sockets, because later
+    descriptions have to repeat it until the next restart.
+    """
+
+    def __init__(
+        self, *, host_addresses: HostAddresses, ice_servers: Sequence[RTCIceServer]
+    ) -> None:
+        self._gatherer = MediaGatherer(host_addresses=host_addresses, ice_servers=ice_servers)
+        self._ice = RTCIceTransport(self._gatherer)
+        self._beside: socket.socket | None = None
+        self._route: Route | None = None
+        self.connection: MediaConnection = self._gatherer.connection
+        self.parameters: RTCIceParameters = self._gatherer.getLocalParameters()
+        self.candidates: list[RTCIceCandidate] = []
+
+    @property
+    def is_taken_over(self) -> bool:
+        """True while there is a second, connected socket on the port of this path."""
+        return self._beside is not None
+
+    @property
+    def is_lost(self) -> bool:
+        """True once nothing can be sent here any more."""
+        pair = self.connection.selected_pair
+        return pair is None or socket_takeover.is_closing(pair.protocol.transport)
+
+    @property
+    def local_address(self) -> str | None:
+        """The host address that data leaves from; None for a relayed pair, or before nomination."""
+        pair = self.connection.selected_pair
+        if pair is None or pair.local_candidate.type == "relay":
+            return None
+        return str(pair.local_candidate.host)
+
+    async def gather(self) -> None:
+        """Gathers local candidates, once. Raises TransportError if there is none."""
+        await self._gatherer.gather()
+        if not self.candidates:
+            self.candidates = self._gatherer.getLocalCandidates()
+        if not self.candidates:
+            raise TransportError("no local candidate: none of the host addresses can be bound")
+
+    async def add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
+        """Adds a candidate of the peer; None says there are no more. Later ones are ignored."""
+        await self._ice.addRemoteCandidate(candidate)
+
+    async def connect(self, remote: RTCIceParameters) -> None:
+        """Returns once a pair is nominated; raises TransportError if none works."""
+        await self._ice.start(remote)
+        if self._ice.state != "completed" or self.connection.selected_pair is None:
+            raise TransportError("no ICE candidate pair works")
+
+    def open_beside(self) -> int | None:
+        """Returns a new connected descriptor for the selected pair, None if it has one already.
+
+        It is the caller's. A duplicate stays here, for `read_besides`. Raises OSError.
+        """
+        pair = self.connection.selected_pair
+        if pair is None:
+            raise OSError("there is no selected pair")
+        route = (pair.protocol, pair.remote_addr)
+        if route == self._route:
+            return None
+        self._route = None
+        beside = socket_takeover.connect_beside(pair.protocol.transport, pair.remote_addr)
+        self._close_beside()
+        try:
+            self._beside = socket.socket(fileno=os.dup(beside.fileno()))
+        except OSError:
+            beside.close()
+            raise
+        self._route = route
+        return beside.detach()
+
+    def forget_beside(self) -> None:
+        """Gives the second socket up: everything comes over asyncio's from now on."""
+        self._close_beside()
+        self._route = None
+
+    def feed_control(self, datagram: bytes) -> None:
+        """Takes a STUN or DTLS datagram that somebody else read from the second socket."""
+        if self._route is None:
+            return
+        protocol, remote = self._route
+        if socket_takeover.is_closing(protocol.transport):  # type: ignore[attr-defined]
+            return
+        try:
+            protocol.datagram_received(datagram, remote)  # type: ignore[attr-defined]
+        except Exception:
+            # As asyncio does when its protocol chokes on a datagram: the next may be fine.
+            logger.exception("aioice could not handle a datagram")
+
+    def read_beside_here(self) -> None:
+        """Reads the second socket in the event loop: the native core has gone on to another path.
+
+        What the peer still sends here, and what waits in the socket's buffer, is not lost so.
+        """
+        if self._beside is not None:
+            asyncio.get_running_loop().add_reader(self._beside.fileno(), self._read_beside)
+            self._read_beside()
+
+    def send(self, datagram: bytes) -> None:
+        """Sends from asyncio's socket over the selected pair; dropped if there is none."""
+        pair = self.connection.selected_pair
+        if pair is not None and not socket_takeover.is_closing(pair.protocol.transport):
+            pair.protocol.transport.sendto(datagram, pair.remote_addr)
+
+    async def close(self) -> None:
+        """Releases the sockets; idempotent."""
+        self.forget_beside()
+        self.connection.on_consent = self.connection.on_route_changed = None
+        await self._ice.stop()
+
+    def _read_beside(self) -> None:
+        if self._beside is None:
+            return
+        with contextlib.suppress(OSError):
+            for datagram in socket_takeover.read_all(self._beside):
+                if 128 <= datagram[0] < 192:
+                    self.connection.data_received(datagram, 1)
+                else:
+                    self.feed_control(datagram)
+
+    def _close_beside(self) -> None:
+        if self._beside is not None:
+            asyncio.get_running_loop().remove_reader(self._beside.fileno())
+            self._beside.close()
+            self._beside = None
