@@ -12,9 +12,9 @@ import pytest
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from bridge_support import FakeMedia, World, open_world
 
-from sealroom.client import Connection, StreamApi
+from sealroom.client import Connection, StreamApi, room_link
 from sealroom.client.handles import StreamHandle
-from sealroom.client.room_session import RoomSession
+from sealroom.client.room_link import RoomLink
 from sealroom.identity import TrustOnFirstUse
 from sealroom.media.sections import MediaSection
 
@@ -99,20 +99,21 @@ class ClientWorld:
         self.peers: list[FakePeer] = []
         self._apis: list[tuple[Connection, StreamApi]] = []
         self.connecting: Exception | None = None
-        outer = self
+        self._role = ""
+        honest = RoomLink.make_peer
 
-        def make_peer(session: RoomSession, media_session: Any, role: str) -> FakePeer:
-            peer = FakePeer(world.media, role)
-            peer.connecting = outer.connecting
-            peer.on_state_change = lambda state: session._media_state_changed(
-                peer,  # type: ignore[arg-type]
-                role,  # type: ignore[arg-type]
-                state,
-            )
-            outer.peers.append(peer)
+        def make_peer(link: RoomLink, session: Any, role: Any, on_lost: Any = None) -> Any:
+            self._role = role
+            return honest(link, session, role, on_lost)
+
+        def fake_peer(*arguments: Any, **options: Any) -> FakePeer:
+            peer = FakePeer(world.media, self._role)
+            peer.connecting = self.connecting
+            self.peers.append(peer)
             return peer
 
-        monkeypatch.setattr(RoomSession, "_make_peer", make_peer)
+        monkeypatch.setattr(RoomLink, "make_peer", make_peer)
+        monkeypatch.setattr(room_link, "MediaPeer", fake_peer)
 
     async def connect(self, user_id: str, trust: Any = None) -> Connection:
         connection = await Connection.connect(

@@ -11,7 +11,7 @@ from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import MediaKind
 
 if TYPE_CHECKING:
-    from sealroom.client.stream_api import StreamApi
+    from sealroom.client.publishing_api import PublishingApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class TrackHandle:
 class StreamHandle:
     """A stream of one's own, from `StreamApi.create_stream`."""
 
-    _api: StreamApi = field(repr=False)
+    _api: PublishingApi = field(repr=False)
     room_id: str
     stream_id: str
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sealroom.client.connection import Connection
+from sealroom.client.errors import NotJoinedError
 from sealroom.client.models import StreamRoom, StreamRoomList, UserIdentity
 from sealroom.client.room_editor import RoomEditor
 from sealroom.client.room_session import RoomSession
@@ -235,6 +236,12 @@ class RoomApi:
         record = (await self._directory.get(room_id)).record
         members = {one.user_id: one.identity_fingerprint for one in record.members}
         return room_safety_number(record.context_id, room_id, members)
+
+    def _session(self, room_id: str) -> RoomSession:
+        session = self._joined.get(room_id)
+        if session is None:
+            raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")
+        return session
 
     async def _end(self, room_id: str) -> None:
         if room_id in self._joined:

@@ -6,39 +6,27 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
-from aiortc import MediaStreamTrack
-
 from sealroom.client.connection import Connection
 from sealroom.client.errors import (
     AlreadyJoinedError,
     ConnectionClosedError,
-    NotJoinedError,
     RequestRefusedError,
-    StreamStateError,
 )
 from sealroom.client.events import MAX_UNREAD_EVENTS, BoundedStream, Event, EventsDropped
-from sealroom.client.handles import StreamHandle, TrackHandle
 from sealroom.client.inbox import Inbox
 from sealroom.client.models import (
     ParticipantInfo,
     RoomStatistics,
-    StreamInfo,
-    StreamSubscription,
 )
-from sealroom.client.publisher import StagedTrack
-from sealroom.client.room_api import RoomApi
-from sealroom.client.room_session import RoomSession, new_id
+from sealroom.client.publishing_api import PublishingApi
+from sealroom.client.receiving_api import ReceivingApi
+from sealroom.client.room_session import RoomSession
 from sealroom.client.rotation import DEFAULT_GRACE, DEFAULT_SWITCH_WITHIN
-from sealroom.client.subscriber import RemoteTrack
 from sealroom.errors import InvalidArgumentError
-from sealroom.media.frames import EncodedFrameHandler
-from sealroom.media.sections import MediaKind
 from sealroom.protocol import (
     MAX_CHANNEL_LENGTH,
     MAX_CUSTOM_EVENT_BYTES,
-    MAX_NAME_LENGTH,
     MAX_ROOM_MEMBERS,
-    MAX_STREAM_TRACKS,
     Empty,
     EventSubscribeParams,
     EventSubscription,
@@ -61,7 +49,7 @@ ROOM_EVENTS = (
 """What `subscribe_for_events` asks for unless told otherwise."""
 
 
-class StreamApi(RoomApi):
+class StreamApi(PublishingApi, ReceivingApi):
     """Stream Rooms over one connection. Event-loop thread only.
 
     Every method that asks the Bridge may raise `RequestRefusedError`, `RequestTimeoutError` or
@@ -96,7 +84,6 @@ class StreamApi(RoomApi):
         self._host_addresses = host_addresses
         self._switch_within = switch_within
         self._grace = grace
-        self._streams: dict[str, tuple[str, list[StagedTrack], bool]] = {}
         self._listeners: list[Callable[[Event], None]] = []
         self._event_streams: list[BoundedStream[Event]] = []
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
@@ -176,115 +163,6 @@ class StreamApi(RoomApi):
         """Live participants of a joined room, the caller included."""
         return [ParticipantInfo.of(one) for one in self._session(room_id).participants.values()]
 
-    # Publishing.
-
-    async def create_stream(self, room_id: str) -> StreamHandle:
-        """Makes an empty stream in a joined room; nothing is sent before `publish_stream`."""
-        self._session(room_id)
-        stream_id = new_id()
-        self._streams[stream_id] = (room_id, [], False)
-        return StreamHandle(self, room_id, stream_id)
-
-    async def add_track(
-        self,
-        stream: StreamHandle,
-        track: MediaStreamTrack,
-        *,
-        name: str = "",
-        encoded_frame_handler: EncodedFrameHandler | None = None,
-        bitrate: int | None = None,
-    ) -> TrackHandle:
-        """Adds a track to a stream that is not published yet.
-
-        Args:
-            stream: from `create_stream`.
-            track: any aiortc track of decoded frames, or of `av.Packet`s already VP8 or Opus.
-            name: shown to the members of the room; the announcement is not encrypted.
-            encoded_frame_handler: sees each encoded frame before it is encrypted.
-            bitrate: target in bits per second.
-        """
-        tracks = self._unpublished(stream)
-        if track.kind not in ("audio", "video"):
-            raise InvalidArgumentError(f"track: kind {track.kind!r} is neither audio nor video")
-        if len(name) > MAX_NAME_LENGTH:
-            raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
-        if len(tracks) >= MAX_STREAM_TRACKS:
-            raise InvalidArgumentError(f"stream: at most {MAX_STREAM_TRACKS} tracks")
-        kind: MediaKind = "video" if track.kind == "video" else "audio"
-        staged = StagedTrack(new_id(), name, kind, track, encoded_frame_handler, bitrate)
-        tracks.append(staged)
-        return TrackHandle(stream.stream_id, staged.track_id, staged.kind, name)
-
-    async def publish_stream(self, stream: StreamHandle) -> None:
-        """Announces the stream, connects and begins to send.
-
-        Raises StreamStateError if it has no track or is published already.
-        """
-        tracks = self._unpublished(stream)
-        if not tracks:
-            raise StreamStateError("the stream has no track: add one before publishing")
-        self._streams[stream.stream_id] = (stream.room_id, tracks, True)
-        try:
-            await self._session(stream.room_id).publish(stream.stream_id, tracks)
-        except BaseException:
-            if stream.stream_id in self._streams:
-                self._streams[stream.stream_id] = (stream.room_id, tracks, False)
-            raise
-
-    async def unpublish_stream(self, stream: StreamHandle) -> None:
-        """Stops sending; the handle is dead afterwards. The sources stay the caller's to stop."""
-        room_id, _, is_published = self._stream(stream)
-        if not is_published:
-            raise StreamStateError("the stream is not published")
-        del self._streams[stream.stream_id]
-        await self._session(room_id).unpublish(stream.stream_id)
-
-    # Receiving.
-
-    async def list_streams(self, room_id: str) -> list[StreamInfo]:
-        """The verified streams of a joined room, the caller's own included."""
-        return [StreamInfo.of(one) for one in self._session(room_id).streams.values()]
-
-    async def subscribe_to_remote_streams(
-        self, room_id: str, subscriptions: Sequence[StreamSubscription]
-    ) -> None:
-        """Begins to receive these streams or tracks, besides what is received already."""
-        if not subscriptions:
-            raise InvalidArgumentError("subscriptions: at least one")
-        await self._session(room_id).receiving.subscribe(subscriptions, ())
-
-    async def unsubscribe_from_remote_streams(
-        self, room_id: str, subscriptions: Sequence[StreamSubscription]
-    ) -> None:
-        """Stops receiving these streams or tracks; what is not received is no error."""
-        if not subscriptions:
-            raise InvalidArgumentError("subscriptions: at least one")
-        await self._session(room_id).receiving.subscribe((), subscriptions)
-
-    def add_remote_stream_listener(
-        self,
-        room_id: str,
-        on_track: Callable[[RemoteTrack], None],
-        *,
-        stream_id: str | None = None,
-    ) -> Callable[[], None]:
-        """Calls `on_track` with each track received, those already there first.
-
-        Returns a function that ends it.
-        """
-        return self._session(room_id).receiving.add_track_listener(on_track, stream_id)
-
-    def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
-        """Iterates over the tracks received, those already there first, until the room is left."""
-        return aiter(self._session(room_id).receiving.open_track_stream())
-
-    def drop_broken_frames(self, room_id: str, drop: bool) -> None:
-        """Whether frames that fail decryption are dropped (the default) or shown to handlers.
-
-        Shown ones carry the reason in `EncodedFrame.rejected`. No decoder ever sees them.
-        """
-        self._session(room_id).receiving.set_drop_broken_frames(drop)
-
     # Events.
 
     async def subscribe_for_events(
@@ -353,25 +231,3 @@ class StreamApi(RoomApi):
         if self._connection.is_closed:
             for stream in self._event_streams:
                 stream.close()
-
-    def _forget(self, room_id: str) -> RoomSession:
-        self._streams = {key: one for key, one in self._streams.items() if one[0] != room_id}
-        return self._joined.pop(room_id)
-
-    def _session(self, room_id: str) -> RoomSession:
-        session = self._joined.get(room_id)
-        if session is None:
-            raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")
-        return session
-
-    def _stream(self, stream: StreamHandle) -> tuple[str, list[StagedTrack], bool]:
-        found = self._streams.get(stream.stream_id)
-        if found is None:
-            raise StreamStateError("this stream handle is dead: create a new stream")
-        return found
-
-    def _unpublished(self, stream: StreamHandle) -> list[StagedTrack]:
-        _, tracks, is_published = self._stream(stream)
-        if is_published:
-            raise StreamStateError("the stream is published already")
-        return tracks

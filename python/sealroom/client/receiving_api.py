@@ -1,0 +1,58 @@
+"""The way in through the API: streams of others and their tracks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from sealroom.client.models import StreamInfo, StreamSubscription
+from sealroom.client.room_api import RoomApi
+from sealroom.client.subscriber import RemoteTrack
+from sealroom.errors import InvalidArgumentError
+
+
+class ReceivingApi(RoomApi):
+    """The methods of `StreamApi` that receive. Event-loop thread only."""
+
+    async def list_streams(self, room_id: str) -> list[StreamInfo]:
+        """The verified streams of a joined room, the caller's own included."""
+        return [StreamInfo.of(one) for one in self._session(room_id).streams.values()]
+
+    async def subscribe_to_remote_streams(
+        self, room_id: str, subscriptions: Sequence[StreamSubscription]
+    ) -> None:
+        """Begins to receive these streams or tracks, besides what is received already."""
+        if not subscriptions:
+            raise InvalidArgumentError("subscriptions: at least one")
+        await self._session(room_id).receiving.subscribe(subscriptions, ())
+
+    async def unsubscribe_from_remote_streams(
+        self, room_id: str, subscriptions: Sequence[StreamSubscription]
+    ) -> None:
+        """Stops receiving these streams or tracks; what is not received is no error."""
+        if not subscriptions:
+            raise InvalidArgumentError("subscriptions: at least one")
+        await self._session(room_id).receiving.subscribe((), subscriptions)
+
+    def add_remote_stream_listener(
+        self,
+        room_id: str,
+        on_track: Callable[[RemoteTrack], None],
+        *,
+        stream_id: str | None = None,
+    ) -> Callable[[], None]:
+        """Calls `on_track` with each track received, those already there first.
+
+        Returns a function that ends it.
+        """
+        return self._session(room_id).receiving.add_track_listener(on_track, stream_id)
+
+    def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
+        """Iterates over the tracks received, those already there first, until the room is left."""
+        return aiter(self._session(room_id).receiving.open_track_stream())
+
+    def drop_broken_frames(self, room_id: str, drop: bool) -> None:
+        """Whether frames that fail decryption are dropped (the default) or shown to handlers.
+
+        Shown ones carry the reason in `EncodedFrame.rejected`. No decoder ever sees them.
+        """
+        self._session(room_id).receiving.set_drop_broken_frames(drop)
