@@ -97,13 +97,15 @@ class Bridge:
         return self._running().bridge_id
 
     async def first_api_key(self) -> str | None:
-        """Make an API key if there is none yet and return it, the only time it can be read.
+        """Make an API key if there is none that can be used; the only time it can be read.
+
+        It has all scopes and no end.
 
         Raises:
             BridgeError: the Bridge does not run.
         """
         core = self._running()
-        if await core.store.has_api_key():
+        if await core.keys.has_usable():
             return None
         return await core.admin.create_api_key("first")
 

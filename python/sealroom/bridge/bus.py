@@ -98,6 +98,11 @@ class EventBus:
         """Return the live sessions of a user."""
         return list(self._sessions.get((context_id, user_id), ()))
 
+    def sessions_in(self, context_id: str) -> list[Session]:
+        """Return the live sessions of a context."""
+        tables = (found for key, found in self._sessions.items() if key[0] == context_id)
+        return [session for sessions in tables for session in sessions]
+
     def session_count(self) -> int:
         """Return the number of live sessions."""
         return sum(map(len, self._sessions.values()))

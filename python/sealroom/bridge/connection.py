@@ -49,7 +49,7 @@ class Connection:
     ) -> None:
         self.connection_id = uuid4().hex
         self.session: Session | None = None
-        self.is_admin = False
+        self.admin_key_id: str | None = None  # of the key that unlocked administration
         self.failed_logins = 0
         self._socket = socket
         self._handler = handler
@@ -64,7 +64,7 @@ class Connection:
     @property
     def is_authenticated(self) -> bool:
         """Whether anyone logged in."""
-        return self.session is not None or self.is_admin
+        return self.session is not None or self.admin_key_id is not None
 
     def send(self, message: bytes) -> None:
         """Queue a message; beyond the limits of the queue the connection ends."""

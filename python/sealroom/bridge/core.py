@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from .admin import Admin
+from .admin import Admin, AdminParts
 from .background import Background
 from .bus import EventBus
 from .config import BridgeConfig
 from .database import open_database
 from .dispatch import Dispatcher
+from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator, ChallengeTable
 from .media_calls import MediaCalls
@@ -21,6 +22,7 @@ from .room_life import RoomLife
 from .room_lists import RoomLists
 from .room_store import RoomStore
 from .rooms import RoomService
+from .session_control import SessionControl
 from .store import Store
 from .streams import StreamService
 from .subscriptions import SubscriptionService
@@ -32,6 +34,7 @@ class Core:
 
     bridge_id: str
     store: Store
+    keys: KeyStore
     admin: Admin
     dispatcher: Dispatcher
 
@@ -88,12 +91,15 @@ async def open_core(
         )
         await life.start()
         stack.callback(life.stop)
-        admin = Admin(store, lists, registry, bus, life.end_session)
+        keys = KeyStore(database)
+        sessions = SessionControl(bus, life.end_session)
+        admin = Admin(AdminParts(store, keys, lists, registry, sessions))
         lifetime = config.challenge_lifetime
         challenges = ChallengeTable(config.max_connections, lifetime)
         methods = Methods(
             authenticator=Authenticator(bridge_id, store, challenges, lifetime),
             store=store,
+            keys=keys,
             registry=registry,
             bus=bus,
             rooms=room_service,
@@ -104,7 +110,7 @@ async def open_core(
             admin=admin,
         )
         _watch(metrics, bus, registry, media_server)
-        yield Core(bridge_id, store, admin, Dispatcher(methods, metrics))
+        yield Core(bridge_id, store, keys, admin, Dispatcher(methods, metrics))
 
 
 def _watch(

@@ -90,7 +90,7 @@ class Dispatcher:
         session = connection.session
         if request.method in self._methods.user and (session is None or session.ended):
             raise RequestError(ErrorCode.NOT_LOGGED_IN, remedy="call auth.login first")
-        if request.method in self._methods.admin and not connection.is_admin:
+        if request.method in self._methods.admin and connection.admin_key_id is None:
             raise RequestError(ErrorCode.ADMIN_REQUIRED, remedy="call auth.admin first")
         try:
             params = decoder.decode(request.params)
@@ -100,8 +100,8 @@ class Dispatcher:
             raise RequestError(ErrorCode.PARSE_ERROR, field="params") from None
         if (open_method := self._methods.open.get(request.method)) is not None:
             return await open_method(connection, params)
-        if (admin_method := self._methods.admin.get(request.method)) is not None:
-            return await admin_method(params)
+        if request.method in self._methods.admin:
+            return await self._methods.administer(connection, request.method, params)
         assert session is not None
         session.acl.require(request.method, params)
         return await self._methods.user[request.method](session, params)

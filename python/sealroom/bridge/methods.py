@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from sealroom.access import Right
 from sealroom.protocol import (
+    METHOD_SCOPES,
     AdminParams,
     ChallengeParams,
     ChallengeResult,
@@ -20,6 +21,7 @@ from sealroom.protocol import (
     LoginParams,
     LoginResult,
     Message,
+    covers,
 )
 
 from .acl import NOTHING, Acl
@@ -27,6 +29,7 @@ from .admin import Admin
 from .bus import EventBus, Interest, Session
 from .connection import Connection
 from .errors import RequestError, access_denied
+from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator
 from .room_changes import RoomChanges
@@ -39,7 +42,8 @@ from .subscriptions import SubscriptionService
 # Parameters are of the type METHODS names for the method; the dispatcher decodes them so.
 OpenMethod: TypeAlias = Callable[[Connection, Any], Awaitable[Message]]
 UserMethod: TypeAlias = Callable[[Session, Any], Awaitable[Message]]
-AdminMethod: TypeAlias = Callable[[Any], Awaitable[Message]]
+# With the fields of the parameters as keywords, and `actor`.
+AdminMethod: TypeAlias = Callable[..., Awaitable[Message]]
 
 
 class Methods:
@@ -50,6 +54,7 @@ class Methods:
         *,
         authenticator: Authenticator,
         store: Store,
+        keys: KeyStore,
         registry: RoomRegistry,
         bus: EventBus,
         rooms: RoomService,
@@ -61,6 +66,7 @@ class Methods:
     ) -> None:
         self._authenticator = authenticator
         self._store = store
+        self._keys = keys
         self._registry = registry
         self._bus = bus
         self._life = life
@@ -97,26 +103,7 @@ class Methods:
             "events.unsubscribe": self._unsubscribe,
         }
         self.admin: dict[str, AdminMethod] = {
-            "admin.context_create": lambda params: admin.context_create(params.title),
-            "admin.context_set_policy": lambda params: admin.context_set_policy(
-                params.context_id, params.policy
-            ),
-            "admin.context_list": lambda params: admin.context_list(params.skip, params.limit),
-            "admin.user_add": lambda params: admin.user_add(
-                params.context_id, params.user_id, params.identity
-            ),
-            "admin.user_remove": lambda params: admin.user_remove(
-                params.context_id, params.user_id
-            ),
-            "admin.user_set_acl": lambda params: admin.user_set_acl(
-                params.context_id, params.user_id, params.acl
-            ),
-            "admin.user_list": lambda params: admin.user_list(
-                params.context_id, params.skip, params.limit
-            ),
-            "admin.room_list": lambda params: admin.room_list(
-                params.context_id, params.skip, params.limit
-            ),
+            method: getattr(admin, method.removeprefix("admin.")) for method in METHOD_SCOPES
         }
 
     async def disconnected(self, connection: Connection) -> None:
@@ -164,13 +151,38 @@ class Methods:
             text = newer
 
     async def _admin_login(self, connection: Connection, params: AdminParams) -> Empty:
-        if not await self._store.check_api_key(params.api_key):
+        principal = await self._keys.check(params.api_key)
+        if principal is None:
             connection.failed_logins += 1
             raise RequestError(
                 ErrorCode.LOGIN_FAILED, field="api_key", remedy="use a key of this Bridge"
             )
-        connection.is_admin = True
+        connection.admin_key_id = principal.actor_id
         return Empty()
+
+    async def administer(self, connection: Connection, method: str, params: Message) -> Message:
+        """Carry out a method of `admin.*`; the key is looked up again at every call.
+
+        Raises:
+            RequestError: ADMIN_REQUIRED: no key, or one that is revoked or expired by now;
+                SCOPE_REQUIRED.
+        """
+        key_id = connection.admin_key_id
+        principal = None if key_id is None else await self._keys.use(key_id)
+        if principal is None:
+            connection.admin_key_id = None
+            raise RequestError(
+                ErrorCode.ADMIN_REQUIRED, remedy="call auth.admin with a key that is in force"
+            )
+        scope = METHOD_SCOPES[method]
+        if not covers(principal.scopes, [scope]):
+            raise RequestError(
+                ErrorCode.SCOPE_REQUIRED,
+                f"It needs {scope}.",
+                remedy=f"use a key with the scope {scope}",
+            )
+        values = {name: getattr(params, name) for name in params.__struct_fields__}
+        return await self.admin[method](**values, actor=principal)
 
     async def _context(self, session: Session, params: ContextParams) -> ContextView:
         if params.context_id != session.context_id:

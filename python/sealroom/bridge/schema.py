@@ -42,6 +42,13 @@ api_keys = Table(
     Column("key_hash", LargeBinary(32), primary_key=True),
     Column("title", String(MAX_TITLE_LENGTH), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("key_id", _id, nullable=False, server_default=""),
+    Column("scopes", Text, nullable=False, server_default="[]"),  # JSON list, sorted
+    Column("created_by", _id, nullable=False, server_default=""),  # key id
+    Column("expires_at", BigInteger, nullable=True),
+    Column("last_used_at", BigInteger, nullable=True),
+    Column("revoked_at", BigInteger, nullable=True),
+    Index("api_keys_by_id", "key_id", unique=True),
 )
 
 contexts = Table(

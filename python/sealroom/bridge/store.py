@@ -1,11 +1,7 @@
-"""Stored contexts, users and API keys."""
+"""Stored contexts and users."""
 
-import hashlib
-import hmac
-import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import Final
 from uuid import uuid4
 
 import msgspec
@@ -16,9 +12,7 @@ from sealroom.protocol import MAX_CONTEXT_USERS, Context, ContextView, ErrorCode
 
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
-from .schema import api_keys, bridge_info, contexts, users
-
-API_KEY_PREFIX: Final = "sealroom-key-"
+from .schema import bridge_info, contexts, users
 
 
 def now_ms() -> int:
@@ -26,12 +20,8 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _hash_key(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
-
-
 class Store:
-    """Queries over contexts, users and keys. For one event loop."""
+    """Queries over contexts and users. For one event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,36 +44,6 @@ class Store:
                     sa.insert(bridge_info).values(name="bridge_id", value=found)
                 )
             return found
-
-    # --- API keys ---
-
-    @uncancelled
-    async def create_api_key(self, title: str) -> str:
-        """Make a new key and return it; only its hash is stored."""
-        key = API_KEY_PREFIX + secrets.token_urlsafe(32)
-        async with self._database.write() as connection:
-            await connection.execute(
-                sa.insert(api_keys).values(
-                    key_hash=_hash_key(key), title=title, created_at=now_ms()
-                )
-            )
-        return key
-
-    @uncancelled
-    async def has_api_key(self) -> bool:
-        """Tell whether any key exists."""
-        async with self._database.read() as connection:
-            count = await connection.scalar(sa.select(sa.func.count()).select_from(api_keys))
-        return bool(count)
-
-    @uncancelled
-    async def check_api_key(self, key: str) -> bool:
-        """Tell whether a key is valid; every stored hash is compared, each in constant time."""
-        wanted = _hash_key(key)
-        async with self._database.read() as connection:
-            hashes = (await connection.scalars(sa.select(api_keys.c.key_hash))).all()
-        matches = [hmac.compare_digest(wanted, stored) for stored in hashes]
-        return any(matches)
 
     # --- Contexts ---
 

@@ -17,4 +17,5 @@ from .limits import *  # noqa: F403
 from .methods import *  # noqa: F403
 from .objects import *  # noqa: F403
 from .rpc import *  # noqa: F403
+from .scopes import *  # noqa: F403
 from .values import *  # noqa: F403

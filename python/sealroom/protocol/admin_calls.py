@@ -12,6 +12,7 @@ from .limits import (
 from .objects import (
     Context,
 )
+from .scopes import SCOPES, Scope
 from .values import (
     Id,
     IdentityText,
@@ -105,3 +106,44 @@ class AdminRoomListResult(Message, frozen=True):
 
     total: int
     rooms: list[RoomSummary]
+
+
+class KeyCreateParams(Message, frozen=True):
+    """New API key; its scopes and its end lie within those of the key that asks for it."""
+
+    title: Annotated[str, Meta(max_length=MAX_TITLE_LENGTH)]
+    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))]
+    expires_at: Milliseconds | None = None
+
+
+class ApiKeyView(Message, frozen=True):
+    """API key without the key: what is shown. `last_used_at` is good to the minute."""
+
+    key_id: Id
+    title: str
+    scopes: list[Scope]
+    created_at: Milliseconds
+    created_by: str  # key id; empty for a key the Bridge or its program made
+    expires_at: Milliseconds | None
+    last_used_at: Milliseconds | None
+    revoked_at: Milliseconds | None
+
+
+class KeyCreated(Message, frozen=True):
+    """The new API key itself is in `api_key`, and never again anywhere else."""
+
+    api_key: str
+    key: ApiKeyView
+
+
+class KeyListResult(Message, frozen=True):
+    """One page of API keys, oldest first, revoked and expired ones too."""
+
+    total: int
+    keys: list[ApiKeyView]
+
+
+class KeyRevokeParams(Message, frozen=True):
+    """Makes a key useless at once, for connections under way too."""
+
+    key_id: Id

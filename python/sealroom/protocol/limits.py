@@ -39,6 +39,7 @@ MAX_CUSTOM_EVENT_BYTES: Final = 16 * KIB  # before encryption
 MAX_CHANNEL_LENGTH: Final = 64
 MAX_ACL_LENGTH: Final = 4096
 MAX_ACL_LINES: Final = 100
+MAX_API_KEYS: Final = 1000  # beyond it the oldest of those that are revoked or expired go
 MAX_SDP_LENGTH: Final = 256 * KIB
 MAX_CANDIDATE_LENGTH: Final = KIB
 MAX_CONTEXT_USERS: Final = 10_000

@@ -43,4 +43,7 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "admin.user_set_acl": (admin_calls.UserAclParams, Empty),
     "admin.user_list": (admin_calls.ContextPageParams, calls.ContextUsersResult),
     "admin.room_list": (admin_calls.ContextPageParams, admin_calls.AdminRoomListResult),
+    "admin.key_create": (admin_calls.KeyCreateParams, admin_calls.KeyCreated),
+    "admin.key_list": (admin_calls.PageParams, admin_calls.KeyListResult),
+    "admin.key_revoke": (admin_calls.KeyRevokeParams, Empty),
 }

@@ -59,6 +59,9 @@ class ErrorCode(IntEnum):
     OFFER_INVALID = 1305
     MEDIA_FAILED = 1306
     SUBSCRIPTION_NOT_FOUND = 1401
+    KEY_NOT_FOUND = 1501
+    SCOPE_REQUIRED = 1502
+    LAST_KEY = 1503
 
 
 ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
@@ -95,6 +98,9 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.OFFER_INVALID: "The SDP does not fit the request.",
     ErrorCode.MEDIA_FAILED: "The media server refused or failed.",
     ErrorCode.SUBSCRIPTION_NOT_FOUND: "There is no such event subscription.",
+    ErrorCode.KEY_NOT_FOUND: "There is no such API key.",
+    ErrorCode.SCOPE_REQUIRED: "The API key does not have the scope for this.",
+    ErrorCode.LAST_KEY: "It is the last API key that can do everything.",
 }
 
 

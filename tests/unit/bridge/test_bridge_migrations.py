@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import alembic.command
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 
 import sealroom.bridge
 from sealroom.bridge.database import open_database
+from sealroom.bridge.key_store import KeyStore
 from sealroom.bridge.room_lists import RoomLists
 from sealroom.bridge.schema import metadata
 from sealroom.protocol import RoomListParams
@@ -54,6 +56,29 @@ async def test_rooms_made_before_there_was_a_history_get_one(tmp_path: Path) -> 
         assert departed is not None
         assert departed.author_identity  # no identity, but no empty text that clients refuse
         assert (await lists.page("alice", b"A", RoomListParams(context_id="c")))[0] == 2
+
+
+async def test_keys_made_before_there_were_scopes_can_do_everything(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.db"
+    engine = sa.create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        run(connection, "0002")
+        for key in ("one", "two"):
+            values = {"hash": hashlib.sha256(key.encode()).digest(), "title": key}
+            connection.execute(sa.text("INSERT INTO api_keys VALUES (:hash, :title, 1)"), values)
+    engine.dispose()
+    async with open_database(f"sqlite+aiosqlite:///{file}") as database:
+        keys = KeyStore(database)
+        found = [await keys.check(key) for key in ("one", "two", "three")]
+        assert [one and one.scopes for one in found] == [{"*"}, {"*"}, None]
+        total, views = await keys.page(0, 10)
+        assert (total, {one.title for one in views}) == (2, {"one", "two"})
+        assert len({one.key_id for one in views}) == 2
+        await keys.create("weak", ["keys:read"], None, "")
+    with engine.begin() as connection:
+        run(connection, "0002", down=True)
+        assert connection.scalar(sa.text("SELECT count(*) FROM api_keys")) == 2
+    engine.dispose()
 
 
 def test_the_migrations_make_the_tables_of_the_schema_and_go_back(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""Users of a context: add, remove, restrict, list."""
+
+from sealroom.bridge.acl import Acl
+from sealroom.bridge.actor import PROGRAM, Actor
+from sealroom.bridge.errors import RequestError
+from sealroom.identity import IdentityError, PublicIdentity
+from sealroom.protocol import ContextUsersResult, Empty, ErrorCode, User
+
+from .base import AdminPart, checked
+
+
+class UserAdmin(AdminPart):
+    """`admin.user_*`."""
+
+    async def user_add(
+        self,
+        context_id: str,
+        user_id: str,
+        identity: str | PublicIdentity,
+        *,
+        actor: Actor = PROGRAM,
+    ) -> User:
+        """Register a user with its public identity.
+
+        Raises:
+            RequestError: INVALID_PARAMS, CONTEXT_NOT_FOUND, USER_EXISTS, LIMIT_EXCEEDED.
+        """
+        public = _parse(identity)
+        user = checked(User(user_id=user_id, identity=public.encode()))
+        await self._parts.store.add_user(context_id, user_id, user.identity, public.fingerprint)
+        return user
+
+    async def user_set_acl(
+        self, context_id: str, user_id: str, acl: str | None, *, actor: Actor = PROGRAM
+    ) -> Empty:
+        """Say what a user may call from now on, in sessions under way too; None: everything.
+
+        Participants stay in the rooms they are in: kick or remove them as well.
+
+        Raises:
+            RequestError: INVALID_PARAMS with the line at fault, USER_NOT_FOUND.
+        """
+        Acl.parse(acl)
+        await self._parts.store.set_acl(context_id, user_id, acl)
+        self._parts.sessions.set_acl(context_id, user_id, acl)
+        return Empty()
+
+    async def user_remove(self, context_id: str, user_id: str, *, actor: Actor = PROGRAM) -> Empty:
+        """Remove a user, cut off its sessions and its media.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        await self._parts.store.remove_user(context_id, user_id)
+        await self._parts.sessions.end_user(context_id, user_id)
+        return Empty()
+
+    async def user_list(
+        self, context_id: str, skip: int = 0, limit: int = 100, *, actor: Actor = PROGRAM
+    ) -> ContextUsersResult:
+        """Return one page of the users of a context, by user id.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        await self._parts.store.require_context(context_id)
+        total, users = await self._parts.store.list_users(context_id, skip, limit)
+        return ContextUsersResult(total=total, users=users)
+
+
+def _parse(identity: str | PublicIdentity) -> PublicIdentity:
+    if isinstance(identity, PublicIdentity):
+        return identity
+    try:
+        return PublicIdentity.parse(identity)
+    except IdentityError as error:
+        raise RequestError(
+            ErrorCode.INVALID_PARAMS,
+            f"{error}.",
+            field="identity",
+            remedy="give the encoded public identity of the user",
+        ) from None

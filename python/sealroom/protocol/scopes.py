@@ -1,0 +1,38 @@
+"""What API keys may do: scopes, and the one that each method of `admin.*` asks for."""
+
+from typing import Final, Literal, TypeAlias, get_args
+
+Scope: TypeAlias = Literal[
+    "*",
+    "contexts:read",
+    "contexts:write",
+    "users:read",
+    "users:write",
+    "rooms:read",
+    "keys:read",
+    "keys:write",
+]
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+ALL_SCOPES: Final[Scope] = "*"
+
+METHOD_SCOPES: Final[dict[str, Scope]] = {
+    "admin.context_create": "contexts:write",
+    "admin.context_set_policy": "contexts:write",
+    "admin.context_list": "contexts:read",
+    "admin.user_add": "users:write",
+    "admin.user_remove": "users:write",
+    "admin.user_set_acl": "users:write",
+    "admin.user_list": "users:read",
+    "admin.room_list": "rooms:read",
+    "admin.key_create": "keys:write",
+    "admin.key_list": "keys:read",
+    "admin.key_revoke": "keys:write",
+}
+
+
+_Scopes: TypeAlias = frozenset[Scope] | list[Scope] | tuple[Scope, ...]
+
+
+def covers(granted: _Scopes, wanted: _Scopes) -> bool:
+    """Tell whether all wanted scopes are granted. `write` does not bring `read`."""
+    return ALL_SCOPES in granted or set(wanted) <= set(granted)
