@@ -11,12 +11,14 @@ except ModuleNotFoundError as error:
     ) from error
 from .config import MEMORY_DATABASE, BridgeConfig, sqlite_url
 from .errors import BridgeError, RequestError
+from .rate_limits import RateLimits
 
 __all__ = [
     "MEMORY_DATABASE",
     "Bridge",
     "BridgeConfig",
     "BridgeError",
+    "RateLimits",
     "RequestError",
     "sqlite_url",
 ]

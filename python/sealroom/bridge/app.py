@@ -11,11 +11,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from sealroom.protocol import CLOSE_BUSY, RPC_PATH
+from sealroom.protocol import CLOSE_BUSY, CLOSE_RATE_LIMITED, RPC_PATH
 
 from .admin import Admin
 from .config import BridgeConfig
-from .connection import Connection
+from .connection import Connection, source_address
 from .core import Core, open_core
 from .errors import BridgeError
 from .logs import get_logger, where
@@ -153,12 +153,16 @@ class Bridge:
         elif self._connections >= self.config.max_connections:
             await socket.accept()
             await socket.close(CLOSE_BUSY)
+        elif not self._core.admission.admits(source_address(socket)):
+            await socket.accept()
+            await socket.close(CLOSE_RATE_LIMITED)
         else:
             self._connections += 1
             self.metrics.connections.inc()
             try:
-                dispatcher = self._core.dispatcher
-                await Connection(socket, dispatcher, self.config, self.metrics).run()
+                core, config = self._core, self.config
+                budget = core.admission.budget()
+                await Connection(socket, core.dispatcher, config, self.metrics, budget).run()
             finally:
                 self._connections -= 1
                 self.metrics.connections.dec()

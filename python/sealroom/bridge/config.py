@@ -1,9 +1,11 @@
 """Settings of a Bridge."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sealroom.protocol import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, IceServer
+
+from .rate_limits import RateLimits
 
 MEMORY_DATABASE = "sqlite+aiosqlite://"
 
@@ -28,6 +30,7 @@ class BridgeConfig:
     login_timeout: float = 30.0  # from connecting to the first successful log-in
     media_timeout: float = 10.0  # for one call of the media server
     close_timeout: float = 5.0  # for a client to take a close frame
+    rate_limits: RateLimits = field(default_factory=RateLimits)
     # Outgoing queue of one connection; tests make it small.
     max_queued_messages: int = MAX_QUEUED_MESSAGES
     max_queued_bytes: int = MAX_QUEUED_BYTES

@@ -17,12 +17,14 @@ from sealroom.protocol import (
     CLOSE_FAILED_LOGINS,
     CLOSE_LOGIN_TIMEOUT,
     CLOSE_MESSAGE_TOO_BIG,
+    CLOSE_RATE_LIMITED,
     CLOSE_SLOW_CONSUMER,
     MAX_FAILED_LOGINS,
     MAX_MESSAGE_BYTES,
     MAX_UNAUTHENTICATED_MESSAGE_BYTES,
 )
 
+from .admission import ConnectionBudget
 from .bus import Session
 from .config import BridgeConfig
 from .logs import get_logger, where
@@ -41,16 +43,28 @@ class Handler(Protocol):
         ...
 
 
+def source_address(socket: WebSocket) -> str:
+    """Return the address a connection comes from, as the server in front says; may be empty."""
+    return socket.client.host if socket.client is not None else ""
+
+
 class Connection:
     """State of one client connection."""
 
     def __init__(
-        self, socket: WebSocket, handler: Handler, config: BridgeConfig, metrics: Metrics
+        self,
+        socket: WebSocket,
+        handler: Handler,
+        config: BridgeConfig,
+        metrics: Metrics,
+        budget: ConnectionBudget,
     ) -> None:
         self.connection_id = uuid4().hex
         self.session: Session | None = None
         self.admin_key_id: str | None = None  # of the key that unlocked administration
         self.failed_logins = 0
+        self.budget = budget
+        self.address = source_address(socket)
         self._socket = socket
         self._handler = handler
         self._config = config
@@ -133,6 +147,8 @@ class Connection:
             self._handling = False
         if self.failed_logins >= MAX_FAILED_LOGINS:
             self.close(CLOSE_FAILED_LOGINS)
+        elif self.budget.is_spent:
+            self.close(CLOSE_RATE_LIMITED)
         return None
 
     async def _write(self) -> None:

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from .admin import Admin, AdminParts
+from .admission import Admission
 from .background import Background
 from .bus import EventBus
 from .config import BridgeConfig
@@ -36,6 +37,7 @@ class Core:
     store: Store
     keys: KeyStore
     admin: Admin
+    admission: Admission
     dispatcher: Dispatcher
 
 
@@ -96,8 +98,10 @@ async def open_core(
         admin = Admin(AdminParts(store, keys, lists, registry, sessions))
         lifetime = config.challenge_lifetime
         challenges = ChallengeTable(config.max_connections, lifetime)
+        admission = Admission(config.rate_limits, metrics)
         methods = Methods(
             authenticator=Authenticator(bridge_id, store, challenges, lifetime),
+            admission=admission,
             store=store,
             keys=keys,
             registry=registry,
@@ -110,7 +114,8 @@ async def open_core(
             admin=admin,
         )
         _watch(metrics, bus, registry, media_server)
-        yield Core(bridge_id, store, keys, admin, Dispatcher(methods, metrics))
+        dispatcher = Dispatcher(methods, admission, metrics)
+        yield Core(bridge_id, store, keys, admin, admission, dispatcher)
 
 
 def _watch(

@@ -15,6 +15,7 @@ from sealroom.protocol import (
     Success,
 )
 
+from .admission import Admission
 from .connection import Connection
 from .errors import RequestError, malformed
 from .logs import get_logger, where
@@ -31,8 +32,9 @@ class _IdOnly(msgspec.Struct):
 class Dispatcher:
     """Answers every message with exactly one response."""
 
-    def __init__(self, methods: Methods, metrics: Metrics) -> None:
+    def __init__(self, methods: Methods, admission: Admission, metrics: Metrics) -> None:
         self._methods = methods
+        self._admission = admission
         self._metrics = metrics
         self._request = msgspec.json.Decoder(Request)
         self._params = {name: msgspec.json.Decoder(types[0]) for name, types in METHODS.items()}
@@ -42,10 +44,15 @@ class Dispatcher:
         started = time.perf_counter()
         method, request_id = _UNKNOWN, None
         try:
-            request = self._decode(message)
+            try:
+                request = self._decode(message)
+            except RequestError:
+                self._admit(connection, _UNKNOWN)
+                raise
             request_id = request.id
             if request.method in METHODS:
                 method = request.method
+            self._admit(connection, method)
             result = await self._call(connection, request)
         except RequestError as error:
             outcome = error.error.name
@@ -75,6 +82,10 @@ class Dispatcher:
     async def disconnected(self, connection: Connection) -> None:
         """The connection is over."""
         await self._methods.disconnected(connection)
+
+    def _admit(self, connection: Connection, method: str) -> None:
+        is_known = connection.is_authenticated
+        self._admission.require_request(connection.budget, method, is_known=is_known)
 
     def _decode(self, message: bytes) -> Request:
         try:

@@ -23,6 +23,7 @@ class RequestError(SealroomError):
             the client may not see.
         field: path of the parameter at fault.
         remedy: what the client can do.
+        retry_after: seconds after which the same request may succeed.
     """
 
     code: ClassVar[str] = "request"
@@ -34,16 +35,23 @@ class RequestError(SealroomError):
         *,
         field: str | None = None,
         remedy: str | None = None,
+        retry_after: float | None = None,
     ) -> None:
         sentence = ERROR_SENTENCES[error]
         super().__init__(f"{sentence} {detail}" if detail else sentence)
         self.error = error
         self.field = field
         self.remedy = remedy
+        self.retry_after = retry_after
 
     def to_object(self) -> ErrorObject:
         """Return the error as it travels."""
-        detail = ErrorDetail(name=self.error.name, field=self.field, remedy=self.remedy)
+        detail = ErrorDetail(
+            name=self.error.name,
+            field=self.field,
+            remedy=self.remedy,
+            retry_after=self.retry_after,
+        )
         return ErrorObject(code=int(self.error), message=str(self), data=detail)
 
 

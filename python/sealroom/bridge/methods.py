@@ -26,6 +26,7 @@ from sealroom.protocol import (
 
 from .acl import NOTHING, Acl
 from .admin import Admin
+from .admission import Admission
 from .bus import EventBus, Interest, Session
 from .connection import Connection
 from .errors import RequestError, access_denied
@@ -53,6 +54,7 @@ class Methods:
         self,
         *,
         authenticator: Authenticator,
+        admission: Admission,
         store: Store,
         keys: KeyStore,
         registry: RoomRegistry,
@@ -65,6 +67,7 @@ class Methods:
         admin: Admin,
     ) -> None:
         self._authenticator = authenticator
+        self._admission = admission
         self._store = store
         self._keys = keys
         self._registry = registry
@@ -120,6 +123,7 @@ class Methods:
             raise RequestError(
                 ErrorCode.ALREADY_LOGGED_IN, remedy="open a connection for each session"
             )
+        self._admission.begin_login(connection.address)
         try:
             payload, user, identity = await self._authenticator.login(
                 connection.connection_id, params
@@ -127,6 +131,7 @@ class Methods:
         except RequestError:
             connection.failed_logins += 1
             raise
+        self._admission.login_succeeded(connection.address)
         session = Session(
             context_id=payload.context_id,
             user_id=user.user_id,
@@ -151,12 +156,14 @@ class Methods:
             text = newer
 
     async def _admin_login(self, connection: Connection, params: AdminParams) -> Empty:
+        self._admission.begin_login(connection.address)
         principal = await self._keys.check(params.api_key)
         if principal is None:
             connection.failed_logins += 1
             raise RequestError(
                 ErrorCode.LOGIN_FAILED, field="api_key", remedy="use a key of this Bridge"
             )
+        self._admission.login_succeeded(connection.address)
         connection.admin_key_id = principal.actor_id
         return Empty()
 

@@ -27,6 +27,13 @@ class Metrics:
             registry=self._registry,
         )
 
+        self.refused = Counter(
+            "sealroom_rate_limited",
+            "Refused because too much was asked for in too short a time",
+            ["what"],
+            registry=self._registry,
+        )
+
     def watch(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Add a gauge that is read when asked for."""
         Gauge(f"sealroom_{name}", description, registry=self._registry).set_function(read)

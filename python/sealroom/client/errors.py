@@ -61,9 +61,24 @@ class LoginFailedError(RequestRefusedError):
     code: ClassVar[str] = "login_failed"
 
 
+class RateLimitedError(RequestRefusedError):
+    """Too many requests in too short a time.
+
+    Attributes:
+        retry_after: seconds after which the same request may succeed.
+    """
+
+    code: ClassVar[str] = "rate_limited"
+
+    def __init__(self, method: str, error: ErrorObject) -> None:
+        super().__init__(method, error)
+        self.retry_after = (error.data.retry_after if error.data else None) or 1.0
+
+
 _CLASSES: dict[int, type[RequestRefusedError]] = {
     ErrorCode.ACCESS_DENIED: AccessDeniedError,
     ErrorCode.LOGIN_FAILED: LoginFailedError,
+    ErrorCode.RATE_LIMITED: RateLimitedError,
 }
 
 

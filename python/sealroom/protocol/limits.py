@@ -67,4 +67,5 @@ CLOSE_LOGIN_TIMEOUT: Final = 4003  # no log-in within the time the Bridge allows
 CLOSE_BINARY_MESSAGE: Final = 4004  # the protocol has text messages only
 CLOSE_BUSY: Final = 4005  # the Bridge has as many connections as it allows
 CLOSE_USER_REMOVED: Final = 4006  # an administrator removed the user
+CLOSE_RATE_LIMITED: Final = 4020  # too many connections of this address, or requests refused
 CLOSE_MESSAGE_TOO_BIG: Final = 1009

@@ -62,6 +62,7 @@ class ErrorCode(IntEnum):
     KEY_NOT_FOUND = 1501
     SCOPE_REQUIRED = 1502
     LAST_KEY = 1503
+    RATE_LIMITED = 1504
 
 
 ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
@@ -101,15 +102,20 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.KEY_NOT_FOUND: "There is no such API key.",
     ErrorCode.SCOPE_REQUIRED: "The API key does not have the scope for this.",
     ErrorCode.LAST_KEY: "It is the last API key that can do everything.",
+    ErrorCode.RATE_LIMITED: "Too many requests in too short a time.",
 }
 
 
 class ErrorDetail(Message, frozen=True):
-    """Name of the code, the field at fault (a path such as `record.payload`) and the remedy."""
+    """Name of the code, the field at fault (a path such as `record.payload`) and the remedy.
+
+    `retry_after`: seconds after which the same request may succeed.
+    """
 
     name: str
     field: str | None = None
     remedy: str | None = None
+    retry_after: float | None = None
 
 
 class ErrorObject(Message, frozen=True):
