@@ -48,9 +48,10 @@ async def test_challenges_before_the_log_in_are_few() -> None:
     limits = RateLimits(anonymous_requests=0.01, anonymous_burst=20)
     async with open_world(rate_limits=limits) as world:
         client = await world.connect()
+        for _ in range(20):
+            await client.call("auth.challenge", context_id="c", user_id="u")
         with pytest.raises(Refused) as refused:
-            for _ in range(21):
-                await client.call("auth.challenge", context_id="c", user_id="u")
+            await client.call("auth.challenge", context_id="c", user_id="u")
         assert refused.value.code is ErrorCode.RATE_LIMITED
         await world.user("alice")
 
@@ -101,9 +102,10 @@ async def test_the_client_says_how_long_to_wait(monkeypatch: pytest.MonkeyPatch)
         clients = ClientWorld(world, monkeypatch)
         try:
             api = await clients.api("alice")
+            for _ in range(10):
+                await api.list_stream_rooms()
             with pytest.raises(RateLimitedError) as refused:
-                for _ in range(30):
-                    await api.list_stream_rooms()
+                await api.list_stream_rooms()
             assert 0 < refused.value.retry_after <= 4
         finally:
             await clients.close()
