@@ -37,6 +37,10 @@ MAX_PUBLIC_FIELDS: Final = 64
 MAX_PUBLIC_FIELD_LENGTH: Final = 256  # name, and value as JSON
 MAX_CUSTOM_EVENT_BYTES: Final = 16 * KIB  # before encryption
 MAX_CHANNEL_LENGTH: Final = 64
+# Of a data track: one message before encryption, and what encryption adds
+MAX_DATA_MESSAGE_BYTES: Final = 16 * KIB
+DATA_MESSAGE_OVERHEAD: Final = 33
+MAX_STREAM_DATA_TRACKS: Final = 1
 MAX_ACL_LENGTH: Final = 4096
 MAX_ACL_LINES: Final = 100
 MAX_API_KEYS: Final = 1000  # beyond it the oldest of those that are revoked or expired go
