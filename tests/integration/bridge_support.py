@@ -25,6 +25,7 @@ from sealroom.protocol import (
     LOGIN_TYPE,
     MAX_MESSAGE_BYTES,
     METHODS,
+    RESUME_TYPE,
     ROOM_RECORD_TYPE,
     STREAM_ANNOUNCEMENT_TYPE,
     AnnouncedTrack,
@@ -36,6 +37,7 @@ from sealroom.protocol import (
     JoinResult,
     LoginPayload,
     Message,
+    ResumePayload,
     RoomCreateParams,
     RoomMember,
     RoomRecord,
@@ -138,6 +140,7 @@ class Client:
         self.socket = socket
         self.context_id = context_id
         self.user_id = ""
+        self.session_id = ""
         self.identity: Identity | None = None
         self.events: asyncio.Queue[EventEnvelope] = asyncio.Queue()
         self._next_id = 0
@@ -184,7 +187,33 @@ class Client:
             user_id=user_id,
         )
         result = await self.login_with(payload, identity)
-        self.user_id, self.identity = user_id, identity
+        self.user_id, self.identity, self.session_id = user_id, identity, result.session_id
+        return result
+
+    async def resume(
+        self,
+        user_id: str,
+        identity: Identity,
+        session_id: str,
+        last_sequence: int,
+        *joined: str,
+        claimed: str | None = None,
+    ):
+        """Go on with a session; `claimed` names another user in the payload than the challenge."""
+        challenge = await self.call("auth.challenge", context_id=self.context_id, user_id=user_id)
+        payload = ResumePayload(
+            bridge_id=challenge.bridge_id,
+            nonce=challenge.nonce,
+            context_id=self.context_id,
+            user_id=claimed or user_id,
+            session_id=session_id,
+            last_sequence=last_sequence,
+        )
+        raw = msgspec.json.encode(payload)
+        signature = identity.sign(RESUME_TYPE, raw)
+        params = {"payload": raw, "signature": signature, "joined": list(joined)}
+        result = await self.call("auth.resume", params)
+        self.user_id, self.identity, self.session_id = user_id, identity, session_id
         return result
 
     async def login_with(self, payload: LoginPayload, identity: Identity):
@@ -322,7 +351,11 @@ class World:
 
 @asynccontextmanager
 async def open_world(media: FakeMedia | None = None, **config: Any) -> AsyncIterator[World]:
-    """Run a Bridge with a context and the users alice, bob and mallory."""
+    """Run a Bridge with a context and the users alice, bob and mallory.
+
+    Sessions end with their socket unless `session_timeout` is given.
+    """
+    config.setdefault("session_timeout", 0.0)
     media = media or FakeMedia()
     async with embedded(BridgeConfig(**config), media) as bridge:
         context = await bridge.admin.context_create("test")

@@ -12,7 +12,7 @@ from aiortc import VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack
 from av import VideoFrame
 
-from sealroom.bridge import Bridge
+from sealroom.bridge import Bridge, BridgeConfig
 from sealroom.bridge.server import RunningBridge
 from sealroom.client import Connection, RemoteTrack, StreamApi, StreamSubscription
 from sealroom.client.handles import StreamHandle
@@ -101,9 +101,12 @@ class Call:
 
 
 @asynccontextmanager
-async def open_call(*users: str) -> AsyncIterator[Call]:
-    """A room of these users, all joined; the first one made it."""
-    async with Bridge.embedded() as bridge:
+async def open_call(*users: str, session_timeout: float = 0.0) -> AsyncIterator[Call]:
+    """A room of these users, all joined; the first one made it.
+
+    Sessions end with their socket unless `session_timeout` is given.
+    """
+    async with Bridge.embedded(BridgeConfig(session_timeout=session_timeout)) as bridge:
         context = await bridge.admin.context_create("call")
         call = Call(bridge, context.context_id)
         try:

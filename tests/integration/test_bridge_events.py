@@ -8,10 +8,15 @@ from bridge_support import Client, Refused, World, eventually
 from sealroom.bridge.room_store import RoomStore
 from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType, RoomState
 
-ALL = [one.value for one in EventType if one is not EventType.MEDIA_OFFER]
+UNASKED = (EventType.MEDIA_OFFER, EventType.SESSION_RESYNC)
+ALL = [one.value for one in EventType if one not in UNASKED]
+OF_ROOMS = [one for one in ALL if one != EventType.ROOM_CREATED]
 
 
-async def subscribe(client: Client, scope: str, scope_id: str, types: list[str] = ALL) -> str:
+async def subscribe(
+    client: Client, scope: str, scope_id: str, types: list[str] | None = None
+) -> str:
+    types = types or (ALL if scope == "context" else OF_ROOMS)
     result = await client.call("events.subscribe", types=types, scope=scope, scope_id=scope_id)
     return result.subscription_id
 

@@ -71,7 +71,7 @@ async def test_everything_stored_outlives_a_restart(tmp_path: Path) -> None:
         await alice.join(left.room_id)
         bridge_id = world.bridge.bridge.bridge_id
         key = await world.bridge.admin.create_api_key()
-    async with embedded(BridgeConfig(database=url), FakeMedia()) as bridge:
+    async with embedded(BridgeConfig(database=url, session_timeout=0), FakeMedia()) as bridge:
         assert bridge.bridge.bridge_id == bridge_id
         again = World(bridge, FakeMedia(), world.context_id)
         again.identities = world.identities

@@ -303,6 +303,9 @@ async def test_subscribing_returns_the_offer_and_all_tracks(world: World) -> Non
     assert [(one.stream_id, one.track_id) for one in result.tracks] == [(first, "a"), (second, "a")]
     again = await subscribe(alice, room_id, second, remove=[])
     assert again.offer_id == 3
+    unanswered = await subscribe(alice, room_id, second)
+    assert (unanswered.offer_id, unanswered.offer) == (3, again.offer)
+    await alice.call("media.answer", room_id=room_id, offer_id=3, sdp="x")
     unchanged = await subscribe(alice, room_id, second)
     assert (unchanged.offer_id, unchanged.offer) == (3, None)
     assert unchanged.tracks == again.tracks
@@ -353,9 +356,10 @@ async def test_only_the_newest_offer_is_answered_and_once(world: World) -> None:
     assert not stale.accepted
     assert world.media.count("answer") == 0
     assert (await alice.call("media.answer", {**answer, "offer_id": second.offer_id})).accepted
-    for offer_id in (second.offer_id, second.offer_id + 1):
+    assert (await alice.call("media.answer", {**answer, "offer_id": second.offer_id})).accepted
+    for offer_id, sdp in ((second.offer_id, "another"), (second.offer_id + 1, "an answer")):
         with pytest.raises(Refused) as refusal:
-            await alice.call("media.answer", {**answer, "offer_id": offer_id})
+            await alice.call("media.answer", room_id=room_id, offer_id=offer_id, sdp=sdp)
         assert refusal.value.code is ErrorCode.OFFER_INVALID
     assert world.media.count("answer") == 1
 

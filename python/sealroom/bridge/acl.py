@@ -27,6 +27,7 @@ READ: Final = frozenset(
         "room.participants",
         "stream.list",
         "events.subscribe",
+        "events.subscribe_for",
         "events.unsubscribe",
     }
 )

@@ -1,75 +1,27 @@
-"""Sessions and the events they get.
+"""Who gets which event.
 
-An event goes to the sessions that joined its room or subscribed to its type for the room or the
-context, and only if their user may `get` the room. The session that caused an event does not get
-it: its reply says as much. Sequence numbers count per session, in the order of sending.
+An event goes to the sessions that joined its room or subscribed to its type for the stream, the
+room or the context, and only if their user may `get` the room. The session that caused an event
+does not get it: its reply says as much. Sequence numbers count per session, as events are sent.
 """
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
 from uuid import uuid4
 
 import msgspec
 
 from sealroom.access import Right
-from sealroom.identity import PublicIdentity
-from sealroom.protocol import (
-    EVENT_METHOD,
-    MAX_EVENT_SUBSCRIPTIONS,
-    ErrorCode,
-    EventEnvelope,
-    EventType,
-    Message,
-    Notification,
-)
+from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType, Message
 
-from .acl import ANYTHING, Acl
 from .errors import RequestError, limit_exceeded
 from .metrics import Metrics
 from .records import RoomAccess
+from .session import Interest, Scope, Session
 
-if TYPE_CHECKING:
-    from .live import LiveParticipant
+__all__ = ["EventBus", "Interest", "Scope", "Session"]
 
 _Key = TypeVar("_Key")
-Scope: TypeAlias = tuple[Literal["context", "room"], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Interest:
-    """What an event subscription asks for."""
-
-    types: frozenset[EventType]
-    scope: Scope
-
-
-@dataclass(eq=False, slots=True)
-class Session:
-    """One logged-in connection. `send` queues a message for it; `close` ends the connection."""
-
-    context_id: str
-    user_id: str
-    identity: PublicIdentity
-    send: Callable[[bytes], None]
-    close: Callable[[int], None]
-    session_id: str = field(default_factory=lambda: uuid4().hex)
-    joined: dict[str, "LiveParticipant"] = field(default_factory=dict)  # by room id
-    interests: dict[str, Interest] = field(default_factory=dict)  # by subscription id
-    sequence: int = 0
-    ended: bool = False
-    acl: Acl = ANYTHING
-
-    def wants(self, event: EventType, access: RoomAccess) -> bool:
-        """Tell whether the session asked for this event, by joining or by subscribing."""
-        if access.room_id in self.joined:
-            return True
-        scopes = {("room", access.room_id), ("context", access.context_id)}
-        return any(event in one.types and one.scope in scopes for one in self.interests.values())
-
-    def may(self, right: Right, access: RoomAccess) -> bool:
-        """Tell whether the session's user has a right in a room."""
-        return access.allows(right, self.user_id, self.identity.fingerprint)
 
 
 class EventBus:
@@ -78,21 +30,28 @@ class EventBus:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._sessions: dict[tuple[str, str], set[Session]] = {}  # by context and user
+        self._by_id: dict[str, Session] = {}
         self._followers: dict[Scope, set[Session]] = {}
 
     def add(self, session: Session) -> None:
         """Take a new session."""
         self._sessions.setdefault((session.context_id, session.user_id), set()).add(session)
+        self._by_id[session.session_id] = session
 
     def remove(self, session: Session) -> None:
         """Forget a session, its subscriptions and joined rooms."""
         key = (session.context_id, session.user_id)
         _discard(self._sessions, key, session)
+        self._by_id.pop(session.session_id, None)
         for interest in session.interests.values():
             _discard(self._followers, interest.scope, session)
         for room_id in session.joined:
             _discard(self._followers, ("room", room_id), session)
         session.interests.clear()
+
+    def session(self, session_id: str) -> Session | None:
+        """Return a session that has not ended."""
+        return self._by_id.get(session_id)
 
     def sessions_of(self, context_id: str, user_id: str) -> list[Session]:
         """Return the live sessions of a user."""
@@ -107,20 +66,22 @@ class EventBus:
         """Return the number of live sessions."""
         return sum(map(len, self._sessions.values()))
 
-    def subscribe(self, session: Session, interest: Interest) -> str:
-        """Add a subscription and return its id. Whether the user may is not asked.
+    def subscribe(self, session: Session, interests: Sequence[Interest]) -> list[str]:
+        """Add subscriptions, all or none, and return their ids. Whether the user may is not asked.
 
         Raises:
             RequestError: LIMIT_EXCEEDED, or NOT_LOGGED_IN when the session ended meanwhile.
         """
         if session.ended:
             raise RequestError(ErrorCode.NOT_LOGGED_IN)
-        if len(session.interests) >= MAX_EVENT_SUBSCRIPTIONS:
+        if len(session.interests) + len(interests) > MAX_EVENT_SUBSCRIPTIONS:
             raise limit_exceeded("event subscriptions", MAX_EVENT_SUBSCRIPTIONS)
-        subscription_id = uuid4().hex
-        session.interests[subscription_id] = interest
-        self._followers.setdefault(interest.scope, set()).add(session)
-        return subscription_id
+        ids = []
+        for interest in interests:
+            ids.append(uuid4().hex)
+            session.interests[ids[-1]] = interest
+            self._followers.setdefault(interest.scope, set()).add(session)
+        return ids
 
     def unsubscribe(self, session: Session, subscription_id: str) -> None:
         """Remove a subscription.
@@ -165,15 +126,19 @@ class EventBus:
 
         With `only`, to the sessions of these users.
         """
+        stream_id = getattr(data, "stream_id", None)
         followers = self._followers.get(("room", access.room_id), set()) | self._followers.get(
             ("context", access.context_id), set()
         )
+        if stream_id is not None:
+            followers |= self._followers.get(("stream", stream_id), set())
         audience = [
             session
             for session in followers
             if session is not cause
+            and session.context_id == access.context_id
             and (only is None or session.user_id in only)
-            and session.wants(event, access)
+            and session.wants(event, access, stream_id)
             and session.may(Right.GET, access)
         ]
         self.send(audience, event, access, data)
@@ -184,16 +149,7 @@ class EventBus:
         """Send an event to these sessions."""
         raw = msgspec.Raw(msgspec.json.encode(data))
         for session in audience:
-            session.sequence += 1
-            envelope = EventEnvelope(
-                sequence=session.sequence,
-                type=event,
-                context_id=access.context_id,
-                room_id=access.room_id,
-                data=raw,
-            )
-            params = msgspec.Raw(msgspec.json.encode(envelope))
-            session.send(msgspec.json.encode(Notification(method=EVENT_METHOD, params=params)))
+            session.deliver(event, access.room_id, raw)
             self._metrics.events.labels(event).inc()
 
     def _release(self, session: Session, scope: Scope) -> None:

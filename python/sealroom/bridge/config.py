@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sealroom.protocol import MAX_QUEUED_BYTES, MAX_QUEUED_MESSAGES, IceServer
+from sealroom.protocol import (
+    MAX_LOGGED_BYTES,
+    MAX_LOGGED_EVENTS,
+    MAX_LOGGED_SECONDS,
+    MAX_QUEUED_BYTES,
+    MAX_QUEUED_MESSAGES,
+    IceServer,
+)
 
 from .rate_limits import RateLimits
 
@@ -28,9 +35,16 @@ class BridgeConfig:
     max_connections: int = 10_000
     challenge_lifetime: float = 60.0
     login_timeout: float = 30.0  # from connecting to the first successful log-in
+    # How long a session outlives its socket, for the client to resume it; 0 to end it at once.
+    # After a start, empty rooms stay open as long at least, for their participants to return.
+    session_timeout: float = 30.0
     media_timeout: float = 10.0  # for one call of the media server
     close_timeout: float = 5.0  # for a client to take a close frame
     rate_limits: RateLimits = field(default_factory=RateLimits)
     # Outgoing queue of one connection; tests make it small.
     max_queued_messages: int = MAX_QUEUED_MESSAGES
     max_queued_bytes: int = MAX_QUEUED_BYTES
+    # Events kept for one session, to be sent again when it resumes; likewise.
+    max_logged_events: int = MAX_LOGGED_EVENTS
+    max_logged_bytes: int = MAX_LOGGED_BYTES
+    max_logged_seconds: float = MAX_LOGGED_SECONDS

@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from sealroom.protocol import (
     CLOSE_BINARY_MESSAGE,
     CLOSE_FAILED_LOGINS,
+    CLOSE_LOGGED_OUT,
     CLOSE_LOGIN_TIMEOUT,
     CLOSE_MESSAGE_TOO_BIG,
     CLOSE_RATE_LIMITED,
@@ -74,6 +75,8 @@ class Connection:
         self._filled = asyncio.Event()
         self._closing: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._handling = False
+        self._is_over = asyncio.Event()
+        self.logged_out = False  # the client closed the connection of its own will
 
     @property
     def is_authenticated(self) -> bool:
@@ -99,6 +102,10 @@ class Connection:
             self._closing.set_result(code)
             self._queue.clear()
 
+    async def over(self) -> None:
+        """Wait until the connection has ended, and with it the request under way."""
+        await self._is_over.wait()
+
     async def run(self) -> None:
         """Serve the connection until it ends."""
         await self._socket.accept()
@@ -114,9 +121,14 @@ class Connection:
                 reader.cancel()
             writer.cancel()
             for result in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(result, WebSocketDisconnect) and result.code == CLOSE_LOGGED_OUT:
+                    self.logged_out = code is None
                 if isinstance(result, Exception) and not isinstance(result, WebSocketDisconnect):
                     get_logger().error("connection failed", error=where(result))
-            await self._handler.disconnected(self)
+            try:
+                await self._handler.disconnected(self)
+            finally:
+                self._is_over.set()
         if code is not None:
             await self._say_goodbye(code)
 

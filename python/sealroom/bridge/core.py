@@ -11,6 +11,7 @@ from .bus import EventBus
 from .config import BridgeConfig
 from .database import open_database
 from .dispatch import Dispatcher
+from .event_log import LogLimits
 from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator, ChallengeTable
@@ -24,6 +25,7 @@ from .room_lists import RoomLists
 from .room_store import RoomStore
 from .rooms import RoomService
 from .session_control import SessionControl
+from .sessions import Sessions
 from .store import Store
 from .streams import StreamService
 from .subscriptions import SubscriptionService
@@ -91,11 +93,24 @@ async def open_core(
             default_ttl=config.empty_room_ttl,
             ice_servers=config.ice_servers,
         )
-        await life.start()
+        await life.start(config.session_timeout)
         stack.callback(life.stop)
         keys = KeyStore(database)
         sessions = SessionControl(bus, life.end_session)
         admin = Admin(AdminParts(store, keys, lists, registry, sessions))
+        keeper = Sessions(
+            bus=bus,
+            life=life,
+            background=background,
+            timeout=config.session_timeout,
+            capacity=config.max_connections,
+            log=LogLimits(
+                events=config.max_logged_events,
+                bytes=config.max_logged_bytes,
+                seconds=config.max_logged_seconds,
+            ),
+        )
+        stack.callback(keeper.stop)
         lifetime = config.challenge_lifetime
         challenges = ChallengeTable(config.max_connections, lifetime)
         admission = Admission(config.rate_limits, metrics)
@@ -108,12 +123,13 @@ async def open_core(
             bus=bus,
             rooms=room_service,
             changes=changes,
-            life=life,
+            sessions=keeper,
             streams=streams,
             subscriptions=subscriptions,
             admin=admin,
         )
         _watch(metrics, bus, registry, media_server)
+        metrics.watch("parked_sessions", "Sessions without a socket", keeper.parked_count)
         dispatcher = Dispatcher(methods, admission, metrics)
         yield Core(bridge_id, store, keys, admin, admission, dispatcher)
 

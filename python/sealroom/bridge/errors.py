@@ -55,9 +55,9 @@ class RequestError(SealroomError):
         return ErrorObject(code=int(self.error), message=str(self), data=detail)
 
 
-def access_denied() -> RequestError:
+def access_denied(field: str | None = None) -> RequestError:
     """The one answer for what does not exist and for what the caller may not see or do."""
-    return RequestError(ErrorCode.ACCESS_DENIED, remedy="ask a manager of the room")
+    return RequestError(ErrorCode.ACCESS_DENIED, field=field, remedy="ask a manager of the room")
 
 
 def limit_exceeded(what: str, limit: int, *, field: str | None = None) -> RequestError:

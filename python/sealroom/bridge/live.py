@@ -19,11 +19,11 @@ from sealroom.protocol import (
     TrackAssignment,
 )
 
-from .bus import Session
 from .errors import access_denied
 from .media_server import TrackRef
 from .records import RoomAccess
 from .room_store import RoomStore
+from .session import Session
 
 _MAX_CACHED_ACCESS: Final = 1024
 
@@ -68,7 +68,9 @@ class LiveParticipant:
     stale: bool = False  # the media server still has tracks that are not wanted any more
     tracks: list[TrackAssignment] = field(default_factory=list)
     offer_id: int = 0
+    offer: str = ""  # the one of `offer_id`
     answered: bool = True
+    answer_hash: bytes = b""  # of the answer to it, should it come again
     gone: bool = False
     ready_epoch: int = 0  # it says it can decrypt this one
 
@@ -129,6 +131,24 @@ class RoomRegistry:
         if known is None:
             self.remember(access)
         return known or access
+
+    async def allows(self, session: Session, room_id: str, right: Right) -> bool:
+        """Tell whether there is such a room, and the session's user has this right in it."""
+        access = await self.access(room_id)
+        return (
+            access is not None
+            and access.context_id == session.context_id
+            and session.may(right, access)
+        )
+
+    def shows_stream(self, session: Session, stream_id: str) -> bool:
+        """Tell whether there is a live stream of this id in a room the session's user may see."""
+        return any(
+            stream_id in room.streams
+            and room.access.context_id == session.context_id
+            and session.may(Right.GET, room.access)
+            for room in self.live.values()
+        )
 
     async def require(self, session: Session, room_id: str, right: Right) -> RoomAccess:
         """Return the access rules of a room in which the session's user has this right.

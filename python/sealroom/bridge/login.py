@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -12,16 +13,21 @@ from sealroom.identity import Identity, PublicIdentity, SignatureError
 from sealroom.protocol import (
     LOGIN_TYPE,
     NONCE_BYTES,
+    RESUME_TYPE,
     ChallengeParams,
     ChallengeResult,
     ErrorCode,
     LoginParams,
     LoginPayload,
+    ResumeParams,
+    ResumePayload,
     User,
 )
 
 from .errors import RequestError
 from .store import Store
+
+_Payload = TypeVar("_Payload", LoginPayload, ResumePayload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class ChallengeTable:
         self._open[connection_id] = _Challenge(nonce, context_id, user_id, now + self._lifetime)
         return nonce
 
-    def redeem(self, connection_id: str, payload: LoginPayload) -> bool:
+    def redeem(self, connection_id: str, payload: LoginPayload | ResumePayload) -> bool:
         """Tell whether the payload answers the connection's challenge; it is void from now on."""
         challenge = self._open.pop(connection_id, None)
         return (
@@ -112,8 +118,27 @@ class Authenticator:
             RequestError: LOGIN_FAILED, whatever the reason: who asks must not learn which users
                 exist.
         """
+        return await self._authenticate(connection_id, params, LOGIN_TYPE, LoginPayload)
+
+    async def resume(
+        self, connection_id: str, params: ResumeParams
+    ) -> tuple[ResumePayload, User, PublicIdentity]:
+        """Return who resumes; whether the session is theirs is not looked at.
+
+        Raises:
+            RequestError: LOGIN_FAILED, as for a log-in.
+        """
+        return await self._authenticate(connection_id, params, RESUME_TYPE, ResumePayload)
+
+    async def _authenticate(
+        self,
+        connection_id: str,
+        params: LoginParams | ResumeParams,
+        label: str,
+        shape: type[_Payload],
+    ) -> tuple[_Payload, User, PublicIdentity]:
         try:
-            payload = msgspec.json.decode(params.payload, type=LoginPayload)
+            payload = msgspec.json.decode(params.payload, type=shape)
         except msgspec.DecodeError:
             self._challenges.forget(connection_id)
             raise _login_failed() from None
@@ -121,7 +146,7 @@ class Authenticator:
         user = await self._store.find_user(payload.context_id, payload.user_id)
         identity = self._nobody if user is None else PublicIdentity.parse(user.identity)
         try:
-            identity.verify(LOGIN_TYPE, params.payload, params.signature)
+            identity.verify(label, params.payload, params.signature)
         except SignatureError:
             raise _login_failed() from None
         if user is None or not answered or payload.bridge_id != self._bridge_id:

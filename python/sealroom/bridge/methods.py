@@ -15,12 +15,15 @@ from sealroom.protocol import (
     ContextView,
     Empty,
     ErrorCode,
+    EventQueriesParams,
+    EventQueriesResult,
     EventSubscribeParams,
     EventSubscription,
-    EventType,
     LoginParams,
     LoginResult,
     Message,
+    ResumeParams,
+    ResumeResult,
     covers,
 )
 
@@ -33,9 +36,10 @@ from .errors import RequestError, access_denied
 from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator
+from .queries import illegal
 from .room_changes import RoomChanges
-from .room_life import RoomLife
 from .rooms import RoomService
+from .sessions import Sessions
 from .store import Store
 from .streams import StreamService
 from .subscriptions import SubscriptionService
@@ -61,7 +65,7 @@ class Methods:
         bus: EventBus,
         rooms: RoomService,
         changes: RoomChanges,
-        life: RoomLife,
+        sessions: Sessions,
         streams: StreamService,
         subscriptions: SubscriptionService,
         admin: Admin,
@@ -72,10 +76,11 @@ class Methods:
         self._keys = keys
         self._registry = registry
         self._bus = bus
-        self._life = life
+        self._sessions = sessions
         self.open: dict[str, OpenMethod] = {
             "auth.challenge": self._challenge,
             "auth.login": self._login,
+            "auth.resume": self._resume,
             "auth.admin": self._admin_login,
         }
         self.user: dict[str, UserMethod] = {
@@ -103,6 +108,7 @@ class Methods:
             "media.answer": subscriptions.answer,
             "media.trickle": subscriptions.trickle,
             "events.subscribe": self._subscribe,
+            "events.subscribe_for": self._subscribe_for,
             "events.unsubscribe": self._unsubscribe,
         }
         self.admin: dict[str, AdminMethod] = {
@@ -110,10 +116,12 @@ class Methods:
         }
 
     async def disconnected(self, connection: Connection) -> None:
-        """End what a connection that is gone had begun."""
+        """A connection is gone: its session waits for another, or ends."""
         self._authenticator.forget(connection.connection_id)
-        if connection.session is not None and not connection.session.ended:
-            await self._life.end_session(connection.session)
+        if connection.session is not None:
+            await self._sessions.dropped(
+                connection.session, connection, logged_out=connection.logged_out
+            )
 
     async def _challenge(self, connection: Connection, params: ChallengeParams) -> ChallengeResult:
         return self._authenticator.challenge(connection.connection_id, params)
@@ -132,18 +140,32 @@ class Methods:
             connection.failed_logins += 1
             raise
         self._admission.login_succeeded(connection.address)
-        session = Session(
-            context_id=payload.context_id,
-            user_id=user.user_id,
-            identity=identity,
-            send=connection.send,
-            close=connection.close,
-        )
+        session = self._sessions.begin(payload.context_id, user.user_id, identity, connection)
         session.acl = NOTHING  # until its lines are known
         connection.session = session
-        self._bus.add(session)
         await self._load_acl(session)
-        return LoginResult(session_id=session.session_id, user=user)
+        return LoginResult(
+            session_id=session.session_id, user=user, session_timeout=self._sessions.timeout
+        )
+
+    async def _resume(self, connection: Connection, params: ResumeParams) -> ResumeResult:
+        if connection.session is not None:
+            raise RequestError(
+                ErrorCode.ALREADY_LOGGED_IN, remedy="open a connection for each session"
+            )
+        self._admission.begin_login(connection.address)
+        try:
+            payload, _, identity = await self._authenticator.resume(
+                connection.connection_id, params
+            )
+        except RequestError:
+            connection.failed_logins += 1
+            raise
+        self._admission.login_succeeded(connection.address)
+        connection.session, result = await self._sessions.resume(
+            payload, identity, params.joined, connection
+        )
+        return result
 
     async def _load_acl(self, session: Session) -> None:
         """Read again until nothing changed meanwhile: a change reaches sessions it finds only."""
@@ -207,16 +229,40 @@ class Methods:
         return ContextUsersResult(total=total, users=users)
 
     async def _subscribe(self, session: Session, params: EventSubscribeParams) -> EventSubscription:
-        if EventType.MEDIA_OFFER in params.types:
-            raise RequestError(
-                ErrorCode.INVALID_PARAMS, field="types", remedy="media.offer comes without asking"
-            )
-        if params.scope == "room":
-            await self._registry.require(session, params.scope_id, Right.GET)
-        elif params.scope_id != session.context_id:
-            raise access_denied()
-        interest = Interest(frozenset(params.types), (params.scope, params.scope_id))
-        return EventSubscription(subscription_id=self._bus.subscribe(session, interest))
+        interest = await self._interest(session, params, "")
+        return EventSubscription(subscription_id=self._bus.subscribe(session, [interest])[0])
+
+    async def _subscribe_for(
+        self, session: Session, params: EventQueriesParams
+    ) -> EventQueriesResult:
+        for query in params.queries:
+            session.acl.require("events.subscribe", query)  # not a way around its lines
+        interests = [
+            await self._interest(session, query, f"queries[{index}].")
+            for index, query in enumerate(params.queries)
+        ]
+        return EventQueriesResult(subscription_ids=self._bus.subscribe(session, interests))
+
+    async def _interest(
+        self, session: Session, query: EventSubscribeParams, prefix: str
+    ) -> Interest:
+        """Return what a query asks for if the user may see it now; asked again at each event.
+
+        Raises:
+            RequestError: INVALID_PARAMS or ACCESS_DENIED, with the field behind `prefix`.
+        """
+        for event in query.types:
+            if (remedy := illegal(event, query.scope)) is not None:
+                raise RequestError(ErrorCode.INVALID_PARAMS, field=f"{prefix}types", remedy=remedy)
+        if query.scope == "room":
+            allowed = await self._registry.allows(session, query.scope_id, Right.GET)
+        elif query.scope == "stream":
+            allowed = self._registry.shows_stream(session, query.scope_id)
+        else:
+            allowed = query.scope_id == session.context_id
+        if not allowed:
+            raise access_denied(f"{prefix}scope_id")
+        return Interest(frozenset(query.types), (query.scope, query.scope_id))
 
     async def _unsubscribe(self, session: Session, params: EventSubscription) -> Empty:
         self._bus.unsubscribe(session, params.subscription_id)

@@ -45,10 +45,13 @@ class RoomLife:
         self._background = background
         self._closing: dict[str, asyncio.TimerHandle] = {}  # empty rooms, by id
 
-    async def start(self) -> None:
-        """Take up rooms that were open when the last process ended: all are empty now."""
+    async def start(self, grace: float = 0.0) -> None:
+        """Take up rooms that were open when the last process ended: all are empty now.
+
+        Each stays open for `grace` seconds at least, for who was in it to return.
+        """
         for room_id, ttl in (await self._rooms.open_rooms()).items():
-            self.close_later(room_id, ttl)
+            self.close_later(room_id, ttl, after=max(ttl, grace))
 
     def stop(self) -> None:
         """Drop the timers of empty rooms; `start` takes them up again."""
@@ -57,8 +60,10 @@ class RoomLife:
         self._closing.clear()
 
     async def end_session(self, session: Session) -> None:
-        """A connection is gone: leave every room it joined, once."""
-        session.ended = True
+        """A session is over: leave every room it joined, once."""
+        if session.has_left:
+            return
+        session.ended = session.has_left = True
         joined = list(session.joined.values())
         left = [(one, self._announce_leave(one, "disconnected")) for one in joined]
         self._bus.remove(session)
@@ -121,12 +126,13 @@ class RoomLife:
         participant.session.joined.pop(room_id, None)
         self._bus.unfollow_room(participant.session, room_id)
 
-    def close_later(self, room_id: str, ttl: float) -> None:
-        """Close an empty room after its time to live, unless somebody joins."""
+    def close_later(self, room_id: str, ttl: float, *, after: float | None = None) -> None:
+        """Close an empty room after its time to live, or `after` seconds, unless somebody joins."""
         self.keep_open(room_id)
         loop = asyncio.get_running_loop()
         self._closing[room_id] = loop.call_later(
-            ttl, lambda: self._background.spawn(self._close_if_empty(room_id, ttl))
+            ttl if after is None else after,
+            lambda: self._background.spawn(self._close_if_empty(room_id, ttl)),
         )
 
     def keep_open(self, room_id: str) -> None:

@@ -1,6 +1,7 @@
 """What each participant receives, and the offers of its subscriber transport."""
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 from sealroom.access import Right
 from sealroom.protocol import (
@@ -65,19 +66,29 @@ class SubscriptionService:
             )
             require_present(participant)
             self._commit(participant, wanted, streams, offer)
+            # One that was not answered comes again: it may have been lost with a socket.
             return SubscriptionResult(
                 offer_id=participant.offer_id,
-                offer=None if offer is None else offer.sdp,
+                offer=None if participant.answered else participant.offer,
                 tracks=participant.tracks,
             )
 
     async def answer(self, session: Session, params: AnswerParams) -> AnswerResult:
-        """Take the answer to the newest offer; one to an older offer is not needed any more."""
+        """Take the answer to the newest offer; one to an older offer is not needed any more.
+
+        The same answer again changes nothing: the reply may have been lost with a socket.
+        """
+        digest = sha256(params.sdp.encode()).digest()
         participant = await self.participant(session, params.room_id)
         async with participant.media_lock:
             require_present(participant)
             if params.offer_id < participant.offer_id:
                 return AnswerResult(accepted=False)
+            if participant.answered and (params.offer_id, digest) == (
+                participant.offer_id,
+                participant.answer_hash,
+            ):
+                return AnswerResult(accepted=True)
             if params.offer_id > participant.offer_id or participant.answered:
                 raise RequestError(
                     ErrorCode.OFFER_INVALID,
@@ -85,7 +96,7 @@ class SubscriptionService:
                     remedy="answer each offer once, with its offer_id",
                 )
             await self._media.run(self._media.server.answer(participant.participant_id, params.sdp))
-            participant.answered = True
+            participant.answered, participant.answer_hash = True, digest
         return AnswerResult(accepted=True)
 
     async def trickle(self, session: Session, params: TrickleParams) -> Empty:
@@ -159,6 +170,7 @@ class SubscriptionService:
         participant.stale = len(participant.wanted) < len(wanted)
         if offer is not None:
             participant.offer_id += 1
+            participant.offer = offer.sdp
             participant.answered = False
             participant.tracks = _assignments(offer)
         if participant.stale:

@@ -166,12 +166,15 @@ class StreamApi(PublishingApi, ReceivingApi):
     # Events.
 
     async def subscribe_for_events(
-        self, types: Iterable[EventType] = ROOM_EVENTS, *, room_id: str | None = None
+        self, types: Iterable[EventType] | None = None, *, room_id: str | None = None
     ) -> str:
         """Asks the Bridge for events of one room, or of all the caller's rooms, joined or not.
 
-        Those of a joined room come without asking. Returns an id for `unsubscribe_from_events`.
+        Those of a joined room come without asking. Without `types`, `ROOM_EVENTS`, of which
+        `room.created` is the context's only. Returns an id for `unsubscribe_from_events`.
         """
+        if types is None:
+            types = ROOM_EVENTS if room_id is None else ROOM_EVENTS[1:]
         params = EventSubscribeParams(
             types=list(types),
             scope="context" if room_id is None else "room",

@@ -10,7 +10,10 @@ from .limits import (
     KIB,
     MAX_CANDIDATE_LENGTH,
     MAX_DELETED_ROOMS,
+    MAX_EVENT_SUBSCRIPTIONS,
+    MAX_EVENT_TYPES,
     MAX_FILTER_ENTRIES,
+    MAX_JOINED_ROOMS,
     MAX_PAGE_ITEMS,
     MAX_ROOM_MEMBERS,
     MAX_SUBSCRIBED_TRACKS,
@@ -68,10 +71,36 @@ class LoginParams(Message, frozen=True):
 
 
 class LoginResult(Message, frozen=True):
-    """The session lives as long as the socket."""
+    """The session outlives its socket by `session_timeout` seconds, for `auth.resume`.
+
+    It ends at once if the client closes with code 1000.
+    """
 
     session_id: Id
     user: User
+    session_timeout: float = 0.0
+
+
+class ResumeParams(Message, frozen=True):
+    """`payload` is the JSON of a `ResumePayload`, carried verbatim.
+
+    `joined` are the rooms the client takes itself to be in; it leaves all others, whose join it
+    never heard of.
+    """
+
+    payload: Annotated[bytes, Meta(min_length=1, max_length=KIB)]
+    signature: Signature
+    joined: Annotated[list[Id], Meta(max_length=MAX_JOINED_ROOMS)]
+
+
+class ResumeResult(Message, frozen=True):
+    """The session goes on. `replayed` events came before this; with `resync`, some are lost.
+
+    What is lost cannot be sent again: an event `session.resync` came in its place.
+    """
+
+    replayed: int
+    resync: bool
 
 
 class ContextUsersParams(Message, frozen=True):
@@ -319,13 +348,15 @@ class TrickleParams(Message, frozen=True):
 
 
 class EventSubscribeParams(Message, frozen=True):
-    """Events of one room, or of all the caller's rooms in a context.
+    """Events of one stream or room, or of all the caller's rooms in a context.
 
-    Those of a joined room come without asking. `media.offer` cannot be asked for.
+    Those of a joined room come without asking. `media.offer` and `session.resync` cannot be asked
+    for, `room.created` only of a context, and only `stream.*` of a stream. A stream must be live
+    when it is asked for; if it ends and comes back under its id, its events go on.
     """
 
-    types: Annotated[list[EventType], Meta(min_length=1, max_length=16)]
-    scope: Literal["context", "room"]
+    types: Annotated[list[EventType], Meta(min_length=1, max_length=MAX_EVENT_TYPES)]
+    scope: Literal["context", "room", "stream"]
     scope_id: Id
 
 
@@ -333,3 +364,17 @@ class EventSubscription(Message, frozen=True):
     """Handle of an event subscription."""
 
     subscription_id: Id
+
+
+class EventQueriesParams(Message, frozen=True):
+    """Several subscriptions, all or none: the field of a refusal names the one at fault."""
+
+    queries: Annotated[
+        list[EventSubscribeParams], Meta(min_length=1, max_length=MAX_EVENT_SUBSCRIPTIONS)
+    ]
+
+
+class EventQueriesResult(Message, frozen=True):
+    """Handles of the subscriptions, in the order of the queries."""
+
+    subscription_ids: list[Id]

@@ -4,13 +4,18 @@
 session that caused an event does not get it, since its reply says as much; a publisher whose stream
 somebody else unpublished does. Responses and events of one session come in one order: after the
 reply to `room.join`, every change of the room is an event.
+
+The Bridge keeps a session's newest events (`MAX_LOGGED_EVENTS` and its fellows) and sends those a
+client missed again when it resumes; a client that missed older ones gets `session.resync` instead.
 """
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
+from .limits import MAX_ID_LENGTH
 from .objects import Participant, ParticipantGone, SignedObject, StreamView, TrackAssignment
 from .values import Id, LeaveReason, Message, Milliseconds, Number, UserId
 
@@ -33,6 +38,7 @@ class EventType(StrEnum):
     STREAM_PUBLISHED = "stream.published"
     STREAM_UNPUBLISHED = "stream.unpublished"
     MEDIA_OFFER = "media.offer"
+    SESSION_RESYNC = "session.resync"
 
 
 class RoomCreated(Message, frozen=True):
@@ -111,6 +117,15 @@ class MediaOffer(Message, frozen=True):
     tracks: list[TrackAssignment]
 
 
+class SessionResync(Message, frozen=True):
+    """Events of this session are lost: read again whatever one follows. Of no room.
+
+    `missed` counts them: sequence numbers between the last one the client named and this event's.
+    """
+
+    missed: Number
+
+
 EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.ROOM_CREATED: RoomCreated,
     EventType.ROOM_UPDATED: RoomUpdated,
@@ -125,16 +140,20 @@ EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.STREAM_PUBLISHED: StreamView,
     EventType.STREAM_UNPUBLISHED: StreamUnpublished,
     EventType.MEDIA_OFFER: MediaOffer,
+    EventType.SESSION_RESYNC: SessionResync,
 }
 
 
 class EventEnvelope(Message, frozen=True):
-    """One event; `data` is the JSON of the struct `EVENTS[type]`, see `decode_event_data`."""
+    """One event; `data` is the JSON of the struct `EVENTS[type]`, see `decode_event_data`.
+
+    `room_id` is empty for an event of the session itself.
+    """
 
     sequence: int
     type: EventType
     context_id: Id
-    room_id: Id
+    room_id: Annotated[str, Meta(max_length=MAX_ID_LENGTH)]
     data: msgspec.Raw
 
 

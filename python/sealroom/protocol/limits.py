@@ -56,6 +56,14 @@ MAX_PARTICIPANT_STREAMS: Final = 16
 MAX_STREAM_TRACKS: Final = 16
 MAX_SUBSCRIBED_TRACKS: Final = 256  # per participant
 MAX_EVENT_SUBSCRIPTIONS: Final = 64  # per session
+MAX_EVENT_TYPES: Final = 64  # of one subscription
+# Events of a session that can be sent again after a dropped socket; beyond any of the three the
+# client is told to read again (`session.resync`). They fit the queue of a connection.
+MAX_LOGGED_EVENTS: Final = 512
+MAX_LOGGED_BYTES: Final = 2048 * KIB
+MAX_LOGGED_SECONDS: Final = 120.0
+# Sessions of one user without a socket; the one that has waited longest ends for a further one
+MAX_PARKED_SESSIONS: Final = 8
 MAX_EMPTY_ROOM_TTL: Final = 7 * 86400.0
 # Bridge to one client; beyond it the socket is closed with CLOSE_SLOW_CONSUMER
 MAX_QUEUED_MESSAGES: Final = 1024
@@ -64,12 +72,15 @@ MAX_FAILED_LOGINS: Final = 5  # per socket; beyond it the socket is closed with 
 NONCE_BYTES: Final = 32
 FINGERPRINT_BYTES: Final = 32
 
-# WebSocket close codes, besides 1000 and 1012 (the Bridge shuts down).
+# WebSocket close codes, besides 1000 (from the client: the end of its session as well) and 1012
+# (the Bridge shuts down).
+CLOSE_LOGGED_OUT: Final = 1000
 CLOSE_SLOW_CONSUMER: Final = 4001  # the client does not read what it is sent
 CLOSE_FAILED_LOGINS: Final = 4002
 CLOSE_LOGIN_TIMEOUT: Final = 4003  # no log-in within the time the Bridge allows
 CLOSE_BINARY_MESSAGE: Final = 4004  # the protocol has text messages only
 CLOSE_BUSY: Final = 4005  # the Bridge has as many connections as it allows
 CLOSE_USER_REMOVED: Final = 4006  # an administrator removed the user
+CLOSE_TAKEN_OVER: Final = 4007  # the session goes on at another socket
 CLOSE_RATE_LIMITED: Final = 4020  # too many connections of this address, or requests refused
 CLOSE_MESSAGE_TOO_BIG: Final = 1009

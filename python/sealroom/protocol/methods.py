@@ -9,6 +9,7 @@ from .values import Empty, Message
 METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "auth.challenge": (calls.ChallengeParams, calls.ChallengeResult),
     "auth.login": (calls.LoginParams, calls.LoginResult),
+    "auth.resume": (calls.ResumeParams, calls.ResumeResult),
     "auth.admin": (admin_calls.AdminParams, Empty),
     "context.users": (calls.ContextUsersParams, calls.ContextUsersResult),
     "context.get": (calls.ContextParams, calls.ContextView),
@@ -34,6 +35,7 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "media.answer": (calls.AnswerParams, calls.AnswerResult),
     "media.trickle": (calls.TrickleParams, Empty),
     "events.subscribe": (calls.EventSubscribeParams, calls.EventSubscription),
+    "events.subscribe_for": (calls.EventQueriesParams, calls.EventQueriesResult),
     "events.unsubscribe": (calls.EventSubscription, Empty),
     "admin.context_create": (admin_calls.ContextCreateParams, Context),
     "admin.context_set_policy": (admin_calls.ContextPolicyParams, Empty),

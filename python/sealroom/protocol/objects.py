@@ -36,6 +36,7 @@ from .values import (
 )
 
 LOGIN_TYPE: Final = "login"
+RESUME_TYPE: Final = "resume"
 ROOM_RECORD_TYPE: Final = "room-record"
 STREAM_ANNOUNCEMENT_TYPE: Final = "stream-announcement"
 CUSTOM_EVENT_TYPE: Final = "custom-event"
@@ -57,6 +58,20 @@ class LoginPayload(Message, frozen=True):
     nonce: Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
     context_id: Id
     user_id: UserId
+
+
+class ResumePayload(Message, frozen=True):
+    """What a resumption signs (type `RESUME_TYPE`): a log-in that names the session to go on with.
+
+    `last_sequence` is that of the last event the client got, 0 for none.
+    """
+
+    bridge_id: Id
+    nonce: Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
+    context_id: Id
+    user_id: UserId
+    session_id: Id
+    last_sequence: Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class RoomMember(Message, frozen=True):

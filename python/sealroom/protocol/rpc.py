@@ -59,6 +59,7 @@ class ErrorCode(IntEnum):
     OFFER_INVALID = 1305
     MEDIA_FAILED = 1306
     SUBSCRIPTION_NOT_FOUND = 1401
+    SESSION_NOT_FOUND = 1410
     KEY_NOT_FOUND = 1501
     SCOPE_REQUIRED = 1502
     LAST_KEY = 1503
@@ -99,6 +100,7 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.OFFER_INVALID: "The SDP does not fit the request.",
     ErrorCode.MEDIA_FAILED: "The media server refused or failed.",
     ErrorCode.SUBSCRIPTION_NOT_FOUND: "There is no such event subscription.",
+    ErrorCode.SESSION_NOT_FOUND: "The session is over.",
     ErrorCode.KEY_NOT_FOUND: "There is no such API key.",
     ErrorCode.SCOPE_REQUIRED: "The API key does not have the scope for this.",
     ErrorCode.LAST_KEY: "It is the last API key that can do everything.",
