@@ -13,6 +13,7 @@ from sealroom.bridge import BridgeConfig
 from sealroom.bridge.media_server import (
     MediaError,
     MediaServerStatistics,
+    MediaUsage,
     PublishedTrack,
     SubscribedTrack,
     SubscriptionOffer,
@@ -128,6 +129,9 @@ class FakeMedia:
         return MediaServerStatistics(
             producers=len(self.streams), consumers=sum(map(len, self.subscriptions.values()))
         )
+
+    def usage(self, participant_id: str) -> MediaUsage:
+        return MediaUsage(received_bytes=11, sent_bytes=7)
 
     def count(self, name: str) -> int:
         return sum(call[0] == name for call in self.calls)

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from .admin import Admin, AdminParts
+from .admin_store import AdminStore
 from .admission import Admission
 from .background import Background
 from .bus import EventBus
@@ -20,6 +21,7 @@ from .media_server import MediaServer, MediaServerStatistics
 from .methods import Methods
 from .metrics import Metrics
 from .room_changes import RoomChanges
+from .room_control import RoomControl
 from .room_life import RoomLife
 from .room_lists import RoomLists
 from .room_store import RoomStore
@@ -72,6 +74,7 @@ async def open_core(
             media=media,
             background=background,
         )
+        control = RoomControl(rooms=rooms, registry=registry, bus=bus, life=life, media=media)
         changes = RoomChanges(
             store=store,
             rooms=rooms,
@@ -79,6 +82,7 @@ async def open_core(
             registry=registry,
             bus=bus,
             life=life,
+            control=control,
             streams=streams,
             subscriptions=subscriptions,
         )
@@ -89,7 +93,7 @@ async def open_core(
             registry=registry,
             bus=bus,
             life=life,
-            media=media,
+            control=control,
             default_ttl=config.empty_room_ttl,
             ice_servers=config.ice_servers,
         )
@@ -97,7 +101,20 @@ async def open_core(
         stack.callback(life.stop)
         keys = KeyStore(database)
         sessions = SessionControl(bus, life.end_session)
-        admin = Admin(AdminParts(store, keys, lists, registry, sessions))
+        admin = Admin(
+            AdminParts(
+                bridge_id=bridge_id,
+                store=store,
+                admin_store=AdminStore(database),
+                keys=keys,
+                lists=lists,
+                registry=registry,
+                bus=bus,
+                sessions=sessions,
+                control=control,
+                media=media_server,
+            )
+        )
         keeper = Sessions(
             bus=bus,
             life=life,

@@ -15,6 +15,7 @@ from sealroom._core import net, sfu
 from sealroom.bridge.media_server import (
     MediaError,
     MediaServerStatistics,
+    MediaUsage,
     PublishedTrack,
     SubscribedTrack,
     SubscriptionOffer,
@@ -266,6 +267,25 @@ class EmbeddedMediaServer:
             received_packets=totals.packets_received,
             forwarded_packets=totals.packets_forwarded,
             forwarded_bytes=totals.bytes_forwarded,
+        )
+
+    def usage(self, participant_id: str) -> MediaUsage:
+        participant = self._participants.get(participant_id)
+        if participant is None:
+            return MediaUsage()
+        producers = [p for stream in participant.streams.values() for p in stream.values()]
+        consumers = participant.consumers.values()
+        return MediaUsage(
+            received_bytes=sum(
+                self._router.producer_statistics(p.id).bytes_received
+                for p in producers
+                if p.is_live
+            ),
+            sent_bytes=sum(
+                self._router.consumer_statistics(c.id).bytes_sent
+                for c in consumers
+                if c.id is not None and c.producer.is_live
+            ),
         )
 
     def _connect(self, offered: Iterable[RemoteSection]) -> _Connection:

@@ -24,6 +24,7 @@ from .media_server import TrackRef
 from .records import RoomAccess
 from .room_store import RoomStore
 from .session import Session
+from .store import now_ms
 
 _MAX_CACHED_ACCESS: Final = 1024
 
@@ -73,6 +74,7 @@ class LiveParticipant:
     answer_hash: bytes = b""  # of the answer to it, should it come again
     gone: bool = False
     ready_epoch: int = 0  # it says it can decrypt this one
+    joined_at: int = field(default_factory=now_ms)
 
     def view(self) -> Participant:
         """Return the participant as members see it."""

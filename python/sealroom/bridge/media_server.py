@@ -68,6 +68,14 @@ class MediaServerStatistics:
     forwarded_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class MediaUsage:
+    """What one participant sent and got, over the tracks that are live now."""
+
+    received_bytes: int = 0  # by the media server
+    sent_bytes: int = 0
+
+
 class MediaServer(Protocol):
     """A selective forwarding unit. It never holds a frame key."""
 
@@ -114,4 +122,8 @@ class MediaServer(Protocol):
 
     def statistics(self) -> MediaServerStatistics:
         """Return the counters for `/metrics`."""
+        ...
+
+    def usage(self, participant_id: str) -> MediaUsage:
+        """Return what a participant sent and got; zeros if it is unknown."""
         ...

@@ -10,12 +10,9 @@ from sealroom.protocol import (
     Empty,
     ErrorCode,
     EventType,
-    RoomClosed,
-    RoomExcluded,
     RoomKickParams,
     RoomParams,
     RoomReadyParams,
-    RoomReopened,
     RoomResult,
     RoomSendEventParams,
     RoomUpdated,
@@ -26,6 +23,7 @@ from .bus import EventBus, Session
 from .errors import RequestError, access_denied, malformed
 from .live import LiveRoom, RoomRegistry
 from .records import RoomAccess, check_members_exist, check_next_record, verify_signed
+from .room_control import RoomControl
 from .room_life import RoomLife
 from .room_lists import RoomLists
 from .room_store import RoomStore
@@ -46,6 +44,7 @@ class RoomChanges:
         registry: RoomRegistry,
         bus: EventBus,
         life: RoomLife,
+        control: RoomControl,
         streams: StreamService,
         subscriptions: SubscriptionService,
     ) -> None:
@@ -55,6 +54,7 @@ class RoomChanges:
         self._registry = registry
         self._bus = bus
         self._life = life
+        self._control = control
         self._streams = streams
         self._subscriptions = subscriptions
 
@@ -105,50 +105,19 @@ class RoomChanges:
     async def close(self, session: Session, params: RoomParams) -> Empty:
         """Close a room: everyone in it is out, and nobody joins until it is opened again."""
         access = await self._registry.require(session, params.room_id, Right.CLOSE)
-        async with self._registry.lock(params.room_id):
-            state, ttl = await self._lifecycle(params.room_id)
-            if state == "closed":
-                raise RequestError(
-                    ErrorCode.ROOM_CLOSED, field="room_id", remedy="it is what you want already"
-                )
-            await self._rooms.set_state(params.room_id, "closed")
-            self._life.keep_open(params.room_id)
-            data = RoomClosed(reason="closed", user_id=session.user_id, empty_room_ttl=ttl)
-            self._bus.publish(EventType.ROOM_CLOSED, access, data, cause=session)
-            live = self._registry.live.get(params.room_id)
-            if live is not None:
-                self._life.empty(live)
+        await self._control.close(access, session.actor, session)
         return Empty()
 
     async def reopen(self, session: Session, params: RoomParams) -> Empty:
         """Open a closed room; if nobody joins, it closes after its time to live."""
         access = await self._registry.require(session, params.room_id, Right.CLOSE)
-        async with self._registry.lock(params.room_id):
-            state, ttl = await self._lifecycle(params.room_id)
-            if state != "closed":
-                raise RequestError(
-                    ErrorCode.NOT_CLOSED, field="room_id", remedy="it is what you want already"
-                )
-            await self._rooms.set_state(params.room_id, "open")
-            self._life.close_later(params.room_id, ttl)
-            data = RoomReopened(user_id=session.user_id)
-            self._bus.publish(EventType.ROOM_REOPENED, access, data, cause=session)
+        await self._control.reopen(access, session.actor, session)
         return Empty()
 
     async def kick(self, session: Session, params: RoomKickParams) -> Empty:
         """Throw a participant out; it is told, and so are the others, the caller among them."""
         access = await self._registry.require(session, params.room_id, Right.KICK)
-        live = self._registry.live.get(params.room_id)
-        participant = live.participants.get(params.participant_id) if live is not None else None
-        if participant is None:
-            raise RequestError(
-                ErrorCode.PARTICIPANT_NOT_FOUND,
-                field="participant_id",
-                remedy="see room.participants",
-            )
-        data = RoomExcluded(reason="kicked", user_id=session.user_id)
-        self._bus.send([participant.session], EventType.ROOM_EXCLUDED, access, data)
-        self._life.expel([participant], "kicked")
+        self._control.kick(access, params.participant_id, session.actor)
         return Empty()
 
     async def send_event(self, session: Session, params: RoomSendEventParams) -> Empty:
@@ -188,12 +157,6 @@ class RoomChanges:
         participant.ready_epoch = max(participant.ready_epoch, params.epoch)
         self._life.epoch_ready(room)
         return Empty()
-
-    async def _lifecycle(self, room_id: str) -> tuple[str, float]:
-        lifecycle = await self._rooms.lifecycle(room_id)
-        if lifecycle is None:
-            raise access_denied()
-        return lifecycle
 
     async def _enforce(self, live: LiveRoom) -> None:
         """End what the new record does not allow any more."""

@@ -13,6 +13,7 @@ from sealroom.protocol import (
     HistoricRecord,
     RoomHistoryResult,
     RoomListParams,
+    RoomState,
     RoomSummary,
     RoomView,
     SealedSecret,
@@ -109,20 +110,21 @@ class RoomLists:
 
     @uncancelled
     async def summaries(
-        self, context_id: str, skip: int, limit: int
+        self, context_id: str, state: RoomState | None, skip: int, limit: int
     ) -> tuple[int, list[RoomSummary]]:
-        """Return the number of rooms of a context and one page, oldest first."""
+        """Return the number of rooms of a context, or in a state, and one page, oldest first."""
+        conditions = [rooms.c.context_id == context_id]
+        if state is not None:
+            conditions.append(rooms.c.state == state)
         members = (
             sa.select(sa.func.count())
             .where(room_members.c.room_id == rooms.c.room_id)
             .scalar_subquery()
         )
         columns = (rooms.c.room_id, rooms.c.author, rooms.c.state, rooms.c.created_at)
-        query = sa.select(*columns, members.label("members")).where(
-            rooms.c.context_id == context_id
-        )
+        query = sa.select(*columns, members.label("members")).where(*conditions)
         query = query.order_by(rooms.c.created_at, rooms.c.room_id).offset(skip).limit(limit)
-        count = sa.select(sa.func.count()).where(rooms.c.context_id == context_id)
+        count = sa.select(sa.func.count()).where(*conditions)
         async with self._database.read() as connection:
             total = await connection.scalar(count)
             rows = (await connection.execute(query)).all()

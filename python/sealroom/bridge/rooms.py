@@ -15,7 +15,6 @@ from sealroom.protocol import (
     ParticipantsResult,
     RoomCreated,
     RoomCreateParams,
-    RoomDeleted,
     RoomDeleteManyParams,
     RoomDeleteManyResult,
     RoomDeletion,
@@ -30,8 +29,8 @@ from sealroom.protocol import (
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, limit_exceeded
 from .live import LiveParticipant, LiveRoom, RoomRegistry
-from .media_calls import MediaCalls
 from .records import check_members_exist, check_new_room
+from .room_control import RoomControl
 from .room_life import RoomLife
 from .room_lists import RoomLists
 from .room_store import RoomStore
@@ -50,7 +49,7 @@ class RoomService:
         registry: RoomRegistry,
         bus: EventBus,
         life: RoomLife,
-        media: MediaCalls,
+        control: RoomControl,
         default_ttl: float,
         ice_servers: Iterable[IceServer],
     ) -> None:
@@ -60,7 +59,7 @@ class RoomService:
         self._registry = registry
         self._bus = bus
         self._life = life
-        self._media = media
+        self._control = control
         self._default_ttl = default_ttl
         self._configuration = MediaConfiguration(ice_servers=list(ice_servers))
 
@@ -101,22 +100,7 @@ class RoomService:
     async def delete(self, session: Session, params: RoomParams) -> Empty:
         """Delete a room and cut off everyone in it."""
         access = await self._registry.require(session, params.room_id, Right.DELETE)
-        async with self._registry.lock(params.room_id):
-            if await self._rooms.lifecycle(params.room_id) is None:
-                raise access_denied()
-            await self._rooms.delete(params.room_id)
-            self._life.keep_open(params.room_id)
-            live = self._registry.live.get(params.room_id)
-            self._registry.forget(params.room_id)
-            self._bus.publish(
-                EventType.ROOM_DELETED, access, RoomDeleted(user_id=session.user_id), cause=session
-            )
-            participants = list(live.participants.values()) if live is not None else []
-            for participant in participants:
-                self._life.detach(participant)
-            self._bus.drop_room(params.room_id)
-        for participant in participants:
-            await self._media.remove(participant)
+        await self._control.delete(access, session.actor, session)
         return Empty()
 
     async def delete_many(

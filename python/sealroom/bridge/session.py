@@ -18,6 +18,7 @@ from sealroom.protocol import (
 )
 
 from .acl import ANYTHING, Acl
+from .actor import Actor
 from .event_log import EventLog
 from .records import RoomAccess
 
@@ -68,6 +69,11 @@ class Session:
     ended: bool = False  # nothing is carried out for it any more
     has_left: bool = False  # and it is out of all rooms
     acl: Acl = ANYTHING
+
+    @property
+    def actor(self) -> Actor:
+        """The session's user, as one who does something."""
+        return Actor("user", self.user_id)
 
     def wants(self, event: EventType, access: RoomAccess, stream_id: str | None = None) -> bool:
         """Tell whether the session asked for this event, by joining or by subscribing."""

@@ -1,7 +1,7 @@
 """Stored contexts and users."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import uuid4
 
 import msgspec
@@ -81,7 +81,7 @@ class Store:
         query = sa.select(contexts.c.context_id).where(contexts.c.context_id == context_id)
         async with self._database.read() as connection:
             if await connection.scalar(query) is None:
-                raise _context_not_found()
+                raise context_not_found()
 
     @uncancelled
     async def get_context(self, context_id: str) -> ContextView:
@@ -94,7 +94,7 @@ class Store:
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
-            raise _context_not_found()
+            raise context_not_found()
         policy = msgspec.json.decode(row.policy, type=dict[str, str])
         return ContextView(context_id=context_id, title=row.title, policy=policy)
 
@@ -105,19 +105,6 @@ class Store:
             RequestError: CONTEXT_NOT_FOUND.
         """
         return (await self.get_context(context_id)).policy
-
-    @uncancelled
-    async def set_context_policy(self, context_id: str, policy: Mapping[str, str]) -> None:
-        """Change what a context asks of the policies of new rooms.
-
-        Raises:
-            RequestError: CONTEXT_NOT_FOUND.
-        """
-        statement = sa.update(contexts).where(contexts.c.context_id == context_id)
-        async with self._database.write() as connection:
-            text = msgspec.json.encode(policy).decode()
-            if (await connection.execute(statement.values(policy=text))).rowcount == 0:
-                raise _context_not_found()
 
     # --- Users ---
 
@@ -174,9 +161,7 @@ class Store:
         )
         async with self._database.write() as connection:
             if (await connection.execute(statement)).rowcount == 0:
-                raise RequestError(
-                    ErrorCode.USER_NOT_FOUND, field="user_id", remedy="see admin.user_list"
-                )
+                raise user_not_found()
 
     @uncancelled
     async def remove_user(self, context_id: str, user_id: str) -> None:
@@ -190,9 +175,7 @@ class Store:
         )
         async with self._database.write() as connection:
             if (await connection.execute(statement)).rowcount == 0:
-                raise RequestError(
-                    ErrorCode.USER_NOT_FOUND, field="user_id", remedy="see admin.user_list"
-                )
+                raise user_not_found()
 
     @uncancelled
     async def find_user(self, context_id: str, user_id: str) -> User | None:
@@ -233,7 +216,13 @@ class Store:
         return found
 
 
-def _context_not_found() -> RequestError:
+def context_not_found() -> RequestError:
+    """No context has this id."""
     return RequestError(
         ErrorCode.CONTEXT_NOT_FOUND, field="context_id", remedy="see admin.context_list"
     )
+
+
+def user_not_found() -> RequestError:
+    """The context has no user of this id."""
+    return RequestError(ErrorCode.USER_NOT_FOUND, field="user_id", remedy="see admin.user_list")

@@ -53,24 +53,28 @@ class KeyRotated:
 
 @dataclass(frozen=True, slots=True)
 class RoomExcluded:
-    """This user is out of a room: `reason` is "removed" or "kicked", `user_id` who did it."""
+    """This user is out of a room: `reason` is "removed" or "kicked", `user_id` who did it.
+
+    `user_id` is None for an administrator; `note` is what it says about it.
+    """
 
     room_id: str
     reason: LeaveReason
-    user_id: str
+    user_id: str | None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RoomReopened:
-    """A closed room is open again."""
+    """A closed room is open again; `user_id` None: an administrator did it."""
 
     room_id: str
-    user_id: str
+    user_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class RoomDeleted:
-    """A room is gone; who was in it is out."""
+    """A room is gone; who was in it is out. `user_id` None: an administrator did it."""
 
     room_id: str
     user_id: str | None
@@ -78,7 +82,10 @@ class RoomDeleted:
 
 @dataclass(frozen=True, slots=True)
 class RoomClosed:
-    """A room was empty for its time to live, or `user_id` closed it; who was in it is out."""
+    """A room was empty for its time to live, or `user_id` closed it; who was in it is out.
+
+    `user_id` is None for an administrator, too.
+    """
 
     room_id: str
     user_id: str | None = None

@@ -134,7 +134,7 @@ class Inbox:
                 return
             case EventType.ROOM_EXCLUDED:
                 assert isinstance(data, RoomExcludedData)
-                gone = RoomExcluded(envelope.room_id, data.reason, data.user_id)
+                gone = RoomExcluded(envelope.room_id, data.reason, data.user_id, data.note)
                 await self._out(envelope.room_id, gone)
                 return
             case EventType.ROOM_REOPENED:

@@ -14,14 +14,20 @@ from .objects import (
 )
 from .scopes import SCOPES, Scope
 from .values import (
+    Fingerprint,
     Id,
     IdentityText,
     Message,
     Milliseconds,
+    Note,
+    Number,
     PageSize,
     PolicyEntries,
+    Role,
     RoomState,
+    RoomType,
     Skip,
+    TtlSeconds,
     UserId,
 )
 
@@ -45,6 +51,23 @@ class ContextPolicyParams(Message, frozen=True):
     policy: PolicyEntries
 
 
+class ContextDetails(Message, frozen=True):
+    """A context as an administrator sees it."""
+
+    context_id: Id
+    title: str
+    policy: PolicyEntries
+    created_at: Milliseconds
+
+
+class ContextUpdateParams(Message, frozen=True):
+    """Changes what is not None; the policy is that of rooms made from now on."""
+
+    context_id: Id
+    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)] | None = None
+    policy: PolicyEntries | None = None
+
+
 class PageParams(Message, frozen=True):
     """One page of a list over the whole Bridge."""
 
@@ -59,6 +82,29 @@ class ContextListResult(Message, frozen=True):
     contexts: list[Context]
 
 
+class AdminUser(Message, frozen=True):
+    """A user as an administrator sees it; `sessions` are those logged in now."""
+
+    user_id: UserId
+    identity: IdentityText
+    fingerprint: Fingerprint
+    acl: str | None
+    created_at: Milliseconds
+    sessions: int
+
+
+class UserIdentityParams(Message, frozen=True):
+    """Replaces a user's public identity and ends the user's sessions; access lines stay.
+
+    Rooms go on naming the old key: the user is out of them until a manager updates the room, and
+    other users' clients refuse the new key until their `UserVerifier` is told.
+    """
+
+    context_id: Id
+    user_id: UserId
+    identity: IdentityText
+
+
 class UserAddParams(Message, frozen=True):
     """Registers a user's public identity."""
 
@@ -67,8 +113,8 @@ class UserAddParams(Message, frozen=True):
     identity: IdentityText
 
 
-class UserRemoveParams(Message, frozen=True):
-    """Removes a user and ends its sessions."""
+class UserParams(Message, frozen=True):
+    """Names a user. `admin.user_remove` ends its sessions, too."""
 
     context_id: Id
     user_id: UserId
@@ -80,6 +126,15 @@ class UserAclParams(Message, frozen=True):
     context_id: Id
     user_id: UserId
     acl: Annotated[str, Meta(max_length=MAX_ACL_LENGTH)] | None = None
+
+
+class AdminRoomListParams(Message, frozen=True):
+    """One page of the rooms of a context, all or those in a state."""
+
+    context_id: Id
+    state: RoomState | None = None
+    skip: Skip = 0
+    limit: PageSize = MAX_PAGE_ITEMS
 
 
 class ContextPageParams(Message, frozen=True):
@@ -106,6 +161,124 @@ class AdminRoomListResult(Message, frozen=True):
 
     total: int
     rooms: list[RoomSummary]
+
+
+class AdminRoomMember(Message, frozen=True):
+    """Member as the room's record names it."""
+
+    user_id: UserId
+    role: Role
+
+
+class AdminRoomView(Message, frozen=True):
+    """What is public of a room: no private metadata, no secrets; `participants` are there now."""
+
+    room_id: Id
+    context_id: Id
+    creator: UserId
+    author: UserId  # of the newest record
+    state: RoomState
+    version: Number
+    epoch: Number
+    room_type: RoomType
+    policy: PolicyEntries
+    public_meta: bytes
+    members: list[AdminRoomMember]
+    empty_room_ttl: TtlSeconds
+    created_at: Milliseconds
+    modified_at: Milliseconds
+    participants: int
+    streams: int
+
+
+class ParticipantListParams(Message, frozen=True):
+    """One page of who is in the rooms of a context now, or in one of them."""
+
+    context_id: Id
+    room_id: Id | None = None
+    skip: Skip = 0
+    limit: PageSize = MAX_PAGE_ITEMS
+
+
+class AdminParticipant(Message, frozen=True):
+    """A live session in a room. Bytes are those of its tracks that are live now."""
+
+    participant_id: Id
+    room_id: Id
+    user_id: UserId
+    joined_at: Milliseconds
+    streams: int
+    subscribed_tracks: int
+    received_bytes: int  # by the media server
+    sent_bytes: int
+
+
+class ParticipantListResult(Message, frozen=True):
+    """One page of participants, oldest first."""
+
+    total: int
+    participants: list[AdminParticipant]
+
+
+class ParticipantKickParams(Message, frozen=True):
+    """Throws one participant out; its user stays a member. The note is shown to that user."""
+
+    room_id: Id
+    participant_id: Id
+    note: Note | None = None
+
+
+class LiveFigures(Message, frozen=True):
+    """What goes on now. Bytes are those of the tracks that are live now."""
+
+    participants: int
+    streams: int
+    subscribed_tracks: int
+    received_bytes: int  # by the media server
+    sent_bytes: int
+
+
+class MediaFigures(Message, frozen=True):
+    """The media server since it started: numbers of now, packets and bytes of all the time."""
+
+    participants: int
+    producers: int
+    consumers: int
+    received_packets: int
+    forwarded_packets: int
+    forwarded_bytes: int
+
+
+class BridgeStatistics(Message, frozen=True):
+    """One Bridge process."""
+
+    bridge_id: Id
+    started_at: Milliseconds
+    uptime: float  # seconds
+    sessions: int
+    live_rooms: int
+    live: LiveFigures
+    media: MediaFigures
+
+
+class ContextStatistics(Message, frozen=True):
+    """One context; `rooms` by state."""
+
+    context_id: Id
+    users: int
+    rooms: dict[RoomState, int]
+    sessions: int
+    live_rooms: int
+    live: LiveFigures
+
+
+class RoomStatisticsView(Message, frozen=True):
+    """One room."""
+
+    room_id: Id
+    state: RoomState
+    members: int
+    live: LiveFigures
 
 
 class KeyCreateParams(Message, frozen=True):

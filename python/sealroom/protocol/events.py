@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from .limits import MAX_ID_LENGTH
 from .objects import Participant, ParticipantGone, SignedObject, StreamView, TrackAssignment
-from .values import Id, LeaveReason, Message, Milliseconds, Number, UserId
+from .values import Id, LeaveReason, Message, Milliseconds, Note, Number, UserId
 
 EVENT_METHOD: Final = "event"
 
@@ -59,7 +59,7 @@ class RoomUpdated(Message, frozen=True):
 class RoomDeleted(Message, frozen=True):
     """The room and everything in it is gone: its participants are out without further events."""
 
-    user_id: UserId | None  # who deleted it
+    user_id: UserId | None  # who deleted it; None: an administrator
 
 
 class RoomClosed(Message, frozen=True):
@@ -69,21 +69,22 @@ class RoomClosed(Message, frozen=True):
     """
 
     reason: Literal["empty", "closed"]
-    user_id: UserId | None  # who closed it
+    user_id: UserId | None  # who closed it; None: an administrator, or nobody
     empty_room_ttl: float
 
 
 class RoomReopened(Message, frozen=True):
     """A closed room is open again; if nobody joins, it closes after its time to live."""
 
-    user_id: UserId
+    user_id: UserId | None  # who opened it; None: an administrator
 
 
 class RoomExcluded(Message, frozen=True):
     """The user who gets this is out of the room, with all its participants there."""
 
     reason: LeaveReason
-    user_id: UserId  # who did it
+    user_id: UserId | None  # who did it; None: an administrator
+    note: Note | None = None  # the reason, for people
 
 
 class RoomEpochReady(Message, frozen=True):

@@ -15,6 +15,7 @@ MAX_ID_LENGTH: Final = 64  # room, stream and track ids (an SDP msid holds 64, R
 MAX_USER_ID_LENGTH: Final = 128
 MAX_TITLE_LENGTH: Final = 256
 MAX_NAME_LENGTH: Final = 128
+MAX_NOTE_LENGTH: Final = 256
 MAX_IDENTITY_LENGTH: Final = 4096  # encoded public identity
 MAX_METADATA_BYTES: Final = 64 * KIB  # public, and private before encryption
 MAX_ENCRYPTED_METADATA_BYTES: Final = MAX_METADATA_BYTES + 256

@@ -64,6 +64,7 @@ class ErrorCode(IntEnum):
     SCOPE_REQUIRED = 1502
     LAST_KEY = 1503
     RATE_LIMITED = 1504
+    ROOM_NOT_FOUND = 1505
 
 
 ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
@@ -105,6 +106,7 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.SCOPE_REQUIRED: "The API key does not have the scope for this.",
     ErrorCode.LAST_KEY: "It is the last API key that can do everything.",
     ErrorCode.RATE_LIMITED: "Too many requests in too short a time.",
+    ErrorCode.ROOM_NOT_FOUND: "There is no such room.",
 }
 
 

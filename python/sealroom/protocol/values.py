@@ -32,6 +32,7 @@ PolicyEntries: TypeAlias = Annotated[
     Meta(max_length=limits.MAX_POLICY_ENTRIES),
 ]
 PublicValue: TypeAlias = str | int | float | bool | None
+Note: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_NOTE_LENGTH)]
 LeaveReason: TypeAlias = Literal["left", "disconnected", "removed", "kicked"]
 RoomState: TypeAlias = Literal["created", "open", "closed"]
 TransportRole: TypeAlias = Literal["publisher", "subscriber"]

@@ -7,11 +7,13 @@ who calls. None can read or change what members say: no key for that is at the B
 from .base import AdminParts
 from .contexts import ContextAdmin
 from .keys import KeyAdmin
+from .participants import ParticipantAdmin
 from .rooms import RoomAdmin
+from .statistics import StatisticsAdmin
 from .users import UserAdmin
 
 
-class Admin(ContextAdmin, UserAdmin, RoomAdmin, KeyAdmin):
+class Admin(ContextAdmin, UserAdmin, RoomAdmin, ParticipantAdmin, StatisticsAdmin, KeyAdmin):
     """Administration of one Bridge. Everything may raise `RequestError`."""
 
 

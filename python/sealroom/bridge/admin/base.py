@@ -1,30 +1,43 @@
 """What every part of administration needs."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
 
+from sealroom.bridge.admin_store import AdminStore, room_not_found
+from sealroom.bridge.bus import EventBus
 from sealroom.bridge.errors import RequestError
 from sealroom.bridge.key_store import KeyStore
 from sealroom.bridge.live import RoomRegistry
+from sealroom.bridge.media_server import MediaServer
+from sealroom.bridge.records import RoomAccess
+from sealroom.bridge.room_control import RoomControl
 from sealroom.bridge.room_lists import RoomLists
 from sealroom.bridge.session_control import SessionControl
-from sealroom.bridge.store import Store
+from sealroom.bridge.store import Store, now_ms
 from sealroom.protocol import ErrorCode, Message
 
 _MessageT = TypeVar("_MessageT", bound=Message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdminParts:
     """The parts of a Bridge that administration works on."""
 
+    bridge_id: str
     store: Store
+    admin_store: AdminStore
     keys: KeyStore
     lists: RoomLists
     registry: RoomRegistry
+    bus: EventBus
     sessions: SessionControl
+    control: RoomControl
+    media: MediaServer
+    started_at: int = field(default_factory=now_ms)
+    started: float = field(default_factory=time.monotonic)
 
 
 class AdminPart:
@@ -32,6 +45,16 @@ class AdminPart:
 
     def __init__(self, parts: AdminParts) -> None:
         self._parts = parts
+
+    async def _room(self, room_id: str) -> RoomAccess:
+        """Return who may do what in a room.
+
+        Raises:
+            RequestError: ROOM_NOT_FOUND.
+        """
+        if (access := await self._parts.registry.access(room_id)) is None:
+            raise room_not_found()
+        return access
 
 
 def checked(message: _MessageT) -> _MessageT:

@@ -1,21 +1,64 @@
-"""Contexts: create, set their policy, list."""
+"""Contexts: create, change, delete, list."""
 
 from collections.abc import Mapping
 
 from sealroom.access import PolicyError, check_context_policy
 from sealroom.bridge.actor import PROGRAM, Actor
 from sealroom.bridge.errors import RequestError
-from sealroom.protocol import Context, ContextListResult, Empty, ErrorCode
+from sealroom.protocol import (
+    Context,
+    ContextCreateParams,
+    ContextDetails,
+    ContextListResult,
+    ContextUpdateParams,
+    Empty,
+    ErrorCode,
+)
 
-from .base import AdminPart
+from .base import AdminPart, checked
 
 
 class ContextAdmin(AdminPart):
     """`admin.context_*`."""
 
     async def context_create(self, title: str, *, actor: Actor = PROGRAM) -> Context:
-        """Make a new context."""
-        return await self._parts.store.create_context(title)
+        """Make a new context.
+
+        Raises:
+            RequestError: INVALID_PARAMS.
+        """
+        params = checked(ContextCreateParams(title=title))
+        return await self._parts.store.create_context(params.title)
+
+    async def context_get(self, context_id: str, *, actor: Actor = PROGRAM) -> ContextDetails:
+        """Return a context.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        return await self._parts.admin_store.context(context_id)
+
+    async def context_update(
+        self,
+        context_id: str,
+        title: str | None = None,
+        policy: Mapping[str, str] | None = None,
+        *,
+        actor: Actor = PROGRAM,
+    ) -> ContextDetails:
+        """Change the title or the policy; None: it stays. See `context_set_policy`.
+
+        Raises:
+            RequestError: INVALID_PARAMS, CONTEXT_NOT_FOUND.
+        """
+        params = checked(
+            ContextUpdateParams(
+                context_id=context_id, title=title, policy=None if policy is None else dict(policy)
+            )
+        )
+        _check_policy(params.policy or {})
+        await self._parts.admin_store.update_context(context_id, params.title, params.policy)
+        return await self._parts.admin_store.context(context_id)
 
     async def context_set_policy(
         self, context_id: str, policy: Mapping[str, str], *, actor: Actor = PROGRAM
@@ -27,13 +70,22 @@ class ContextAdmin(AdminPart):
         Raises:
             RequestError: INVALID_PARAMS, CONTEXT_NOT_FOUND.
         """
-        try:
-            check_context_policy(policy)
-        except PolicyError as error:
-            raise RequestError(
-                ErrorCode.INVALID_PARAMS, field=f"policy.{error.entry}", remedy=str(error)
-            ) from None
-        await self._parts.store.set_context_policy(context_id, policy)
+        _check_policy(policy)
+        await self._parts.admin_store.update_context(context_id, None, policy)
+        return Empty()
+
+    async def context_delete(self, context_id: str, *, actor: Actor = PROGRAM) -> Empty:
+        """Delete a context with its rooms and users, and cut off all its sessions.
+
+        They get no events: their connections are closed as those of removed users.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        room_ids = await self._parts.admin_store.delete_context(context_id)
+        await self._parts.sessions.end_context(context_id)
+        for room_id in room_ids:
+            await self._parts.control.forget(room_id)
         return Empty()
 
     async def context_list(
@@ -42,3 +94,12 @@ class ContextAdmin(AdminPart):
         """Return one page of contexts, oldest first."""
         total, contexts = await self._parts.store.list_contexts(skip, limit)
         return ContextListResult(total=total, contexts=contexts)
+
+
+def _check_policy(policy: Mapping[str, str]) -> None:
+    try:
+        check_context_policy(policy)
+    except PolicyError as error:
+        raise RequestError(
+            ErrorCode.INVALID_PARAMS, field=f"policy.{error.entry}", remedy=str(error)
+        ) from None

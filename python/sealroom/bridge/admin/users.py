@@ -1,10 +1,12 @@
-"""Users of a context: add, remove, restrict, list."""
+"""Users of a context: add, change, restrict, remove, list."""
+
+import msgspec
 
 from sealroom.bridge.acl import Acl
 from sealroom.bridge.actor import PROGRAM, Actor
 from sealroom.bridge.errors import RequestError
 from sealroom.identity import IdentityError, PublicIdentity
-from sealroom.protocol import ContextUsersResult, Empty, ErrorCode, User
+from sealroom.protocol import AdminUser, ContextUsersResult, Empty, ErrorCode, User
 
 from .base import AdminPart, checked
 
@@ -28,6 +30,41 @@ class UserAdmin(AdminPart):
         public = _parse(identity)
         user = checked(User(user_id=user_id, identity=public.encode()))
         await self._parts.store.add_user(context_id, user_id, user.identity, public.fingerprint)
+        return user
+
+    async def user_get(self, context_id: str, user_id: str, *, actor: Actor = PROGRAM) -> AdminUser:
+        """Return a user with its access lines and the number of its live sessions.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        user = await self._parts.admin_store.user(context_id, user_id)
+        sessions = len(self._parts.bus.sessions_of(context_id, user_id))
+        return msgspec.structs.replace(user, sessions=sessions)
+
+    async def user_set_identity(
+        self,
+        context_id: str,
+        user_id: str,
+        identity: str | PublicIdentity,
+        *,
+        actor: Actor = PROGRAM,
+    ) -> User:
+        """Replace a user's public identity and cut off its sessions; access lines stay.
+
+        Rooms go on naming the old key: the user is out of them until a manager updates the room.
+        Other users' clients refuse the new key until their `UserVerifier` is told, for a Bridge
+        that replaces keys on its own looks the same.
+
+        Raises:
+            RequestError: INVALID_PARAMS, USER_NOT_FOUND.
+        """
+        public = _parse(identity)
+        user = checked(User(user_id=user_id, identity=public.encode()))
+        await self._parts.admin_store.set_identity(
+            context_id, user_id, user.identity, public.fingerprint
+        )
+        await self._parts.sessions.end_user(context_id, user_id)
         return user
 
     async def user_set_acl(

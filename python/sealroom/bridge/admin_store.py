@@ -1,0 +1,176 @@
+"""Queries over contexts, users and rooms that only administrators ask for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from sealroom.protocol import AdminUser, ContextDetails, ErrorCode, RoomState
+
+from .database import Database, uncancelled
+from .errors import RequestError
+from .schema import contexts, rooms, users
+from .store import context_not_found, user_not_found
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRoom:
+    """The head of a room."""
+
+    context_id: str
+    record: bytes
+    state: RoomState
+    empty_room_ttl: float
+    created_at: int
+    modified_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFigures:
+    """How much a context holds."""
+
+    users: int
+    rooms: Mapping[str, int]  # by state
+
+
+class AdminStore:
+    """For one event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @uncancelled
+    async def context(self, context_id: str) -> ContextDetails:
+        """Return a context.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        query = sa.select(contexts).where(contexts.c.context_id == context_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise context_not_found()
+        return ContextDetails(
+            context_id=context_id,
+            title=row.title,
+            policy=msgspec.json.decode(row.policy, type=dict[str, str]),
+            created_at=row.created_at,
+        )
+
+    @uncancelled
+    async def update_context(
+        self, context_id: str, title: str | None, policy: Mapping[str, str] | None
+    ) -> None:
+        """Change what is not None of a context.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        values: dict[str, Any] = {"context_id": context_id}  # so that there is something to set
+        if title is not None:
+            values["title"] = title
+        if policy is not None:
+            values["policy"] = msgspec.json.encode(policy).decode()
+        statement = sa.update(contexts).where(contexts.c.context_id == context_id)
+        async with self._database.write() as connection:
+            if (await connection.execute(statement.values(values))).rowcount == 0:
+                raise context_not_found()
+
+    @uncancelled
+    async def delete_context(self, context_id: str) -> list[str]:
+        """Delete a context with its users and rooms; return the ids of the rooms.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        query = sa.select(rooms.c.room_id).where(rooms.c.context_id == context_id)
+        async with self._database.write() as connection:
+            room_ids = list((await connection.scalars(query)).all())
+            for table in (rooms, users):
+                await connection.execute(sa.delete(table).where(table.c.context_id == context_id))
+            statement = sa.delete(contexts).where(contexts.c.context_id == context_id)
+            if (await connection.execute(statement)).rowcount == 0:
+                raise context_not_found()
+        return room_ids
+
+    @uncancelled
+    async def context_figures(self, context_id: str) -> ContextFigures:
+        """Count what a context holds; zeros if there is none."""
+        count = sa.func.count()
+        by_state = sa.select(rooms.c.state, count.label("rooms")).group_by(rooms.c.state)
+        async with self._database.read() as connection:
+            found = await connection.scalar(
+                sa.select(count).select_from(users).where(users.c.context_id == context_id)
+            )
+            states = (
+                await connection.execute(by_state.where(rooms.c.context_id == context_id))
+            ).all()
+        return ContextFigures(found or 0, {row.state: row.rooms for row in states})
+
+    @uncancelled
+    async def user(self, context_id: str, user_id: str) -> AdminUser:
+        """Return a user; `sessions` is 0.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        query = sa.select(users).where(users.c.context_id == context_id, users.c.user_id == user_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise user_not_found()
+        return AdminUser(
+            user_id=user_id,
+            identity=row.identity,
+            fingerprint=row.fingerprint,
+            acl=row.acl,
+            created_at=row.created_at,
+            sessions=0,
+        )
+
+    @uncancelled
+    async def set_identity(
+        self, context_id: str, user_id: str, identity: str, fingerprint: bytes
+    ) -> None:
+        """Replace the public identity of a user.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        statement = (
+            sa.update(users)
+            .where(users.c.context_id == context_id, users.c.user_id == user_id)
+            .values(identity=identity, fingerprint=fingerprint)
+        )
+        async with self._database.write() as connection:
+            if (await connection.execute(statement)).rowcount == 0:
+                raise user_not_found()
+
+    @uncancelled
+    async def room(self, room_id: str) -> StoredRoom:
+        """Return the head of a room.
+
+        Raises:
+            RequestError: ROOM_NOT_FOUND.
+        """
+        query = sa.select(rooms).where(rooms.c.room_id == room_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).first()
+        if row is None:
+            raise room_not_found()
+        return StoredRoom(
+            context_id=row.context_id,
+            record=row.record_payload,
+            state=row.state,
+            empty_room_ttl=row.empty_room_ttl,
+            created_at=row.created_at,
+            modified_at=row.modified_at,
+        )
+
+
+def room_not_found() -> RequestError:
+    """No room has this id."""
+    return RequestError(ErrorCode.ROOM_NOT_FOUND, field="room_id", remedy="see admin.room_list")
