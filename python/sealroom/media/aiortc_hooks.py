@@ -13,7 +13,14 @@ from typing import Any
 
 from aioice import ice
 from aioice.ice import CandidatePair, Connection, StunProtocol
-from aiortc import RTCDtlsTransport, RTCIceGatherer, RTCIceTransport, rtcdtlstransport, sdp
+from aiortc import (
+    RTCDtlsTransport,
+    RTCIceGatherer,
+    RTCIceTransport,
+    RTCSctpTransport,
+    rtcdtlstransport,
+    sdp,
+)
 
 
 def _names(code: CodeType) -> set[str]:
@@ -50,6 +57,20 @@ def missing_hooks() -> list[str]:
                 ),
             ),
             (StunProtocol, ("datagram_received", "request")),
+            (
+                RTCSctpTransport,
+                (
+                    "_data_channel_receive",
+                    "_data_channel_send",
+                    "_handle_data",
+                    "_receive",
+                    "_receive_data_chunk",
+                    "_receive_forward_tsn_chunk",
+                    "_receive_sack_chunk",
+                    "_set_state",
+                    "_transmit",
+                ),
+            ),
             (ice, ("CONSENT_INTERVAL", "CONSENT_FAILURES", "get_host_addresses")),
             (CandidatePair, ("remote_addr", "local_candidate")),
             (rtcdtlstransport, ("State", "SRTP_AEAD_AES_256_GCM", "SRTP_AEAD_AES_128_GCM")),
@@ -65,6 +86,11 @@ def missing_hooks() -> list[str]:
         + _uses(RTCDtlsTransport.start, "_setup_srtp", "_role")
         + _uses(RTCDtlsTransport._recv_next, "_recv")
         + _uses(RTCDtlsTransport._write_ssl, "_send")
+        + _uses(RTCSctpTransport._data_channel_send, "_data_channel_queue")
+        + _uses(RTCSctpTransport._transmit, "_cwnd", "_outbound_queue", "_sent_queue")
+        + _uses(RTCSctpTransport._receive_data_chunk, "_advertised_rwnd")
+        + _uses(RTCSctpTransport._mark_received, "_last_received_tsn", "_sack_misordered")
+        + _uses(RTCSctpTransport._get_inbound_stream, "_inbound_streams")
         + _uses(RTCIceGatherer.__init__, "_connection")
         + _uses(RTCIceTransport.__init__, "_connection")
         + _uses(Connection.sendto, "_nominated")

@@ -9,11 +9,13 @@ from typing import Any, Literal, cast
 
 from aiortc import RTCCertificate, RTCIceServer
 
+from sealroom.media.data_channels import DataChannels
 from sealroom.media.errors import NegotiationError, TransportError
 from sealroom.media.ice import HostAddresses
 from sealroom.media.packet_transport import PacketTransport
 from sealroom.media.sections import (
     CodecName,
+    DataSection,
     Direction,
     MediaKind,
     MediaSection,
@@ -24,6 +26,7 @@ from sealroom.media.sections import (
 )
 from sealroom.media.session_description import (
     CODEC_OF_KIND,
+    DEFAULT_MAX_MESSAGE_SIZE,
     MAX_MSID_LENGTH,
     MAX_SECTIONS,
     OFFERED_EXTENSIONS,
@@ -79,7 +82,8 @@ class MediaPeer:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._signaling: SignalingState = "stable"
-        self._lines: list[MediaSection | RemoteSection] = []  # by m-line index
+        self._lines: list[MediaSection | DataSection | RemoteSection] = []  # by m-line index
+        self._data: DataChannels | None = None
         self._waiting: list[MediaSection] = []  # added, not yet in a description
         self._used_mids: set[str] = set()
         self._offered: list[str] = []
@@ -156,6 +160,23 @@ class MediaPeer:
         self._waiting.append(section)
         return section
 
+    def use_data_channels(
+        self, *, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
+    ) -> DataChannels:
+        """Returns the data channels, in this side's next offer or taken from the peer's.
+
+        An offer of data channels is rejected without this. `max_message_size`: bytes of a message
+        that this side takes; later calls do not change it.
+        """
+        if self._data is None:
+            self._data = DataChannels(self.transport, max_message_size)
+        return self._data
+
+    @property
+    def data_mid(self) -> str | None:
+        """The mid of the data channels' m-line, None while there is none."""
+        return next((one.mid for one in self._lines if isinstance(one, DataSection)), None)
+
     def stop_section(self, section: MediaSection) -> None:
         """Ends a section: port 0 in the next description, after that its m-line may be reused."""
         section.stopped = True
@@ -176,7 +197,7 @@ class MediaPeer:
         """
         if self._signaling == "have-remote-offer":
             raise NegotiationError("an offer of the peer waits for its answer")
-        if not self._lines and not self._waiting:
+        if not self._lines and not self._waiting and self._data is None:
             raise NegotiationError("there is no section to offer")
         if self._remote is None:
             # Before there is a candidate to send to: the answerer's checks may overtake its answer,
@@ -188,6 +209,8 @@ class MediaPeer:
         for section in self._waiting:
             self._place(section)
         self._waiting.clear()
+        if self._data is not None and self.data_mid is None:
+            self._lines.append(DataSection(self._new_mid()))
         self._signaling = "have-local-offer"
         self._offered = [line.mid for line in self._lines]
         return self._describe(answering=False, setup="auto")
@@ -211,6 +234,8 @@ class MediaPeer:
             raise NegotiationError("the peer restarts ICE without being asked to")
         for index, theirs in enumerate(remote.sections):
             section = self._lines[index]
+            if isinstance(section, DataSection):
+                self._lines[index] = self._agree_on_data(section, theirs)
             if not isinstance(section, MediaSection):
                 continue
             if theirs.rejected or theirs.payload_type is None:
@@ -243,7 +268,7 @@ class MediaPeer:
         for index, theirs in enumerate(remote.sections):
             if index < len(self._lines) and theirs.mid != self._lines[index].mid:
                 mine = self._lines[index]
-                if isinstance(mine, MediaSection) and not mine.stopped:
+                if not isinstance(mine, RemoteSection) and not getattr(mine, "stopped", False):
                     raise NegotiationError(f"m-line {index} changed its mid while in use")
         for index, theirs in enumerate(remote.sections):
             self._used_mids.add(theirs.mid)
@@ -306,6 +331,8 @@ class MediaPeer:
 
     async def close(self) -> None:
         """Ends the connection; idempotent. The packet transport stays its owner's to close."""
+        if self._data is not None:
+            await self._data.close()
         await self.transport.close()
 
     def _new_mid(self) -> str:
@@ -318,15 +345,23 @@ class MediaPeer:
     def _place(self, section: MediaSection) -> None:
         # A stopped line may be recycled once the peer has seen it stopped (RFC 8829 section 5.2.2).
         for index, line in enumerate(self._lines):
-            if isinstance(line, RemoteSection) or line.is_stop_negotiated:
+            if isinstance(line, RemoteSection) or (
+                isinstance(line, MediaSection) and line.is_stop_negotiated
+            ):
                 self._lines[index] = section
                 return
         self._lines.append(section)
 
     def _accept_line(self, index: int, theirs: RemoteSection) -> None:
         mine = self._lines[index] if index < len(self._lines) else None
-        line: MediaSection | RemoteSection
-        if theirs.rejected or theirs.payload_type is None:
+        line: MediaSection | DataSection | RemoteSection
+        is_new_data = (
+            self._data is not None and self.data_mid is None and theirs.sctp_port is not None
+        )
+        if isinstance(mine, DataSection) or is_new_data:
+            known = mine if isinstance(mine, DataSection) else DataSection(theirs.mid)
+            line = self._agree_on_data(known, theirs)
+        elif theirs.rejected or theirs.payload_type is None:
             if isinstance(mine, MediaSection):
                 mine.stopped = True
                 mine.direction = mine.current_direction = "inactive"
@@ -341,6 +376,16 @@ class MediaPeer:
             self._lines[index] = line
         else:
             self._lines.append(line)
+
+    def _agree_on_data(
+        self, mine: DataSection, theirs: RemoteSection
+    ) -> DataSection | RemoteSection:
+        assert self._data is not None
+        if theirs.rejected or theirs.sctp_port is None:
+            self._data.refused()
+            return theirs
+        self._data.begin(theirs.sctp_port, theirs.max_message_size)
+        return mine
 
     def _section_for(self, theirs: RemoteSection) -> MediaSection:
         for section in self._waiting:
@@ -435,6 +480,9 @@ class MediaPeer:
                 setup=setup,
             ),
             extensions=self.extensions,
+            max_message_size=(
+                DEFAULT_MAX_MESSAGE_SIZE if self._data is None else self._data.max_message_size
+            ),
         )
 
 

@@ -31,6 +31,13 @@ def intersect(one: Direction, other: Direction) -> Direction:
 
 
 @dataclass
+class DataSection:
+    """The m-line of the data channels (RFC 8841); a peer connection has one at most."""
+
+    mid: str
+
+
+@dataclass
 class MediaSection:
     """One m-line. `direction` is what this side wants, `current_direction` what is agreed.
 

@@ -21,9 +21,10 @@ from aiortc import (
     sdp,
 )
 from aiortc.rtcrtpparameters import RTCRtcpFeedback
+from aiortc.rtcsctptransport import RTCSctpCapabilities
 
 from sealroom.media.errors import NegotiationError
-from sealroom.media.sections import CodecName, Direction, MediaSection, sends
+from sealroom.media.sections import CodecName, DataSection, Direction, MediaSection, sends
 
 MAX_DESCRIPTION_LENGTH = 1 << 20
 MAX_SECTIONS = 1024
@@ -31,6 +32,11 @@ MAX_SECTION_LINES = 512
 MAX_CANDIDATES = 64
 MAX_MID_LENGTH = 16
 MAX_MSID_LENGTH = 64  # RFC 8830 section 2
+
+DATA_PROFILE = "UDP/DTLS/SCTP"  # RFC 8841 section 4
+DATA_FORMAT = "webrtc-datachannel"
+DEFAULT_MAX_MESSAGE_SIZE = 64 << 10  # of a peer that does not say, RFC 8841 section 6
+SCTP_PORT = 5000
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 4566 section 9
 
@@ -64,7 +70,11 @@ _CODECS = {
 
 @dataclass(frozen=True)
 class RemoteSection:
-    """What the peer says about one m-line; `payload_type` is None if we share no codec with it."""
+    """What the peer says about one m-line; `payload_type` is None if we share no codec with it.
+
+    `sctp_port` is that of an m-line of data channels, None for all others; `max_message_size` is
+    what the peer takes there, 0 for any size.
+    """
 
     mid: str
     kind: str
@@ -78,6 +88,8 @@ class RemoteSection:
     stream_id: str
     track_id: str
     extensions: Mapping[str, int]
+    sctp_port: int | None = None
+    max_message_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -202,7 +214,19 @@ def _remote_section(media: sdp.MediaDescription, lines: Sequence[str]) -> Remote
             for e in media.rtp.headerExtensions
             if e.uri in supported and 1 <= e.id <= MAX_EXTENSION_ID
         },
+        **_data_channels(media),
     )
+
+
+def _data_channels(media: sdp.MediaDescription) -> dict[str, int]:
+    is_data = media.kind == "application" and media.profile == DATA_PROFILE
+    if not is_data or list(map(str, media.fmt)) != [DATA_FORMAT] or media.sctp_port is None:
+        return {}
+    capabilities = media.sctpCapabilities
+    size = DEFAULT_MAX_MESSAGE_SIZE if capabilities is None else capabilities.maxMessageSize
+    if not 0 < media.sctp_port < 1 << 16 or size < 0:
+        raise NegotiationError("a=sctp-port or a=max-message-size is out of range")
+    return {"sctp_port": media.sctp_port, "max_message_size": size}
 
 
 def _same_codec(one: RTCRtpCodecParameters, other: RTCRtpCodecParameters) -> bool:
@@ -215,7 +239,7 @@ def _same_codec(one: RTCRtpCodecParameters, other: RTCRtpCodecParameters) -> boo
 
 
 def build_description(
-    sections: Sequence[MediaSection | RemoteSection],
+    sections: Sequence[MediaSection | DataSection | RemoteSection],
     *,
     answering: bool,
     version: int,
@@ -223,8 +247,12 @@ def build_description(
     cname: str,
     transport: LocalTransport,
     extensions: Mapping[str, int],
+    max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
 ) -> str:
-    """Writes an offer or answer. A RemoteSection stands for an m-line that is rejected."""
+    """Writes an offer or answer. A RemoteSection stands for an m-line that is rejected.
+
+    `max_message_size`: of the data channels, if there are any.
+    """
     description = sdp.SessionDescription()
     description.origin = f"- {session_id} {version} IN IP4 127.0.0.1"
     description.msid_semantic.append(sdp.GroupDescription(semantic="WMS", items=["*"]))
@@ -232,6 +260,8 @@ def build_description(
     for section in sections:
         if isinstance(section, RemoteSection):
             media = _rejected_media(section)
+        elif isinstance(section, DataSection):
+            media = _data_media(section, max_message_size)
         else:
             media = _media(section, answering=answering, cname=cname, extensions=extensions)
         if media.port:
@@ -284,6 +314,17 @@ def _media(
         media.msid = f"{section.stream_id} {section.track_id}"
         if section.local_ssrc is not None:
             media.ssrc = [sdp.SsrcDescription(ssrc=section.local_ssrc, cname=cname)]
+    return media
+
+
+def _data_media(section: DataSection, max_message_size: int) -> sdp.MediaDescription:
+    media = sdp.MediaDescription(
+        kind="application", port=9, profile=DATA_PROFILE, fmt=[DATA_FORMAT]
+    )
+    media.host = "0.0.0.0"
+    media.rtp.muxId = section.mid
+    media.sctp_port = SCTP_PORT
+    media.sctpCapabilities = RTCSctpCapabilities(maxMessageSize=max_message_size)
     return media
 
 

@@ -12,6 +12,7 @@ from aiortc import (
     RTCCertificate,
     RTCDtlsFingerprint,
     RTCDtlsParameters,
+    RTCDtlsTransport,
     RTCIceCandidate,
     RTCIceParameters,
     RTCIceServer,
@@ -106,6 +107,11 @@ class MediaTransport:
     def is_taken_over(self) -> bool:
         """True while the native core reads and writes its own socket."""
         return self._path.is_taken_over
+
+    @property
+    def dtls(self) -> RTCDtlsTransport:
+        """The DTLS association, for what else it carries (SCTP)."""
+        return self._dtls
 
     @property
     def srtp_profile(self) -> str | None:
