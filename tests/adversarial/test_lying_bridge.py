@@ -55,7 +55,7 @@ KNOWN = {"alice": ALICE, "bob": BOB, "carol": CAROL, "mallory": MALLORY}
 SECRET = bytes(range(32))
 OTHER_SECRET = bytes(range(32, 64))
 TRACKS = [
-    AnnouncedTrack(track_id="v", kind="video", codec="vp8", name="camera"),
+    AnnouncedTrack(track_id="v", kind="video", codec="vp8", source="camera"),
     AnnouncedTrack(track_id="a", kind="audio", codec="opus"),
 ]
 

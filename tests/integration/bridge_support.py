@@ -90,6 +90,19 @@ class FakeMedia:
         self.streams[stream_id] = (participant_id, list(tracks))
         return f"answer to {stream_id}"
 
+    async def update_stream(
+        self,
+        participant_id: str,
+        stream_id: str,
+        offer: str | None,
+        added: Sequence[PublishedTrack],
+        removed: Sequence[str],
+    ) -> str | None:
+        await self._enter("update_stream", participant_id, stream_id)
+        _, tracks = self.streams[stream_id]
+        tracks[:] = [one for one in tracks if one.track_id not in removed] + list(added)
+        return None if offer is None else f"answer to {stream_id}"
+
     async def unpublish(self, participant_id: str, stream_id: str) -> None:
         await self._enter("unpublish", participant_id, stream_id)
         self.streams.pop(stream_id, None)

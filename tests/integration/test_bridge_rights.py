@@ -38,6 +38,12 @@ async def send_event(client: Client, room_id: str) -> None:
     await client.call("room.send_event", room_id=room_id, event=signed)
 
 
+async def update_stream(client: Client, room_id: str) -> None:
+    announcement = announce(client.context_id, room_id, version=2)
+    signed = client.sign(STREAM_ANNOUNCEMENT_TYPE, announcement)
+    await client.call("stream.update", room_id=room_id, announcement=signed)
+
+
 async def follow(client: Client, room_id: str) -> None:
     await client.call("events.subscribe", types=["room.closed"], scope="room", scope_id=room_id)
 
@@ -54,6 +60,7 @@ METHODS: dict[str, tuple[Right, Call]] = {
     "media.trickle": (Right.GET, plain("media.trickle", transport="publisher", candidate="x")),
     "events.subscribe": (Right.GET, follow),
     "stream.publish": (Right.PUBLISH, publish),
+    "stream.update": (Right.PUBLISH, update_stream),
     "stream.unpublish": (Right.UNPUBLISH_OTHERS, plain("stream.unpublish", stream_id="others")),
     "subscription.update": (
         Right.SUBSCRIBE,

@@ -45,6 +45,7 @@ WRITE: Final = frozenset(
         "room.ready",
         "room.send_event",
         "stream.publish",
+        "stream.update",
         "stream.unpublish",
         "subscription.update",
         "media.answer",

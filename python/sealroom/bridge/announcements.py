@@ -41,6 +41,7 @@ def check_announcement(
         raise malformed(code, error, prefix="announcement.payload") from None
     _expect(announcement.context_id == access.context_id, "context_id", "name the room's context")
     _expect(announcement.room_id == access.room_id, "room_id", "name the room of the request")
+    _expect(bool(announcement.tracks) or announcement.version > 1, "tracks", "begin with a track")
     # The epoch the publisher was in: the room may have gone on meanwhile. Keys follow the room.
     _expect(announcement.epoch <= access.epoch, "epoch", "use an epoch the room has had")
     seen: set[str] = set()

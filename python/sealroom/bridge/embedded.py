@@ -136,39 +136,36 @@ class EmbeddedMediaServer:
             await self._drop_publisher(participant)
         if stream_id in participant.streams:
             raise MediaError("this stream is published already")
-        connection = participant.publisher
-        producers: dict[str, _Producer] = {}
-        try:
-            sections = _match(parse_description(offer), stream_id, tracks)
-            if connection is None:
-                connection = self._connect(sections.values())
-            for track in tracks:
-                section = sections[track.track_id]
-                assert section.payload_type is not None  # or _match had refused it
-                producer_id = self._router.add_producer(
-                    connection.transport,
-                    mid=section.mid,
-                    ssrc=section.ssrc,
-                    payload_type=section.payload_type,
-                    codec=track.codec,
-                )
-                producers[track.track_id] = _Producer(producer_id, track)
-            await connection.peer.accept_offer(offer)
-            self._refuse_others(participant, connection, producers)
-            answer = await connection.peer.create_answer()
-        except BaseException as error:
-            for producer in producers.values():
-                self._router.remove_producer(producer.id)
-            if connection is not None and connection is not participant.publisher:
-                await connection.close()
-            if isinstance(error, SealroomError) and not isinstance(error, MediaError):
-                raise MediaError(str(error)) from error
-            raise
-        participant.publisher = connection
-        participant.streams[stream_id] = producers
+        answer, producers = await self._accept(participant, stream_id, offer, tracks, ())
+        participant.streams[stream_id] = {}
         self._participants[participant_id] = participant
-        for track_id, producer in producers.items():
-            self._tracks[TrackRef(stream_id, track_id)] = producer
+        self._add_producers(participant, stream_id, producers)
+        return answer
+
+    async def update_stream(
+        self,
+        participant_id: str,
+        stream_id: str,
+        offer: str | None,
+        added: Sequence[PublishedTrack],
+        removed: Sequence[str],
+    ) -> str | None:
+        participant = self._participants.get(participant_id)
+        stream = participant.streams.get(stream_id) if participant is not None else None
+        if participant is None or stream is None:
+            raise MediaError("this stream is not published")
+        if any(track.track_id in stream for track in added):
+            raise MediaError("this track is published already")
+        answer, producers = None, dict[str, _Producer]()
+        if offer is not None:
+            if participant.publisher is None or participant.publisher.is_dead:
+                raise MediaError("the connection that carries the stream is gone")
+            gone = [stream[track_id] for track_id in removed if track_id in stream]
+            answer, producers = await self._accept(participant, stream_id, offer, added, gone)
+        for track_id in removed:
+            if (producer := stream.pop(track_id, None)) is not None:
+                self._remove_producer(stream_id, track_id, producer)
+        self._add_producers(participant, stream_id, producers)
         return answer
 
     async def unpublish(self, participant_id: str, stream_id: str) -> None:
@@ -288,6 +285,46 @@ class EmbeddedMediaServer:
             ),
         )
 
+    async def _accept(
+        self,
+        participant: _Participant,
+        stream_id: str,
+        offer: str,
+        tracks: Sequence[PublishedTrack],
+        gone: Sequence[_Producer],
+    ) -> tuple[str, dict[str, _Producer]]:
+        """Takes a publisher's offer with new tracks; on any failure nothing has changed."""
+        connection = participant.publisher
+        producers: dict[str, _Producer] = {}
+        try:
+            sections = _match(parse_description(offer), stream_id, tracks)
+            if connection is None:
+                connection = self._connect(sections.values())
+            for track in tracks:
+                section = sections[track.track_id]
+                assert section.payload_type is not None  # or _match had refused it
+                producer_id = self._router.add_producer(
+                    connection.transport,
+                    mid=section.mid,
+                    ssrc=section.ssrc,
+                    payload_type=section.payload_type,
+                    codec=track.codec,
+                )
+                producers[track.track_id] = _Producer(producer_id, track)
+            await connection.peer.accept_offer(offer)
+            self._refuse_others(participant, connection, producers, gone)
+            answer = await connection.peer.create_answer()
+        except BaseException as error:
+            for producer in producers.values():
+                self._router.remove_producer(producer.id)
+            if connection is not None and connection is not participant.publisher:
+                await connection.close()
+            if isinstance(error, SealroomError) and not isinstance(error, MediaError):
+                raise MediaError(str(error)) from error
+            raise
+        participant.publisher = connection
+        return answer, producers
+
     def _connect(self, offered: Iterable[RemoteSection]) -> _Connection:
         extensions: dict[str, int] = {}
         for section in offered:
@@ -309,10 +346,15 @@ class EmbeddedMediaServer:
         return self._certificate
 
     def _refuse_others(
-        self, participant: _Participant, connection: _Connection, new: dict[str, _Producer]
+        self,
+        participant: _Participant,
+        connection: _Connection,
+        new: dict[str, _Producer],
+        gone: Sequence[_Producer],
     ) -> None:
         # Media that was not announced is not taken: its m-lines are answered inactive.
-        live = {p.track.mid for stream in participant.streams.values() for p in stream.values()}
+        old = [p for stream in participant.streams.values() for p in stream.values()]
+        live = {producer.track.mid for producer in old if producer not in gone}
         live |= {producer.track.mid for producer in new.values()}
         for section in connection.peer.sections:
             if section.mid not in live:
@@ -347,9 +389,19 @@ class EmbeddedMediaServer:
 
     def _remove_stream(self, participant: _Participant, stream_id: str) -> None:
         for track_id, producer in participant.streams.pop(stream_id, {}).items():
-            self._tracks.pop(TrackRef(stream_id, track_id), None)
-            producer.is_live = False
-            self._router.remove_producer(producer.id)  # and its consumers, with a BYE each
+            self._remove_producer(stream_id, track_id, producer)
+
+    def _add_producers(
+        self, participant: _Participant, stream_id: str, producers: dict[str, _Producer]
+    ) -> None:
+        participant.streams[stream_id] |= producers
+        for track_id, producer in producers.items():
+            self._tracks[TrackRef(stream_id, track_id)] = producer
+
+    def _remove_producer(self, stream_id: str, track_id: str, producer: _Producer) -> None:
+        self._tracks.pop(TrackRef(stream_id, track_id), None)
+        producer.is_live = False
+        self._router.remove_producer(producer.id)  # and its consumers, with a BYE each
 
     async def _drop_publisher(self, participant: _Participant) -> None:
         for stream_id in list(participant.streams):

@@ -36,6 +36,8 @@ class LiveStream:
     publisher: "LiveParticipant"
     signed: SignedObject
     announcement: StreamAnnouncement
+    removed: set[str] = field(default_factory=set)  # ids of tracks it has had
+    reserved: int = 0  # bytes by which a newer announcement under way is larger
 
     @property
     def stream_id(self) -> str:
@@ -66,6 +68,7 @@ class LiveParticipant:
     # Held around calls of the media server: one at a time for one participant.
     media_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     wanted: dict[TrackRef, None] = field(default_factory=dict)  # in order of subscribing
+    whole: set[str] = field(default_factory=set)  # streams wanted with all they may add
     stale: bool = False  # the media server still has tracks that are not wanted any more
     tracks: list[TrackAssignment] = field(default_factory=list)
     offer_id: int = 0

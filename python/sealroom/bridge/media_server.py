@@ -88,6 +88,21 @@ class MediaServer(Protocol):
         """
         ...
 
+    async def update_stream(
+        self,
+        participant_id: str,
+        stream_id: str,
+        offer: str | None,
+        added: Sequence[PublishedTrack],
+        removed: Sequence[str],
+    ) -> str | None:
+        """Change the tracks of a published stream and return the answer to the offer, if any.
+
+        Tracks that stay go on without a gap. An offer is needed for added tracks; in it, the
+        m-lines of removed ones may still be there. The consumers of removed tracks end.
+        """
+        ...
+
     async def unpublish(self, participant_id: str, stream_id: str) -> None:
         """Stop the stream's producers and all their consumers. No error if it is gone."""
         ...

@@ -102,6 +102,7 @@ class Methods:
             "room.leave": rooms.leave,
             "room.participants": rooms.participants,
             "stream.publish": streams.publish,
+            "stream.update": streams.update,
             "stream.unpublish": streams.unpublish,
             "stream.list": streams.list_streams,
             "subscription.update": subscriptions.update,

@@ -1,6 +1,6 @@
 """Finds the m-line of each announced track in an SDP offer (RFC 8829 section 5.2, RFC 8830)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +21,9 @@ class _Section:
 
 
 def match_tracks(
-    offer: str, stream_id: str, announced: Sequence[AnnouncedTrack]
+    offer: str, stream_id: str, announced: Sequence[AnnouncedTrack], ended: Collection[str] = ()
 ) -> list[PublishedTrack]:
-    """Return each announced track with its mid.
+    """Return each announced track with its mid; those of `ended` track ids are not looked at.
 
     Raises:
         RequestError: OFFER_INVALID, a track has no m-line or several, an m-line of the stream is
@@ -31,7 +31,11 @@ def match_tracks(
     """
     mids: dict[str, tuple[str, str]] = {}
     for section in _sections(offer):
-        own = [track_id for stream, track_id in section.sources if stream == stream_id]
+        own = [
+            track_id
+            for stream, track_id in section.sources
+            if stream == stream_id and track_id not in ended
+        ]
         if not own:
             continue
         if len(own) > 1 or own[0] in mids or section.mid is None:

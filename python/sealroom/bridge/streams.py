@@ -1,6 +1,6 @@
-"""Streams: publish, unpublish, list."""
+"""Streams: publish, update, unpublish, list."""
 
-from sealroom.access import Right
+from sealroom.access import Right, StreamChangeError, TrackChanges, find_track_changes
 from sealroom.protocol import (
     MAX_PARTICIPANT_STREAMS,
     MAX_ROOM_ANNOUNCEMENT_BYTES,
@@ -11,15 +11,18 @@ from sealroom.protocol import (
     PublishParams,
     PublishResult,
     RoomParams,
+    StreamAnnouncement,
     StreamListResult,
     StreamUnpublished,
+    StreamUpdateParams,
+    StreamUpdateResult,
     UnpublishParams,
 )
 
 from .announcements import check_announcement
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, limit_exceeded
-from .live import LiveParticipant, LiveStream, RoomRegistry
+from .live import LiveParticipant, LiveRoom, LiveStream, RoomRegistry
 from .media_calls import MediaCalls, require_present
 from .sdp_tracks import match_tracks
 from .subscriptions import SubscriptionService
@@ -46,6 +49,8 @@ class StreamService:
         room, signed = participant.room, params.announcement
         announcement = check_announcement(signed, session.user_id, session.identity, room.access)
         stream_id = announcement.stream_id
+        if announcement.version != 1:
+            raise _invalid("version", "a stream begins at version 1")
         tracks = match_tracks(params.offer, stream_id, announcement.tracks)
         _check_space(participant, stream_id, len(signed.payload))
         room.pending[stream_id] = (participant, len(signed.payload))
@@ -67,15 +72,66 @@ class StreamService:
         self._bus.publish(EventType.STREAM_PUBLISHED, room.access, stream.view(), cause=session)
         return PublishResult(stream_id=stream_id, answer=answer)
 
+    async def update(self, session: Session, params: StreamUpdateParams) -> StreamUpdateResult:
+        """Take a newer announcement of a stream, with the offer that brings its new tracks."""
+        participant = await self._subscriptions.participant(session, params.room_id, Right.PUBLISH)
+        room, signed = participant.room, params.announcement
+        announcement = check_announcement(signed, session.user_id, session.identity, room.access)
+        async with participant.media_lock:  # so updates of a stream come one by one
+            stream = _require_own(participant, announcement.stream_id)
+            changes = _check_change(stream, announcement)
+            answer = None
+            growth = len(signed.payload) - len(stream.signed.payload)
+            _check_bytes(room, growth)
+            stream.reserved = max(0, growth)
+            try:
+                if changes.added or changes.removed or params.offer is not None:
+                    answer = await self._change_tracks(stream, announcement, changes, params.offer)
+            finally:
+                stream.reserved = 0
+            if _require_own(participant, announcement.stream_id) is not stream:
+                raise _stream_not_found()
+            stream.signed, stream.announcement = signed, announcement
+            stream.removed |= {track.track_id for track in changes.removed}
+        self._bus.publish(EventType.STREAM_UPDATED, room.access, stream.view(), cause=session)
+        if changes.added or changes.removed:
+            self._subscriptions.refresh(self._subscriptions.change_tracks(stream))
+        return StreamUpdateResult(stream_id=stream.stream_id, answer=answer)
+
+    async def _change_tracks(
+        self,
+        stream: LiveStream,
+        announcement: StreamAnnouncement,
+        changes: TrackChanges,
+        offer: str | None,
+    ) -> str | None:
+        added = []
+        if offer is not None:
+            ended = stream.removed | {track.track_id for track in changes.removed}
+            tracks = match_tracks(offer, stream.stream_id, announcement.tracks, ended)
+            new = {track.track_id for track in changes.added}
+            added = [track for track in tracks if track.track_id in new]
+        elif changes.added:
+            raise RequestError(
+                ErrorCode.OFFER_INVALID, field="offer", remedy="offer the m-lines of added tracks"
+            )
+        return await self._media.run(
+            self._media.server.update_stream(
+                stream.publisher.participant_id,
+                stream.stream_id,
+                offer,
+                added,
+                [track.track_id for track in changes.removed],
+            )
+        )
+
     async def unpublish(self, session: Session, params: UnpublishParams) -> Empty:
         """End a stream of the caller's user, or of another with the right to."""
         access = await self._registry.require(session, params.room_id, Right.GET)
         participant = await self._subscriptions.participant(session, params.room_id)
         stream = participant.room.streams.get(params.stream_id)
         if stream is None:
-            raise RequestError(
-                ErrorCode.STREAM_NOT_FOUND, field="stream_id", remedy="see stream.list"
-            )
+            raise _stream_not_found()
         own = stream.publisher.session.user_id == session.user_id
         if not own and not session.may(Right.UNPUBLISH_OTHERS, access):
             raise access_denied()
@@ -113,6 +169,31 @@ class StreamService:
         return self._subscriptions.forget_stream(stream)
 
 
+def _require_own(participant: LiveParticipant, stream_id: str) -> LiveStream:
+    require_present(participant)
+    stream = participant.room.streams.get(stream_id)
+    if stream is None or stream.publisher is not participant:
+        raise _stream_not_found()
+    return stream
+
+
+def _check_change(stream: LiveStream, announcement: StreamAnnouncement) -> TrackChanges:
+    try:
+        return find_track_changes(stream.announcement, announcement, stream.removed)
+    except StreamChangeError as error:
+        raise _invalid(error.field, str(error)) from None
+
+
+def _stream_not_found() -> RequestError:
+    return RequestError(ErrorCode.STREAM_NOT_FOUND, field="stream_id", remedy="see stream.list")
+
+
+def _invalid(field: str, remedy: str) -> RequestError:
+    return RequestError(
+        ErrorCode.ANNOUNCEMENT_INVALID, field=f"announcement.payload.{field}", remedy=remedy
+    )
+
+
 def _check_space(participant: LiveParticipant, stream_id: str, size: int) -> None:
     room = participant.room
     if stream_id in room.streams or stream_id in room.pending:
@@ -127,7 +208,11 @@ def _check_space(participant: LiveParticipant, stream_id: str, size: int) -> Non
     own += sum(owner is participant for owner, _ in room.pending.values())
     if own >= MAX_PARTICIPANT_STREAMS:
         raise limit_exceeded("streams of a participant", MAX_PARTICIPANT_STREAMS)
-    used = sum(len(stream.signed.payload) for stream in room.streams.values())
+    _check_bytes(room, size)
+
+
+def _check_bytes(room: LiveRoom, size: int) -> None:
+    used = sum(len(stream.signed.payload) + stream.reserved for stream in room.streams.values())
     used += sum(pending for _, pending in room.pending.values())
-    if used + size > MAX_ROOM_ANNOUNCEMENT_BYTES:
+    if size > 0 and used + size > MAX_ROOM_ANNOUNCEMENT_BYTES:
         raise limit_exceeded("bytes of announcements in a room", MAX_ROOM_ANNOUNCEMENT_BYTES)

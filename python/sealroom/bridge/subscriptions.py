@@ -59,12 +59,13 @@ class SubscriptionService:
         async with participant.media_lock:
             require_present(participant)
             room = participant.room
-            wanted = _apply(room, participant.wanted, params)
-            streams = {ref.stream_id: room.streams[ref.stream_id] for ref in wanted}
+            wanted, whole = _apply(participant, params)
+            streams = _streams_of(room, wanted, whole)
             offer = await self._media.run(
                 self._media.server.update_subscriptions(participant.participant_id, list(wanted))
             )
             require_present(participant)
+            participant.whole = whole
             self._commit(participant, wanted, streams, offer)
             # One that was not answered comes again: it may have been lost with a socket.
             return SubscriptionResult(
@@ -115,6 +116,7 @@ class SubscriptionService:
         """Drop all subscriptions to a stream that ended and return who had one, for `refresh`."""
         affected = []
         for participant in stream.publisher.room.participants.values():
+            participant.whole.discard(stream.stream_id)
             refs = [ref for ref in participant.wanted if ref.stream_id == stream.stream_id]
             for ref in refs:
                 del participant.wanted[ref]
@@ -123,8 +125,20 @@ class SubscriptionService:
                 affected.append(participant)
         return affected
 
+    def change_tracks(self, stream: LiveStream) -> list[LiveParticipant]:
+        """Follow a stream whose tracks changed; return who is affected, for `refresh`."""
+        affected = []
+        for participant in stream.publisher.room.participants.values():
+            wanted = _current(participant, participant.wanted)
+            if wanted.keys() != participant.wanted.keys():
+                participant.wanted = wanted
+                participant.stale = True
+                affected.append(participant)
+        return affected
+
     def forget_all(self, participant: LiveParticipant) -> None:
         """Drop all subscriptions of a participant who may not subscribe any more."""
+        participant.whole.clear()
         if participant.wanted:
             participant.wanted.clear()
             participant.stale = True
@@ -140,7 +154,7 @@ class SubscriptionService:
             if participant.gone or not participant.stale:
                 return
             wanted = dict(participant.wanted)
-            streams = {ref.stream_id: participant.room.streams[ref.stream_id] for ref in wanted}
+            streams = _streams_of(participant.room, wanted, participant.whole)
             offer = await self._media.run(
                 self._media.server.update_subscriptions(participant.participant_id, list(wanted))
             )
@@ -162,12 +176,15 @@ class SubscriptionService:
         streams: dict[str, LiveStream],
         offer: SubscriptionOffer | None,
     ) -> None:
-        # A stream may have ended, and its id been taken again, while the media server worked.
+        # While the media server worked, a stream may have ended, and its id been taken again, and
+        # tracks may have come and gone.
         current = participant.room.streams
-        participant.wanted = {
-            ref: None for ref in wanted if current.get(ref.stream_id) is streams[ref.stream_id]
-        }
-        participant.stale = len(participant.wanted) < len(wanted)
+        gone = {key for key, stream in streams.items() if current.get(key) is not stream}
+        participant.whole -= gone
+        participant.wanted = _current(
+            participant, {ref: None for ref in wanted if ref.stream_id not in gone}
+        )
+        participant.stale = participant.wanted.keys() != wanted.keys()
         if offer is not None:
             participant.offer_id += 1
             participant.offer = offer.sdp
@@ -185,14 +202,39 @@ def _assignments(offer: SubscriptionOffer) -> list[TrackAssignment]:
 
 
 def _apply(
-    room: LiveRoom, wanted: dict[TrackRef, None], params: SubscriptionParams
-) -> dict[TrackRef, None]:
-    """Return the new list of wanted tracks, removals first; the old one is left alone."""
-    result = {ref: None for ref in wanted if not any(_selects(one, ref) for one in params.remove)}
+    participant: LiveParticipant, params: SubscriptionParams
+) -> tuple[dict[TrackRef, None], set[str]]:
+    """Return the new wanted tracks and whole streams, removals first; the old are left alone."""
+    wanted = {
+        ref: None
+        for ref in participant.wanted
+        if not any(_selects(one, ref) for one in params.remove)
+    }
+    whole = participant.whole - {one.stream_id for one in params.remove}
     for index, selector in enumerate(params.add):
-        result |= dict.fromkeys(_resolve(room, selector, f"add[{index}]"))
-    if len(result) > MAX_SUBSCRIBED_TRACKS:
+        wanted |= dict.fromkeys(_resolve(participant.room, selector, f"add[{index}]"))
+        if selector.track_id is None:
+            whole.add(selector.stream_id)
+    if len(wanted) > MAX_SUBSCRIBED_TRACKS:
         raise limit_exceeded("subscribed tracks", MAX_SUBSCRIBED_TRACKS, field="add")
+    return wanted, whole
+
+
+def _streams_of(
+    room: LiveRoom, wanted: Iterable[TrackRef], whole: Iterable[str]
+) -> dict[str, LiveStream]:
+    return {key: room.streams[key] for key in {ref.stream_id for ref in wanted} | set(whole)}
+
+
+def _current(participant: LiveParticipant, wanted: Iterable[TrackRef]) -> dict[TrackRef, None]:
+    """Return the wanted tracks as streams are now: without ended ones, whole ones complete."""
+    streams = participant.room.streams
+    there = {ref for key in {ref.stream_id for ref in wanted} for ref in streams[key].tracks()}
+    result = {ref: None for ref in wanted if ref in there}
+    for stream_id in sorted(participant.whole):
+        for ref in streams[stream_id].tracks():
+            if len(result) < MAX_SUBSCRIBED_TRACKS:
+                result[ref] = None
     return result
 
 
@@ -207,7 +249,7 @@ def _resolve(room: LiveRoom, selector: TrackSelector, field: str) -> Sequence[Tr
             ErrorCode.STREAM_NOT_FOUND, field=f"{field}.stream_id", remedy="see stream.list"
         )
     tracks = [ref for ref in stream.tracks() if _selects(selector, ref)]
-    if not tracks:
+    if not tracks and selector.track_id is not None:
         raise RequestError(
             ErrorCode.TRACK_NOT_FOUND, field=f"{field}.track_id", remedy="see its announcement"
         )

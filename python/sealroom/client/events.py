@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from sealroom.client.models import ParticipantInfo, StreamInfo
+from sealroom.client.models import (
+    ParticipantInfo,
+    StreamInfo,
+    StreamTrackInfo,
+    StreamTrackModification,
+)
 from sealroom.protocol import LeaveReason, TransportRole
 
 MAX_UNREAD_EVENTS = 1024
@@ -121,12 +126,46 @@ class StreamPublished:
 
 @dataclass(frozen=True, slots=True)
 class StreamRefused:
-    """The Bridge shows a stream whose announcement does not verify; it cannot be subscribed to."""
+    """The Bridge shows a stream whose announcement does not verify; it cannot be subscribed to.
+
+    Of a stream that is known, this refuses a newer announcement: the stream stays what it was.
+    """
 
     room_id: str
     stream_id: str
     user_id: str
     error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUpdated:
+    """The publisher changed a stream, and the newer announcement verified; tracks by what changed.
+
+    Removed tracks have ended. Of a room that is not joined, what was before is not known: the lists
+    are empty.
+    """
+
+    room_id: str
+    stream: StreamInfo
+    tracks_added: list[StreamTrackInfo] = field(default_factory=list)
+    tracks_removed: list[StreamTrackInfo] = field(default_factory=list)
+    tracks_modified: list[StreamTrackModification] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, room_id: str, before: StreamInfo, after: StreamInfo) -> StreamUpdated:
+        old = {one.track_id: one for one in before.tracks}
+        new = {one.track_id: one for one in after.tracks}
+        return cls(
+            room_id,
+            after,
+            tracks_added=[one for key, one in new.items() if key not in old],
+            tracks_removed=[one for key, one in old.items() if key not in new],
+            tracks_modified=[
+                StreamTrackModification(old[key], one)
+                for key, one in new.items()
+                if key in old and old[key] != one
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +251,7 @@ Event = (
     | ParticipantLeft
     | StreamPublished
     | StreamRefused
+    | StreamUpdated
     | StreamUnpublished
     | CustomEvent
     | CustomEventRefused

@@ -9,6 +9,7 @@ from aiortc import MediaStreamTrack
 
 from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import MediaKind
+from sealroom.protocol import Source
 
 if TYPE_CHECKING:
     from sealroom.client.publishing_api import PublishingApi
@@ -16,12 +17,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrackHandle:
-    """A track of one's own stream."""
+    """A track of one's own stream, from `StreamApi.add_track`."""
 
+    _api: PublishingApi = field(repr=False)
     stream_id: str
     track_id: str
     kind: MediaKind
     name: str
+
+    async def set_enabled(self, enabled: bool) -> None:
+        """See `StreamApi.set_track_enabled`."""
+        await self._api.set_track_enabled(self, enabled)
+
+    async def remove(self) -> None:
+        """See `StreamApi.remove_track`."""
+        await self._api.remove_track(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,8 @@ class StreamHandle:
         track: MediaStreamTrack,
         *,
         name: str = "",
+        source: Source = "other",
+        enabled: bool = True,
         encoded_frame_handler: EncodedFrameHandler | None = None,
         bitrate: int | None = None,
     ) -> TrackHandle:
@@ -45,13 +57,23 @@ class StreamHandle:
             self,
             track,
             name=name,
+            source=source,
+            enabled=enabled,
             encoded_frame_handler=encoded_frame_handler,
             bitrate=bitrate,
         )
 
+    async def set_details(self, *, title: str | None = None, metadata: bytes | None = None) -> None:
+        """See `StreamApi.set_stream_details`."""
+        await self._api.set_stream_details(self, title=title, metadata=metadata)
+
     async def publish(self) -> None:
         """See `StreamApi.publish_stream`."""
         await self._api.publish_stream(self)
+
+    async def update(self) -> None:
+        """See `StreamApi.update_stream`."""
+        await self._api.update_stream(self)
 
     async def unpublish(self) -> None:
         """See `StreamApi.unpublish_stream`."""

@@ -25,6 +25,7 @@ from sealroom.client.events import (
     StreamPublished,
     StreamRefused,
     StreamUnpublished,
+    StreamUpdated,
 )
 from sealroom.client.models import ParticipantInfo, StreamInfo
 from sealroom.client.room_session import RoomSession
@@ -162,6 +163,8 @@ class Inbox:
                 room.epoch_ready(data.epoch)
             case EventType.STREAM_PUBLISHED, StreamView():
                 await room.stream_published(data)
+            case EventType.STREAM_UPDATED, StreamView():
+                await room.stream_updated(data)
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
                 await room.stream_unpublished(data)
             case EventType.MEDIA_OFFER, MediaOffer():
@@ -179,14 +182,15 @@ class Inbox:
                 self._emit(RoomUpdated(room_id, data.version, data.epoch, data.author))
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
                 self._emit(StreamUnpublished(room_id, data.stream_id, data.user_id))
-            case EventType.STREAM_PUBLISHED, StreamView():
+            case ((EventType.STREAM_PUBLISHED | EventType.STREAM_UPDATED), StreamView()):
                 try:
                     opened = await self._directory.get(room_id)
-                    stream = await self._directory.verify_stream(data, opened.record)
+                    stream = await self._directory.verify_stream(data, opened)
                 except SealroomError as error:
                     self._emit(StreamRefused(room_id, data.stream_id, data.user_id, error))
                 else:
-                    self._emit(StreamPublished(room_id, StreamInfo.of(stream)))
+                    made = StreamUpdated if kind is EventType.STREAM_UPDATED else StreamPublished
+                    self._emit(made(room_id, StreamInfo.of(stream)))
 
     async def _out(self, room_id: str, event: Event) -> None:
         room = self._rooms.pop(room_id, None)

@@ -9,7 +9,7 @@ from sealroom.crypto.announcement import VerifiedStream
 from sealroom.errors import SealroomError
 from sealroom.identity import PublicIdentity
 from sealroom.media.sections import CodecName, MediaKind
-from sealroom.protocol import Participant, RoomState
+from sealroom.protocol import AnnouncedTrack, Participant, RoomState, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +83,52 @@ class ParticipantInfo:
 
 @dataclass(frozen=True, slots=True)
 class StreamTrackInfo:
-    """An announced track."""
+    """An announced track; muted, and without frames, while it is not `enabled`."""
 
     track_id: str
     kind: MediaKind
     codec: CodecName
     name: str
+    source: Source = "other"
+    enabled: bool = True
+
+    @classmethod
+    def of(cls, stream: VerifiedStream, track: AnnouncedTrack) -> StreamTrackInfo:
+        names = {} if stream.details is None else stream.details.names
+        return cls(
+            track_id=track.track_id,
+            kind=track.kind,
+            codec=track.codec,
+            name=names.get(track.track_id, ""),
+            source=track.source,
+            enabled=track.enabled,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTrackModification:
+    """What became of a track."""
+
+    before: StreamTrackInfo
+    after: StreamTrackInfo
 
 
 @dataclass(frozen=True, slots=True)
 class StreamInfo:
-    """A published stream whose announcement was verified."""
+    """A published stream whose announcement was verified; `version` counts its updates from 1.
+
+    Without `has_details`, title, metadata and track names are empty because they are encrypted
+    under an epoch whose secret this member does not have (yet).
+    """
 
     stream_id: str
     participant_id: str
     user_id: str
     tracks: list[StreamTrackInfo]
+    version: int = 1
+    title: str = ""
+    metadata: bytes = b""
+    has_details: bool = True
 
     @classmethod
     def of(cls, stream: VerifiedStream) -> StreamInfo:
@@ -106,10 +136,11 @@ class StreamInfo:
             stream_id=stream.stream_id,
             participant_id=stream.participant_id,
             user_id=stream.user_id,
-            tracks=[
-                StreamTrackInfo(one.track_id, one.kind, one.codec, one.name)
-                for one in stream.announcement.tracks
-            ],
+            tracks=[StreamTrackInfo.of(stream, one) for one in stream.announcement.tracks],
+            version=stream.announcement.version,
+            title="" if stream.details is None else stream.details.title,
+            metadata=b"" if stream.details is None else stream.details.metadata,
+            has_details=stream.details is not None,
         )
 
 

@@ -4,45 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-
-from aiortc import MediaStreamTrack
 
 from sealroom._core.session import MediaSession
 from sealroom.client.models import TrackStatistics
+from sealroom.client.staged_stream import CODECS, StagedTrack
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.track_keys import DEFAULT_SUITE, derive_track_key
 from sealroom.errors import SealroomError
-from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.negotiation import MediaPeer
-from sealroom.media.sections import CodecName, MediaKind, MediaSection
+from sealroom.media.sections import MediaSection
 from sealroom.media.tracks import OutgoingTrack
-from sealroom.protocol import AnnouncedTrack
-
-CODECS: dict[str, CodecName] = {"video": "vp8", "audio": "opus"}
-
-
-@dataclass(slots=True)
-class StagedTrack:
-    """A track that was added to a stream."""
-
-    track_id: str
-    name: str
-    kind: MediaKind
-    source: MediaStreamTrack
-    handler: EncodedFrameHandler | None
-    bitrate: int | None
-
-    @property
-    def announced(self) -> AnnouncedTrack:
-        return AnnouncedTrack(
-            track_id=self.track_id,
-            kind=self.kind,
-            codec=CODECS[self.kind],
-            name=self.name,
-            suite=DEFAULT_SUITE,
-        )
 
 
 @dataclass(slots=True)
@@ -72,35 +45,43 @@ class Publisher:
         self._tracks: list[_SentTrack] = []
         self._lock = asyncio.Lock()
 
-    async def publish(
+    async def change(
         self,
         stream_id: str,
-        tracks: list[StagedTrack],
+        add: Sequence[StagedTrack],
+        remove: Collection[str],
         *,
         fingerprint: bytes,
         nonce: bytes,
-        signal: Callable[[str], Awaitable[str]],
+        signal: Callable[[str | None], Awaitable[str | None]],
     ) -> None:
-        """Offers the tracks through `signal` (offer in, answer out) and starts them.
+        """Adds and removes tracks of a stream through `signal` (offer in, answer out).
 
-        On any failure nothing of the stream is left.
+        Without tracks to add there is neither. On any failure the tracks are what they were, as
+        far as this side knows.
         """
         async with self._lock:
-            sent = [self._add(stream_id, one, fingerprint, nonce) for one in tracks]
+            sent = [self._add(stream_id, one, fingerprint, nonce) for one in add]
             self._tracks += sent  # from here on a rotation reaches them
             try:
-                offer = await self.peer.create_offer()
+                offer = await self.peer.create_offer() if sent else None
                 for one in sent:
                     self._add_sender(one)
                 answer = await signal(offer)
-                await self.peer.accept_answer(answer)
-                await self.peer.connected()
+                if answer is not None:
+                    await self.peer.accept_answer(answer)
+                    await self.peer.connected()
             except BaseException:
                 for one in sent:
                     self._remove(one)
                     if one in self._tracks:  # unless closed meanwhile
                         self._tracks.remove(one)
                 raise
+            await self._end(
+                one
+                for one in self._tracks
+                if one.stream_id == stream_id and one.staged.track_id in remove
+            )
             for one in sent:
                 one.outgoing = OutgoingTrack(
                     self.session,
@@ -110,8 +91,15 @@ class Publisher:
                     track_id=one.staged.track_id,
                     encoded_frame_handler=one.staged.handler,
                     bitrate=one.staged.bitrate,
+                    is_enabled=one.staged.is_enabled,
                 )
                 one.outgoing.start()
+
+    def set_enabled(self, stream_id: str, track_id: str, is_enabled: bool) -> None:
+        """Mutes or unmutes a track; when this returns, a muted one sends nothing more."""
+        for one in self._tracks:
+            if (one.stream_id, one.staged.track_id) == (stream_id, track_id) and one.outgoing:
+                one.outgoing.set_enabled(is_enabled)
 
     def rotate(self, keys: EpochKeys) -> None:
         """Encrypts from the next frame on under the keys of a newer epoch, with a key frame soon.
@@ -135,12 +123,7 @@ class Publisher:
     async def unpublish(self, stream_id: str) -> None:
         """Stops a stream's tracks; their sources stay the application's to stop."""
         async with self._lock:
-            gone = [one for one in self._tracks if one.stream_id == stream_id]
-            for one in gone:
-                if one.outgoing is not None:
-                    await one.outgoing.stop()
-                self._remove(one)
-                self._tracks.remove(one)
+            await self._end(one for one in self._tracks if one.stream_id == stream_id)
 
     async def close(self) -> None:
         tracks, self._tracks = self._tracks, []
@@ -163,6 +146,14 @@ class Publisher:
             for one in self._tracks
             if one.outgoing is not None
         ]
+
+    async def _end(self, tracks: Iterable[_SentTrack]) -> None:
+        for one in list(tracks):
+            if one.outgoing is not None:
+                await one.outgoing.stop()
+            self._remove(one)
+            if one in self._tracks:  # unless closed meanwhile
+                self._tracks.remove(one)
 
     def _add(
         self, stream_id: str, staged: StagedTrack, fingerprint: bytes, nonce: bytes

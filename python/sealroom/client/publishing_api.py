@@ -7,13 +7,20 @@ from aiortc import MediaStreamTrack
 from sealroom.client.connection import Connection
 from sealroom.client.errors import StreamStateError
 from sealroom.client.handles import StreamHandle, TrackHandle
-from sealroom.client.publisher import StagedTrack
 from sealroom.client.room_api import RoomApi
 from sealroom.client.room_session import RoomSession, new_id
+from sealroom.client.staged_stream import StagedStream, StagedTrack
+from sealroom.crypto.stream_details import encode_details
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import MediaKind
-from sealroom.protocol import MAX_NAME_LENGTH, MAX_STREAM_TRACKS
+from sealroom.protocol import (
+    MAX_NAME_LENGTH,
+    MAX_STREAM_METADATA_BYTES,
+    MAX_STREAM_TRACKS,
+    MAX_TITLE_LENGTH,
+    Source,
+)
 
 
 class PublishingApi(RoomApi):
@@ -21,14 +28,40 @@ class PublishingApi(RoomApi):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._streams: dict[str, tuple[str, list[StagedTrack], bool]] = {}
+        self._streams: dict[str, StagedStream] = {}
 
-    async def create_stream(self, room_id: str) -> StreamHandle:
-        """Makes an empty stream in a joined room; nothing is sent before `publish_stream`."""
+    async def create_stream(
+        self, room_id: str, *, title: str = "", metadata: bytes = b""
+    ) -> StreamHandle:
+        """Makes an empty stream in a joined room; nothing is sent before `publish_stream`.
+
+        Args:
+            room_id: of a joined room.
+            title, metadata: see `set_stream_details`.
+        """
         self._session(room_id)
-        stream_id = new_id()
-        self._streams[stream_id] = (room_id, [], False)
-        return StreamHandle(self, room_id, stream_id)
+        staged = StagedStream(room_id, new_id())
+        _set_details(staged, title, metadata)
+        self._streams[staged.stream_id] = staged
+        return StreamHandle(self, room_id, staged.stream_id)
+
+    async def set_stream_details(
+        self, stream: StreamHandle, *, title: str | None = None, metadata: bytes | None = None
+    ) -> None:
+        """Changes what the members read about a stream; of a published one by `update_stream`.
+
+        Both are encrypted, as track names are: neither the Bridge nor who is no member reads them.
+
+        Args:
+            stream: from `create_stream`.
+            title: up to 256 characters; None leaves it as it is.
+            metadata: up to 4 KiB of the application's; None leaves it as it is.
+
+        Raises:
+            InvalidArgumentError: beyond a limit, or above 8 KiB together with the track names.
+            StreamStateError: the handle is dead.
+        """
+        _set_details(self._stream(stream.stream_id), title, metadata)
 
     async def add_track(
         self,
@@ -36,66 +69,159 @@ class PublishingApi(RoomApi):
         track: MediaStreamTrack,
         *,
         name: str = "",
+        source: Source = "other",
+        enabled: bool = True,
         encoded_frame_handler: EncodedFrameHandler | None = None,
         bitrate: int | None = None,
     ) -> TrackHandle:
-        """Adds a track to a stream that is not published yet.
+        """Adds a track to a stream; to a published one it comes with `update_stream`.
+
+        A track that `remove_track` has staged for removal stays, as it was, when it is added again.
 
         Args:
             stream: from `create_stream`.
             track: any aiortc track of decoded frames, or of `av.Packet`s already VP8 or Opus.
-            name: shown to the members of the room; the announcement is not encrypted.
+            name: shown to the members of the room, encrypted; up to 128 characters.
+            source: what it shows: "camera", "microphone", "screen", "system_audio" or "other". The
+                Bridge can read this.
+            enabled: False to begin muted, see `set_track_enabled`.
             encoded_frame_handler: sees each encoded frame before it is encrypted.
             bitrate: target in bits per second.
+
+        Raises:
+            InvalidArgumentError: an argument is beyond its limit.
+            StreamStateError: the handle is dead.
         """
-        tracks = self._unpublished(stream)
+        staged = self._stream(stream.stream_id)
+        for one in staged.tracks.values():
+            if one.source is track and one.track_id in staged.to_remove:
+                staged.to_remove.discard(one.track_id)
+                return self._handle(staged, one)
         if track.kind not in ("audio", "video"):
             raise InvalidArgumentError(f"track: kind {track.kind!r} is neither audio nor video")
         if len(name) > MAX_NAME_LENGTH:
             raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
-        if len(tracks) >= MAX_STREAM_TRACKS:
+        if len(staged.wanted_tracks()) >= MAX_STREAM_TRACKS:
             raise InvalidArgumentError(f"stream: at most {MAX_STREAM_TRACKS} tracks")
         kind: MediaKind = "video" if track.kind == "video" else "audio"
-        staged = StagedTrack(new_id(), name, kind, track, encoded_frame_handler, bitrate)
-        tracks.append(staged)
-        return TrackHandle(stream.stream_id, staged.track_id, staged.kind, name)
+        added = StagedTrack(
+            track_id=new_id(),
+            name=name,
+            kind=kind,
+            source=track,
+            source_type=source,
+            handler=encoded_frame_handler,
+            bitrate=bitrate,
+            is_enabled=enabled,
+        )
+        encode_details(staged.details([*staged.wanted_tracks(), added]))
+        staged.tracks[added.track_id] = added
+        return self._handle(staged, added)
+
+    async def remove_track(self, track: TrackHandle) -> None:
+        """Takes a track out of its stream; of a published one it ends with `update_stream`.
+
+        The source stays the caller's to stop.
+
+        Raises:
+            StreamStateError: the stream's or the track's handle is dead.
+        """
+        staged = self._stream(track.stream_id)
+        one = self._track(staged, track)
+        if one.is_published:
+            staged.to_remove.add(one.track_id)
+        else:
+            del staged.tracks[one.track_id]
+
+    async def set_track_enabled(self, track: TrackHandle, enabled: bool) -> None:
+        """Mutes or unmutes a track, and tells the others if it is published.
+
+        A muted track sends nothing, not even silence; nothing leaves after the call has begun. An
+        unmuted one sends once the Bridge has told the others, video from a key frame on.
+
+        Raises:
+            StreamStateError: the stream's or the track's handle is dead.
+        """
+        staged = self._stream(track.stream_id)
+        one = self._track(staged, track)
+        if one.is_enabled == enabled:
+            return
+        if one.is_published:
+            publishing = self._session(staged.room_id).publishing
+            await publishing.set_enabled(staged.stream_id, one, enabled)
+        else:
+            one.is_enabled = enabled
 
     async def publish_stream(self, stream: StreamHandle) -> None:
         """Announces the stream, connects and begins to send.
 
         Raises StreamStateError if it has no track or is published already.
         """
-        tracks = self._unpublished(stream)
-        if not tracks:
+        staged = self._stream(stream.stream_id)
+        if staged.is_published:
+            raise StreamStateError("the stream is published already")
+        if not staged.tracks:
             raise StreamStateError("the stream has no track: add one before publishing")
-        self._streams[stream.stream_id] = (stream.room_id, tracks, True)
+        session = self._session(staged.room_id)
+        staged.is_published = True
         try:
-            await self._session(stream.room_id).publish(stream.stream_id, tracks)
+            await session.publishing.publish(staged)
         except BaseException:
-            if stream.stream_id in self._streams:
-                self._streams[stream.stream_id] = (stream.room_id, tracks, False)
+            staged.is_published = False
             raise
+
+    async def update_stream(self, stream: StreamHandle) -> None:
+        """Applies what was added, removed and changed since, to a published stream, all at once.
+
+        No change is no error. If the Bridge refuses, everything stays as it was; if the media
+        connection breaks meanwhile, the stream ends.
+
+        Raises:
+            StreamStateError: it is not published, or not any more.
+        """
+        staged = self._stream(stream.stream_id)
+        if not staged.is_published:
+            raise StreamStateError("the stream is not published: publish it first")
+        await self._session(staged.room_id).publishing.update(staged)
 
     async def unpublish_stream(self, stream: StreamHandle) -> None:
         """Stops sending; the handle is dead afterwards. The sources stay the caller's to stop."""
-        room_id, _, is_published = self._stream(stream)
-        if not is_published:
+        staged = self._stream(stream.stream_id)
+        if not staged.is_published:
             raise StreamStateError("the stream is not published")
-        del self._streams[stream.stream_id]
-        await self._session(room_id).unpublish(stream.stream_id)
+        del self._streams[staged.stream_id]
+        await self._session(staged.room_id).unpublish(staged.stream_id)
 
     def _forget(self, room_id: str) -> RoomSession:
-        self._streams = {key: one for key, one in self._streams.items() if one[0] != room_id}
+        self._streams = {key: one for key, one in self._streams.items() if one.room_id != room_id}
         return super()._forget(room_id)
 
-    def _stream(self, stream: StreamHandle) -> tuple[str, list[StagedTrack], bool]:
-        found = self._streams.get(stream.stream_id)
+    def _stream(self, stream_id: str) -> StagedStream:
+        found = self._streams.get(stream_id)
         if found is None:
             raise StreamStateError("this stream handle is dead: create a new stream")
         return found
 
-    def _unpublished(self, stream: StreamHandle) -> list[StagedTrack]:
-        _, tracks, is_published = self._stream(stream)
-        if is_published:
-            raise StreamStateError("the stream is published already")
-        return tracks
+    def _track(self, staged: StagedStream, track: TrackHandle) -> StagedTrack:
+        found = staged.tracks.get(track.track_id)
+        if found is None:
+            raise StreamStateError("this track handle is dead: add the track again")
+        return found
+
+    def _handle(self, staged: StagedStream, track: StagedTrack) -> TrackHandle:
+        return TrackHandle(self, staged.stream_id, track.track_id, track.kind, track.name)
+
+
+def _set_details(staged: StagedStream, title: str | None, metadata: bytes | None) -> None:
+    if title is not None and len(title) > MAX_TITLE_LENGTH:
+        raise InvalidArgumentError(f"title: at most {MAX_TITLE_LENGTH} characters")
+    if metadata is not None and len(metadata) > MAX_STREAM_METADATA_BYTES:
+        raise InvalidArgumentError(f"metadata: at most {MAX_STREAM_METADATA_BYTES} bytes")
+    before = staged.title, staged.metadata
+    staged.title = staged.title if title is None else title
+    staged.metadata = staged.metadata if metadata is None else bytes(metadata)
+    try:
+        encode_details(staged.details(staged.wanted_tracks()))
+    except InvalidArgumentError:
+        staged.title, staged.metadata = before
+        raise

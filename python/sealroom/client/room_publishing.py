@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 
 from sealroom._core.session import MediaSession
-from sealroom.client.errors import RequestRefusedError
-from sealroom.client.publisher import Publisher, StagedTrack
+from sealroom.client.errors import RequestRefusedError, StreamStateError
+from sealroom.client.publisher import Publisher
 from sealroom.client.room_link import RoomLink
-from sealroom.crypto.announcement import VerifiedStream, make_announcement
+from sealroom.client.staged_stream import StagedStream, StagedTrack
+from sealroom.crypto.announcement import VerifiedStream, make_announcement, verify_update
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.signed_object import read_unverified
+from sealroom.crypto.stream_details import StreamDetails
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
 from sealroom.errors import SealroomError
 from sealroom.media.negotiation import MediaPeer
@@ -21,8 +27,26 @@ from sealroom.protocol import (
     PublishResult,
     SignedObject,
     StreamAnnouncement,
+    StreamUpdateParams,
+    StreamUpdateResult,
     UnpublishParams,
 )
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Published:
+    """What the Bridge and the others know of a stream, and what the next version will be."""
+
+    stream_id: str
+    nonce: bytes
+    tracks: list[StagedTrack]
+    details: StreamDetails
+    version: int = 0
+    stream: VerifiedStream | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    has_ended: bool = False
 
 
 class RoomPublishing:
@@ -31,56 +55,74 @@ class RoomPublishing:
     def __init__(self, link: RoomLink) -> None:
         self._link = link
         self._publisher: Publisher | None = None
+        self._published: dict[str, _Published] = {}
+        self._background: set[asyncio.Task[None]] = set()
 
     @property
     def publisher(self) -> Publisher | None:
         """The media connection, None before the first stream."""
         return self._publisher
 
-    async def publish(self, stream_id: str, tracks: list[StagedTrack]) -> VerifiedStream:
-        """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`."""
-        link = self._link
-        link.check_open()
+    async def publish(self, staged: StagedStream) -> None:
+        """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`.
+
+        Each call begins with a fresh nonce at version 1, also under an id that was used before.
+        """
+        self._link.check_open()
+        tracks = staged.wanted_tracks()
+        published = _Published(
+            staged.stream_id,
+            secrets.token_bytes(STREAM_NONCE_BYTES),
+            tracks,
+            staged.details(tracks),
+        )
         if self._publisher is None:
-            self._publisher = Publisher(self._make_peer, link.keys.sending)
-        publisher = self._publisher
-        nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
-        identity, user_id = link.connection.identity, link.connection.user_id
-        announcement = make_announcement(
-            identity,
-            user_id,
-            keys=link.keys.sending,
-            stream_id=stream_id,
-            tracks=[one.announced for one in tracks],
-            nonce=nonce,
-        )
+            self._publisher = Publisher(self._make_peer, self._link.keys.sending)
+        async with published.lock:
+            await self._change(published, tracks, (), published.details, tracks)
+            staged.settle(tracks)
+            self._published[staged.stream_id] = published
 
-        async def signal(offer: str) -> str:
-            return await self._signal(announcement, offer)
+    async def update(self, staged: StagedStream) -> None:
+        """Brings a published stream in line with what is staged; see `StreamApi.update_stream`."""
+        published = self._require(staged.stream_id)
+        async with published.lock:
+            self._require(staged.stream_id)
+            tracks = staged.wanted_tracks()
+            details = staged.details(tracks)
+            old = {one.track_id for one in published.tracks}
+            add = [one for one in tracks if one.track_id not in old]
+            remove = old - {one.track_id for one in tracks}
+            if add or remove or details != published.details:
+                await self._change(published, add, remove, details, tracks)
+            staged.settle(tracks)
 
-        try:
-            await publisher.publish(
-                stream_id,
-                tracks,
-                fingerprint=identity.public.fingerprint,
-                nonce=nonce,
-                signal=signal,
-            )
-        except RequestRefusedError:
-            raise  # the Bridge knows no such stream, and the other streams go on
-        except BaseException:
-            await self._abandon(publisher, stream_id)
-            raise
-        return VerifiedStream(
-            stream_id=stream_id,
-            participant_id=link.participant_id,
-            user_id=user_id,
-            fingerprint=identity.public.fingerprint,
-            announcement=read_unverified(announcement, StreamAnnouncement),  # our own
-        )
+    async def set_enabled(self, stream_id: str, track: StagedTrack, is_enabled: bool) -> None:
+        """Mutes or unmutes a track of a published stream and tells the others.
+
+        Muting takes effect before anything is sent to the Bridge, unmuting once all are told.
+        """
+        published = self._require(stream_id)
+        track.is_enabled = is_enabled
+        if not is_enabled and self._publisher is not None:
+            self._publisher.set_enabled(stream_id, track.track_id, False)
+        async with published.lock:
+            self._require(stream_id)
+            if track.is_enabled is not is_enabled:
+                return  # changed again meanwhile, and that call tells it
+            try:
+                await self._change(published, (), (), published.details, published.tracks)
+            except BaseException:
+                if is_enabled:
+                    track.is_enabled = False
+                raise
+            if track.is_enabled and self._publisher is not None:
+                self._publisher.set_enabled(stream_id, track.track_id, True)
 
     async def stop(self, stream_id: str) -> None:
         """Stops sending a stream, whoever ended it."""
+        if (published := self._published.pop(stream_id, None)) is not None:
+            published.has_ended = True
         if self._publisher is not None:
             await self._publisher.unpublish(stream_id)
 
@@ -89,28 +131,127 @@ class RoomPublishing:
         await self._link.connection.call("stream.unpublish", params, Empty)
 
     def rotate(self, keys: EpochKeys) -> None:
-        """Encrypts under a newer epoch's keys from the next frame on."""
+        """Encrypts under a newer epoch's keys from the next frame on.
+
+        Title, metadata and names are announced again under it, for who was added with it.
+        """
         if self._publisher is not None:
             self._publisher.rotate(keys)
+        for published in self._published.values():
+            if not published.details.is_empty:
+                task = asyncio.create_task(self._announce_again(published))
+                self._background.add(task)
+                task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
+        for published in self._published.values():
+            published.has_ended = True
+        self._published.clear()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
             await publisher.close()
 
+    async def _change(
+        self,
+        published: _Published,
+        add: Sequence[StagedTrack],
+        remove: Collection[str],
+        details: StreamDetails,
+        tracks: Sequence[StagedTrack],
+    ) -> None:
+        """Announces the next version, `tracks` under `details`, and follows it; holds the lock."""
+        link, publisher = self._link, self._publisher
+        if publisher is None:
+            raise StreamStateError("the room was left meanwhile")
+        identity, user_id = link.connection.identity, link.connection.user_id
+        # Counted even if the answer is lost: the Bridge may have taken it.
+        published.version += 1
+        signed = make_announcement(
+            identity,
+            user_id,
+            keys=link.keys.sending,
+            stream_id=published.stream_id,
+            tracks=[one.announced for one in tracks],
+            nonce=published.nonce,
+            version=published.version,
+            details=details,
+        )
+        stream = VerifiedStream(
+            stream_id=published.stream_id,
+            participant_id=link.participant_id,
+            user_id=user_id,
+            fingerprint=identity.public.fingerprint,
+            announcement=read_unverified(signed, StreamAnnouncement),  # our own
+            details=details,
+        )
+        if published.stream is not None:
+            stream, _ = verify_update(published.stream, stream)
+
+        async def signal(offer: str | None) -> str | None:
+            return await self._signal(published, signed, offer)
+
+        try:
+            await publisher.change(
+                published.stream_id,
+                add,
+                remove,
+                fingerprint=identity.public.fingerprint,
+                nonce=published.nonce,
+                signal=signal,
+            )
+        except RequestRefusedError:
+            raise  # the Bridge changed nothing, and everything goes on as it was
+        except BaseException:
+            if add:
+                await self._abandon(publisher, published)
+            raise
+        published.tracks, published.details, published.stream = list(tracks), details, stream
+        if not published.has_ended:
+            link.streams[published.stream_id] = stream
+
+    def _require(self, stream_id: str) -> _Published:
+        published = self._published.get(stream_id)
+        if published is None:
+            raise StreamStateError("the stream is not published any more: create a new stream")
+        return published
+
     def _make_peer(self, session: MediaSession) -> MediaPeer:
         return self._link.make_peer(session, "publisher")
 
-    async def _signal(self, announcement: SignedObject, offer: str) -> str:
-        params = PublishParams(room_id=self._link.room_id, announcement=announcement, offer=offer)
-        result = await self._link.connection.call("stream.publish", params, PublishResult)
+    async def _signal(
+        self, published: _Published, signed: SignedObject, offer: str | None
+    ) -> str | None:
+        link = self._link
+        if published.version == 1:
+            assert offer is not None  # a stream begins with a track
+            first = PublishParams(room_id=link.room_id, announcement=signed, offer=offer)
+            answer = await link.connection.call("stream.publish", first, PublishResult)
+            return answer.answer
+        params = StreamUpdateParams(room_id=link.room_id, announcement=signed, offer=offer)
+        result = await link.connection.call("stream.update", params, StreamUpdateResult)
         return result.answer
 
-    async def _abandon(self, publisher: Publisher, stream_id: str) -> None:
-        # The Bridge may know the stream although it carries nothing.
+    async def _announce_again(self, published: _Published) -> None:
+        try:
+            async with published.lock:
+                if not published.has_ended:
+                    await self._change(published, (), (), published.details, published.tracks)
+        except SealroomError as error:
+            logger.warning("stream %s was not announced again: %s", published.stream_id, error)
+
+    async def _abandon(self, publisher: Publisher, published: _Published) -> None:
+        # The Bridge may know tracks that carry nothing.
+        self._published.pop(published.stream_id, None)
+        self._link.streams.pop(published.stream_id, None)
+        published.has_ended = True
         if publisher.is_dead:
             if self._publisher is publisher:
                 self._publisher = None
             await publisher.close()
+        elif published.version > 1:
+            await publisher.unpublish(published.stream_id)
         with contextlib.suppress(SealroomError):
-            await self.tell_unpublished(stream_id)
+            await self.tell_unpublished(published.stream_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from sealroom._core.session import MediaSession
 from sealroom.client.events import BoundedStream, FrameRejected
@@ -36,8 +36,10 @@ TrackListener = Callable[[RemoteTrack], None]
 class RoomReceiving:
     """Subscribes to tracks and hands them to the application. Event-loop thread only."""
 
-    def __init__(self, link: RoomLink) -> None:
+    def __init__(self, link: RoomLink, fetch_streams: Callable[[], Awaitable[None]]) -> None:
+        """`fetch_streams` brings `link.streams` up to date."""
         self._link = link
+        self._fetch_streams = fetch_streams
         self._wanted = WantedTracks()
         self._subscriber: Subscriber | None = None
         self._drops_broken_frames = True
@@ -91,6 +93,12 @@ class RoomReceiving:
         """Asks for a stream no longer: it has ended."""
         self._wanted.forget([stream_id])
 
+    def stream_updated(self, stream: VerifiedStream, removed: Collection[str]) -> None:
+        """Follows a newer announcement; what was added comes with an offer if it is wanted."""
+        self._wanted.forget_tracks(stream.stream_id, removed)
+        if self._subscriber is not None:
+            self._subscriber.update_stream(stream)
+
     def end_stream(self, stream_id: str) -> None:
         """Ends the tracks of a stream that is gone."""
         if self._subscriber is not None:
@@ -141,6 +149,13 @@ class RoomReceiving:
     async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
         link = self._link
         link.check_open()
+        known = link.streams
+        if any(
+            one.stream_id in known and not known[one.stream_id].has_track(one.track_id)
+            for one in tracks
+        ):
+            await self._fetch_streams()  # the reply was faster than the event about a new track
+            link.check_open()
         if self._subscriber is None:
             self._subscriber = Subscriber(
                 self._make_peer,
@@ -161,9 +176,10 @@ class RoomReceiving:
             self._subscriber.end_all()
 
     def _wanted_stream(self, stream_id: str, track_id: str) -> VerifiedStream | None:
-        if not self._wanted.wants(stream_id, track_id):
+        stream = self._link.streams.get(stream_id)
+        if stream is None or not stream.has_track(track_id):
             return None
-        return self._link.streams.get(stream_id)
+        return stream if self._wanted.wants(stream_id, track_id) else None
 
     def _track_added(self, remote: RemoteTrack) -> None:
         for tracks in self._track_streams:

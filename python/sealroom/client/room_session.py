@@ -25,19 +25,19 @@ from sealroom.client.events import (
     StreamPublished,
     StreamRefused,
     StreamUnpublished,
+    StreamUpdated,
 )
 from sealroom.client.models import (
     ParticipantInfo,
     RoomStatistics,
     StreamInfo,
 )
-from sealroom.client.publisher import StagedTrack
 from sealroom.client.room_link import RoomLink
 from sealroom.client.room_publishing import RoomPublishing
 from sealroom.client.room_receiving import RoomReceiving
 from sealroom.client.rooms import OpenRoom, RoomDirectory
 from sealroom.client.rotation import KeySchedule
-from sealroom.crypto.announcement import VerifiedStream
+from sealroom.crypto.announcement import VerifiedStream, verify_update
 from sealroom.crypto.custom_event import make_custom_event
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.errors import EventReplayError, StreamReplayError
@@ -47,9 +47,11 @@ from sealroom.protocol import (
     JoinResult,
     Participant,
     ParticipantGone,
+    RoomParams,
     RoomReadyParams,
     RoomSendEventParams,
     SignedObject,
+    StreamListResult,
     StreamView,
 )
 from sealroom.protocol import (
@@ -108,7 +110,7 @@ class RoomSession:
         )
         self.streams = self._link.streams
         self.publishing = RoomPublishing(self._link)
-        self.receiving = RoomReceiving(self._link)
+        self.receiving = RoomReceiving(self._link, self._fetch_streams)
         self._ended_nonces: dict[bytes, None] = {}
         self._seen_events: dict[str, None] = {}
         self._update_lock = asyncio.Lock()
@@ -214,7 +216,7 @@ class RoomSession:
         if view.stream_id in self.streams:
             return
         try:
-            stream = await self._directory.verify_stream(view, self._room.record)
+            stream = await self._directory.verify_stream(view, self._room)
             if stream.announcement.nonce in self._ended_nonces:
                 raise StreamReplayError("the announcement of a stream that has ended comes back")
         except SealroomError as error:
@@ -222,6 +224,34 @@ class RoomSession:
             return
         self.streams[view.stream_id] = stream
         self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
+
+    async def stream_updated(self, view: StreamView) -> None:
+        """Believes a newer announcement; one that is known already changes nothing.
+
+        A refused one leaves the stream as it was.
+        """
+        before = self.streams.get(view.stream_id)
+        if before is None or view.participant_id == self.participant_id:
+            return
+        try:
+            newer = await self._directory.verify_stream(view, self._room)
+            before = self.streams.get(view.stream_id)
+            if before is None or newer.announcement == before.announcement:
+                return  # ended or taken meanwhile
+            stream, changes = verify_update(before, newer)
+        except SealroomError as error:
+            self._emit(StreamRefused(self.room_id, view.stream_id, view.user_id, error))
+            return
+        self.streams[view.stream_id] = stream
+        self.receiving.stream_updated(stream, {one.track_id for one in changes.removed})
+        self._emit(StreamUpdated.of(self.room_id, StreamInfo.of(before), StreamInfo.of(stream)))
+
+    async def _fetch_streams(self) -> None:
+        """Takes what the events on their way will say: an offer may be ahead of them."""
+        params = RoomParams(room_id=self.room_id)
+        result = await self._connection.call("stream.list", params, StreamListResult)
+        for view in result.streams:
+            await self.stream_updated(view)
 
     async def stream_unpublished(self, data: StreamUnpublishedData) -> None:
         """Ends a stream; one of this participant's own, if somebody else unpublished it, too."""
@@ -240,10 +270,6 @@ class RoomSession:
                 del self._ended_nonces[next(iter(self._ended_nonces))]
             self._ended_nonces[stream.announcement.nonce] = None
         return stream
-
-    async def publish(self, stream_id: str, tracks: list[StagedTrack]) -> None:
-        """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`."""
-        self.streams[stream_id] = await self.publishing.publish(stream_id, tracks)
 
     async def unpublish(self, stream_id: str) -> None:
         """Ends a stream of this participant's own."""

@@ -198,9 +198,17 @@ class RoomDirectory:
             raise RecordHistoryError("the history of the room does not end with its newest record")
         return secrets
 
-    async def verify_stream(self, view: StreamView, record: RoomRecord) -> VerifiedStream:
-        """Verifies an announcement; raises a `VerificationError` that names the lie."""
-        return verify_announcement(view, record, await self._identity(view.user_id))
+    async def verify_stream(self, view: StreamView, opened: OpenRoom) -> VerifiedStream:
+        """Verifies an announcement; raises a `VerificationError` that names the lie.
+
+        Title and names are there if this user was given the secret of the epoch they are under.
+        """
+        identity = await self._identity(view.user_id)
+        stream = verify_announcement(view, opened.record, identity)
+        epoch = stream.announcement.epoch
+        if epoch not in opened.secrets:
+            return stream
+        return stream.with_details(opened.keys_of(epoch))
 
     async def open_event(
         self, signed: SignedObject, record: RoomRecord, epochs: Sequence[EpochKeys]

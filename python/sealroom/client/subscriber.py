@@ -32,9 +32,19 @@ class RemoteTrack:
         self.user_id = stream.user_id
         self.track_id = info.track_id
         self.kind: MediaKind = info.kind
-        self.name = info.name
+        self.info = info
+        """The track as it is announced now."""
         self.track = track
         """The same as an aiortc `MediaStreamTrack`, for `MediaRelay` and the like."""
+
+    @property
+    def name(self) -> str:
+        return self.info.name
+
+    @property
+    def is_enabled(self) -> bool:
+        """False while the publisher has it muted: no frames come."""
+        return self.info.enabled
 
     def frames(self) -> AsyncIterator[DecodedFrame]:
         """Decoded frames until the track ends; the queue is bounded and drops its oldest."""
@@ -142,6 +152,18 @@ class Subscriber:
         for one in self._tracks.values():
             self.session.set_drop_broken_frames(one.receiver, drop)
 
+    def update_stream(self, stream: VerifiedStream) -> None:
+        """Ends the tracks that a newer announcement has no more, and takes its word on others."""
+        for key, one in list(self._tracks.items()):
+            stream_id, track_id = key
+            if stream_id != stream.stream_id:
+                continue
+            if stream.has_track(track_id):
+                one.stream = stream
+                one.remote.info = StreamTrackInfo.of(stream, stream.track(track_id))
+            else:
+                self._remove(key)
+
     def end_stream(self, stream_id: str) -> None:
         """Ends the tracks of a stream that is gone."""
         for key in [key for key in self._tracks if key[0] == stream_id]:
@@ -183,7 +205,7 @@ class Subscriber:
         for keys in self._epochs.values():
             self._add_key(receiver, stream, track_id, keys)
         self.session.set_drop_broken_frames(receiver, self._drops_broken_frames)
-        info = StreamTrackInfo(track_id, announced.kind, announced.codec, announced.name)
+        info = StreamTrackInfo.of(stream, announced)
         track = IncomingTrack(
             self.session, receiver, announced.kind, announced.codec, track_id=track_id
         )

@@ -50,6 +50,12 @@ class WantedTracks:
             tracks = {one.track_id for one in stream.announcement.tracks}
         self._tracks[stream_id] = tracks - {track_id}
 
+    def forget_tracks(self, stream_id: str, track_ids: Iterable[str]) -> None:
+        """Drops tracks that were removed from a stream."""
+        tracks = self._tracks.get(stream_id)
+        if tracks is not None:
+            tracks.difference_update(track_ids)
+
     def forget(self, stream_ids: Iterable[str]) -> None:
         """Drops streams that have ended."""
         for stream_id in stream_ids:

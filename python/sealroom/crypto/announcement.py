@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import msgspec
+
+from sealroom.access import StreamChangeError, TrackChanges, find_track_changes
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.errors import (
     AnnouncementEpochError,
@@ -15,9 +18,11 @@ from sealroom.crypto.errors import (
     PublisherNotMemberError,
     RoomMismatchError,
     StreamMismatchError,
+    StreamUpdateError,
     TrackMismatchError,
 )
 from sealroom.crypto.signed_object import sign_object, verify_object
+from sealroom.crypto.stream_details import StreamDetails, open_details, seal_details
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES, derive_track_key
 from sealroom.identity import Identity, PublicIdentity
 from sealroom.protocol import (
@@ -34,13 +39,31 @@ _KIND_OF_CODEC = {"vp8": "video", "opus": "audio"}
 
 @dataclass(frozen=True, slots=True)
 class VerifiedStream:
-    """A stream whose publisher and tracks are certain."""
+    """A stream whose publisher and tracks are certain.
+
+    `details` are None while the secret of the epoch they are encrypted under is not known here.
+    `removed` holds the ids of tracks that versions seen here have removed.
+    """
 
     stream_id: str
     participant_id: str
     user_id: str
     fingerprint: bytes
     announcement: StreamAnnouncement = field(repr=False)
+    details: StreamDetails | None = field(default=None, repr=False)
+    removed: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def has_track(self, track_id: str) -> bool:
+        """Tell whether a track is announced."""
+        return any(track.track_id == track_id for track in self.announcement.tracks)
+
+    def with_details(self, keys: EpochKeys) -> VerifiedStream:
+        """Return the stream with its details, under the keys of the epoch it names.
+
+        Raises:
+            StreamDetailsError: they do not decrypt.
+        """
+        return replace(self, details=open_details(keys, self.fingerprint, self.announcement))
 
     def track(self, track_id: str) -> AnnouncedTrack:
         """Return an announced track.
@@ -71,8 +94,14 @@ def make_announcement(
     stream_id: str,
     tracks: Sequence[AnnouncedTrack],
     nonce: bytes | None = None,
+    version: int = 1,
+    details: StreamDetails | None = None,
 ) -> SignedObject:
-    """Announce a stream in the epoch of `keys`; the nonce is random unless a test gives one."""
+    """Announce a stream in the epoch of `keys`; the nonce is random unless one is given.
+
+    Raises:
+        InvalidArgumentError: the details are beyond their limit.
+    """
     announcement = StreamAnnouncement(
         context_id=keys.id.context_id,
         room_id=keys.id.room_id,
@@ -80,7 +109,11 @@ def make_announcement(
         nonce=secrets.token_bytes(STREAM_NONCE_BYTES) if nonce is None else nonce,
         epoch=keys.id.epoch,
         tracks=list(tracks),
+        version=version,
     )
+    if details is not None:
+        sealed = seal_details(details, keys, identity.public.fingerprint, announcement)
+        announcement = msgspec.structs.replace(announcement, details=sealed)
     return sign_object(identity, user_id, STREAM_ANNOUNCEMENT_TYPE, announcement)
 
 
@@ -129,6 +162,26 @@ def verify_announcement(
         fingerprint=publisher.fingerprint,
         announcement=announcement,
     )
+
+
+def verify_update(
+    before: VerifiedStream, after: VerifiedStream
+) -> tuple[VerifiedStream, TrackChanges]:
+    """Return `after`, which has been verified by itself, as what has become of `before`.
+
+    Raises:
+        StreamMismatchError: of another participant, user or key.
+        StreamUpdateError: an older version, or a change that breaks a rule.
+    """
+    for name in ("stream_id", "participant_id", "user_id", "fingerprint"):
+        if getattr(before, name) != getattr(after, name):
+            raise StreamMismatchError(f"the newer announcement is of another {name}")
+    try:
+        changes = find_track_changes(before.announcement, after.announcement, before.removed)
+    except StreamChangeError as error:
+        raise StreamUpdateError(str(error)) from None
+    removed = before.removed | {track.track_id for track in changes.removed}
+    return replace(after, removed=removed), changes
 
 
 def _check_tracks(announcement: StreamAnnouncement) -> None:

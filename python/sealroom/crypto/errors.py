@@ -175,6 +175,18 @@ class EventReplayError(VerificationError):
     code = "event_replay"
 
 
+class StreamDetailsError(VerificationError):
+    """Title and names of a stream do not decrypt: damaged, or of another stream or version."""
+
+    code = "stream_details"
+
+
+class StreamUpdateError(VerificationError):
+    """A newer announcement is none, or changes what stays: `sealroom.access.stream_changes`."""
+
+    code = "stream_update"
+
+
 class AnnouncementEpochError(VerificationError):
     """The announcement is of an epoch that the room has not reached."""
 

@@ -69,12 +69,13 @@ class OutgoingTrack:
         encoded_frame_handler: EncodedFrameHandler | None = None,
         bitrate: int | None = None,
         send_audio_level: bool = False,
+        is_enabled: bool = True,
         on_ended: Callable[[], None] | None = None,
     ) -> None:
         """`sender_id` is one of the senders of `session`.
 
         `bitrate` in bits per second. `send_audio_level` tells the servers how loud each packet is
-        (RFC 6464), which is off by default because it is not encrypted.
+        (RFC 6464), which is off by default because it is not encrypted. See `set_enabled`.
         """
         self.source = source
         self.codec: CodecName = codec
@@ -94,6 +95,7 @@ class OutgoingTrack:
         self._key_frame_wanted = False
         self._last_key_frame = 0.0
         self._is_chain_broken = False
+        self._is_enabled = is_enabled
         self._task: asyncio.Task[None] | None = None
         self._statistics = OutgoingStatistics()
 
@@ -104,6 +106,20 @@ class OutgoingTrack:
     @property
     def is_running(self) -> bool:
         return self._task is not None and not self._task.done()
+
+    @property
+    def is_enabled(self) -> bool:
+        return self._is_enabled
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Mutes or unmutes. A muted track pulls from its source and sends nothing at all.
+
+        No frame leaves after this has returned. Video goes on with a key frame.
+        """
+        if is_enabled and not self._is_enabled and self.kind == "video":
+            self._is_chain_broken = True
+            self.request_key_frame()
+        self._is_enabled = is_enabled
 
     def start(self) -> None:
         """Begins to pull, encode and send; later calls do nothing."""
@@ -141,8 +157,10 @@ class OutgoingTrack:
     async def _run(self) -> None:
         try:
             while True:
-                for encoded in await self._encode(await self.source.recv()):
-                    await self._send(encoded)
+                frame = await self.source.recv()
+                if self._is_enabled:
+                    for encoded in await self._encode(frame):
+                        await self._send(encoded)
         except MediaStreamError:
             logger.debug("source of track %s ended", self.track_id)
         except Exception:
@@ -196,6 +214,8 @@ class OutgoingTrack:
             self._statistics.handler_errors += 1
             if self._statistics.handler_errors == 1:
                 logger.exception("the encoded-frame handler of track %s failed", self.track_id)
+        if not self._is_enabled:  # muted while it was encoded
+            return
         if frame is not None and self._is_chain_broken and not encoded.is_key_frame:
             frame = None
         if frame is None or not self._send_natively(frame, encoded.audio_level):

@@ -289,6 +289,24 @@ class PublishResult(Message, frozen=True):
     answer: str
 
 
+class StreamUpdateParams(Message, frozen=True):
+    """A higher version of the announcement of a stream the participant has published.
+
+    `offer` is needed when tracks are added and holds the m-lines of all announced tracks.
+    """
+
+    room_id: Id
+    announcement: SignedObject
+    offer: Sdp | None = None
+
+
+class StreamUpdateResult(Message, frozen=True):
+    """SDP answer of the media server, None without an offer."""
+
+    stream_id: Id
+    answer: str | None
+
+
 class UnpublishParams(Message, frozen=True):
     """A stream of the caller's, or anyone's with the right `unpublish_others`."""
 
@@ -303,7 +321,10 @@ class StreamListResult(Message, frozen=True):
 
 
 class SubscriptionParams(Message, frozen=True):
-    """Changes to the caller's subscriptions; `remove` of what is gone is no error."""
+    """Changes to the caller's subscriptions; `remove` of what is gone is no error.
+
+    Who adds a stream without naming tracks gets those it adds later, too, as the limit allows.
+    """
 
     room_id: Id
     add: Annotated[list[TrackSelector], Meta(max_length=MAX_SUBSCRIBED_TRACKS)] = field(

@@ -36,6 +36,7 @@ class EventType(StrEnum):
     PARTICIPANT_JOINED = "participant.joined"
     PARTICIPANT_LEFT = "participant.left"
     STREAM_PUBLISHED = "stream.published"
+    STREAM_UPDATED = "stream.updated"
     STREAM_UNPUBLISHED = "stream.unpublished"
     MEDIA_OFFER = "media.offer"
     SESSION_RESYNC = "session.resync"
@@ -108,7 +109,7 @@ class StreamUnpublished(Message, frozen=True):
 
 
 class MediaOffer(Message, frozen=True):
-    """New offer of the subscriber transport, because a subscribed stream ended.
+    """New offer of the subscriber transport, because a subscribed track ended or one was added.
 
     Answer with `media.answer`. Goes to that one participant only.
     """
@@ -139,6 +140,7 @@ EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.PARTICIPANT_JOINED: Participant,
     EventType.PARTICIPANT_LEFT: ParticipantGone,
     EventType.STREAM_PUBLISHED: StreamView,
+    EventType.STREAM_UPDATED: StreamView,
     EventType.STREAM_UNPUBLISHED: StreamUnpublished,
     EventType.MEDIA_OFFER: MediaOffer,
     EventType.SESSION_RESYNC: SessionResync,

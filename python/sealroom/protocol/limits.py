@@ -21,6 +21,10 @@ MAX_METADATA_BYTES: Final = 64 * KIB  # public, and private before encryption
 MAX_ENCRYPTED_METADATA_BYTES: Final = MAX_METADATA_BYTES + 256
 MAX_RECORD_BYTES: Final = 512 * KIB
 MAX_ANNOUNCEMENT_BYTES: Final = 16 * KIB
+MAX_STREAM_METADATA_BYTES: Final = 4 * KIB  # before encryption
+# Title, metadata and track names of a stream together, before encryption
+MAX_STREAM_DETAILS_BYTES: Final = 8 * KIB
+MAX_SEALED_DETAILS_BYTES: Final = MAX_STREAM_DETAILS_BYTES + 64
 # All live streams of a room: `room.join` carries them in one message
 MAX_ROOM_ANNOUNCEMENT_BYTES: Final = 1024 * KIB
 MAX_SEALED_SECRET_BYTES: Final = 4 * KIB
@@ -55,6 +59,8 @@ MAX_ROOM_STREAMS: Final = 1000
 MAX_JOINED_ROOMS: Final = 16  # per session
 MAX_PARTICIPANT_STREAMS: Final = 16
 MAX_STREAM_TRACKS: Final = 16
+# Tracks a stream has had and removed; beyond it the stream is published anew
+MAX_REMOVED_TRACKS: Final = 1024
 MAX_SUBSCRIBED_TRACKS: Final = 256  # per participant
 MAX_EVENT_SUBSCRIPTIONS: Final = 64  # per session
 MAX_EVENT_TYPES: Final = 64  # of one subscription

@@ -29,6 +29,7 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "room.ready": (calls.RoomReadyParams, Empty),
     "room.participants": (calls.RoomParams, calls.ParticipantsResult),
     "stream.publish": (calls.PublishParams, calls.PublishResult),
+    "stream.update": (calls.StreamUpdateParams, calls.StreamUpdateResult),
     "stream.unpublish": (calls.UnpublishParams, Empty),
     "stream.list": (calls.RoomParams, calls.StreamListResult),
     "subscription.update": (calls.SubscriptionParams, calls.SubscriptionResult),

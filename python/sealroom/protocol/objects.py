@@ -9,9 +9,9 @@ from .limits import (
     MAX_CUSTOM_EVENT_BYTES,
     MAX_ENCRYPTED_METADATA_BYTES,
     MAX_METADATA_BYTES,
-    MAX_NAME_LENGTH,
     MAX_RECORD_BYTES,
     MAX_ROOM_MEMBERS,
+    MAX_SEALED_DETAILS_BYTES,
     MAX_SEALED_SECRET_BYTES,
     MAX_STREAM_TRACKS,
     NONCE_BYTES,
@@ -31,6 +31,7 @@ from .values import (
     RoomState,
     RoomType,
     Signature,
+    Source,
     TtlSeconds,
     UserId,
 )
@@ -106,24 +107,36 @@ class RoomRecord(Message, frozen=True):
 
 
 class AnnouncedTrack(Message, frozen=True):
-    """One track of a stream; `suite` is the SFrame cipher suite of RFC 9605 section 4.5."""
+    """One track of a stream; `suite` is the SFrame cipher suite of RFC 9605 section 4.5.
+
+    While `enabled` is False the track is muted: its publisher sends nothing of it. From one version
+    of an announcement to the next, nothing else of a track changes.
+    """
 
     track_id: Id
     kind: Kind
     codec: Codec
-    name: Annotated[str, Meta(max_length=MAX_NAME_LENGTH)] = ""
     suite: Annotated[int, Meta(ge=1, le=5)] = 5
+    source: Source = "other"
+    enabled: bool = True
 
 
 class StreamAnnouncement(Message, frozen=True):
-    """Payload of a signed stream announcement (type `STREAM_ANNOUNCEMENT_TYPE`)."""
+    """Payload of a signed stream announcement (type `STREAM_ANNOUNCEMENT_TYPE`).
+
+    A stream is published at version 1 with a fresh nonce; `sealroom.access` holds what a later
+    version may change. `details` are title, metadata and names of the tracks, encrypted under
+    `epoch` (`sealroom.crypto.stream_details`).
+    """
 
     context_id: Id
     room_id: Id
     stream_id: Id
     nonce: Annotated[bytes, Meta(min_length=16, max_length=16)]
     epoch: Number
-    tracks: Annotated[list[AnnouncedTrack], Meta(min_length=1, max_length=MAX_STREAM_TRACKS)]
+    tracks: Annotated[list[AnnouncedTrack], Meta(max_length=MAX_STREAM_TRACKS)]
+    version: Number = 1
+    details: Annotated[bytes, Meta(max_length=MAX_SEALED_DETAILS_BYTES)] = b""
 
 
 class CustomEventPayload(Message, frozen=True):

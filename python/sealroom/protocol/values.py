@@ -25,6 +25,7 @@ Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Number: TypeAlias = Annotated[int, Meta(ge=1, le=2**53)]
 Kind: TypeAlias = Literal["audio", "video"]
 Codec: TypeAlias = Literal["vp8", "opus"]
+Source: TypeAlias = Literal["camera", "microphone", "screen", "system_audio", "other"]
 Role: TypeAlias = Literal["user", "manager"]
 RoomType: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ROOM_TYPE_LENGTH)]
 PolicyEntries: TypeAlias = Annotated[

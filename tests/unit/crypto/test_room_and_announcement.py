@@ -111,7 +111,7 @@ def test_a_member_whose_key_is_not_known_yet_does_not_spoil_the_room() -> None:
 def test_subscriber_and_publisher_derive_the_same_track_keys() -> None:
     new = room([member("alice", "manager"), member("bob", "user")])
     tracks = [
-        AnnouncedTrack(track_id="v", kind="video", codec="vp8", name="camera"),
+        AnnouncedTrack(track_id="v", kind="video", codec="vp8", source="camera"),
         AnnouncedTrack(track_id="a", kind="audio", codec="opus"),
     ]
     nonce = b"0123456789abcdef"
