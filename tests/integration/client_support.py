@@ -147,8 +147,10 @@ class ClientWorld:
 
 
 @asynccontextmanager
-async def open_client_world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ClientWorld]:
-    async with open_world() as world:
+async def open_client_world(
+    monkeypatch: pytest.MonkeyPatch, **config: Any
+) -> AsyncIterator[ClientWorld]:
+    async with open_world(**config) as world:
         clients = ClientWorld(world, monkeypatch)
         try:
             yield clients

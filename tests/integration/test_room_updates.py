@@ -39,8 +39,8 @@ from sealroom.protocol import MAX_METADATA_BYTES, ErrorCode, RoomView
 
 
 @pytest_asyncio.fixture
-async def clients(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ClientWorld]:
-    async with open_client_world(monkeypatch) as one:
+async def clients(monkeypatch: pytest.MonkeyPatch, database_url: str) -> AsyncIterator[ClientWorld]:
+    async with open_client_world(monkeypatch, database=database_url) as one:
         await one.world.add_user("carol")
         yield one
 

@@ -84,8 +84,10 @@ class Acl:
         """
         if text is None:
             return cls(None)
-        if len(text) > MAX_ACL_LENGTH or text.count("\n") >= MAX_ACL_LINES:
-            raise _malformed("acl", f"at most {MAX_ACL_LENGTH} signs in {MAX_ACL_LINES} lines")
+        if "\0" in text or len(text) > MAX_ACL_LENGTH or text.count("\n") >= MAX_ACL_LINES:
+            raise _malformed(
+                "acl", f"at most {MAX_ACL_LENGTH} signs in {MAX_ACL_LINES} lines, no NUL"
+            )
         parsed = (
             _parse_line(line.split(), f"acl.line[{number}]")
             for number, line in enumerate(text.splitlines(), 1)

@@ -28,7 +28,8 @@ class BridgeConfig:
 
     host: str = "127.0.0.1"
     port: int = 8700  # 0: any free port
-    database: str = MEMORY_DATABASE  # SQLAlchemy URL, see `sqlite_url`
+    # SQLAlchemy URL, see `sqlite_url`; may hold a password
+    database: str = field(default=MEMORY_DATABASE, repr=False)
     ice_servers: Sequence[IceServer] = ()
     host_addresses: Sequence[str] | None = None  # media addresses; None: those of the machine
     empty_room_ttl: float = 3600.0  # for rooms created without one of their own

@@ -1,4 +1,4 @@
-"""Opens the database and brings it to the newest schema."""
+"""Opens the database, SQLite or PostgreSQL, and brings it to the newest schema."""
 
 import asyncio
 import logging
@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import alembic.command
 import alembic.config
+import sqlalchemy as sa
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -24,7 +25,12 @@ logging.getLogger("aiosqlite").setLevel(logging.INFO)
 # And these every row that was read.
 logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
 
-_SQLITE_BUSY_MS = 5000
+_SQLITE_BUSY_MS: Final = 5000
+_POSTGRES_CONNECTIONS: Final = 16  # of one Bridge; further transactions wait for one of them
+_POSTGRES_WAIT_SECONDS: Final = 10.0  # to connect, and for one statement
+# Held while migrating, so that of several Bridges that start together one migrates: "sealroom".
+_MIGRATION_LOCK: Final = int.from_bytes(b"sealroom")
+_DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
 _Result = TypeVar("_Result")
 _Parameters = ParamSpec("_Parameters")
@@ -33,6 +39,8 @@ _Owner = TypeVar("_Owner", bound="HasDatabase")
 
 def migrate(connection: Connection) -> None:
     """Run all migrations that the database lacks, in the connection's transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
     config = alembic.config.Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.set_main_option("path_separator", "os")
@@ -41,11 +49,24 @@ def migrate(connection: Connection) -> None:
 
 
 class Database:
-    """Transactions: readers run side by side, writers one after another (SQLite knows one only)."""
+    """Transactions. Each sees one state of the database, and is wholly done or not at all.
+
+    SQLite: writers one after another, in one process. PostgreSQL: the processes of several Bridges;
+    who writes takes the row locks it needs, first of the context, then of the room, then of the rest.
+
+    Attributes:
+        is_shared: other Bridges may use the database as well.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        self._writing = asyncio.Lock()
+        self.is_shared = engine.dialect.name == "postgresql"
+        self._readers = engine
+        if self.is_shared:
+            self._readers = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        self._writers = engine.execution_options(sealroom_writes=True)
+        self._one_writer = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
 
     async def finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
@@ -66,15 +87,19 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Connection to read with."""
-        async with self._engine.connect() as connection:
+        """Transaction to read in."""
+        async with self._readers.connect() as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Transaction that is committed at the end and rolled back on an exception."""
-        async with self._writing, self._engine.begin() as connection:
-            yield connection
+        if self.is_shared:
+            async with self._writers.begin() as connection:
+                yield connection
+        else:
+            async with self._one_writer, self._writers.begin() as connection:
+                yield connection
 
 
 class HasDatabase(Protocol):
@@ -105,34 +130,81 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     """Open a database, migrate it, close it at the end.
 
     `sqlite+aiosqlite://` is a database in memory that lives as long as this context; an SQLite file
-    is created readable for its owner only and used in WAL mode.
+    is created readable for its owner only and used in WAL mode. `postgresql://USER@HOST/NAME` is one
+    that several Bridges may share.
 
     Raises:
-        BridgeError: the URL is malformed.
+        BridgeError: the URL is malformed, its driver is not installed, or nothing answers there.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise BridgeError("The database URL is malformed; try sqlite+aiosqlite:///FILE.") from None
-    options: dict[str, Any] = {"hide_parameters": True}
-    is_sqlite = parsed.get_backend_name() == "sqlite"
-    if is_sqlite and parsed.database in (None, "", ":memory:"):
-        # One connection, used by one task at a time: it is the database.
-        options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
-    elif is_sqlite:
-        assert parsed.database is not None
-        _create_private(Path(parsed.database))
-    engine = create_async_engine(parsed, **options)
-    if is_sqlite:
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    parsed = parse_url(url)
+    engine = _make_engine(parsed)
     database = Database(engine)
     try:
-        async with database.write() as connection:
-            await connection.run_sync(migrate)
+        try:
+            async with database.write() as connection:
+                await connection.run_sync(migrate)
+        except (OSError, SQLAlchemyError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise BridgeError(
+                f"The database {parsed.render_as_string()} cannot be used"
+                f" ({type(cause).__name__}); is it there, and may this user change it?"
+            ) from None
         yield database
     finally:
         await database.drain()
         await engine.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Return a database URL with the driver used here.
+
+    Raises:
+        BridgeError: it is malformed, or of another kind of database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise BridgeError(
+            "The database URL is malformed; try sqlite+aiosqlite:///FILE or"
+            " postgresql://USER@HOST/NAME."
+        ) from None
+    driver = _DRIVERS.get(parsed.get_backend_name())
+    if driver is None:
+        raise BridgeError(
+            f"{parsed.get_backend_name()} is no database for a Bridge; SQLite and PostgreSQL are."
+        )
+    return parsed.set(drivername=driver)
+
+
+def _make_engine(url: URL) -> AsyncEngine:
+    options: dict[str, Any] = {"hide_parameters": True}
+    if url.get_backend_name() == "postgresql":
+        options |= {
+            "pool_size": _POSTGRES_CONNECTIONS,
+            "max_overflow": 0,
+            "pool_pre_ping": True,  # the server may have been restarted
+            "connect_args": {
+                "timeout": _POSTGRES_WAIT_SECONDS,
+                "command_timeout": _POSTGRES_WAIT_SECONDS,
+            },
+        }
+        try:
+            return create_async_engine(url, **options)
+        except ModuleNotFoundError as error:
+            raise BridgeError(
+                f"PostgreSQL needs {error.name}: install the extra with"
+                " pip install 'sealroom[postgres]'."
+            ) from None
+    if url.database in (None, "", ":memory:"):
+        # One connection, used by one task at a time: it is the database.
+        options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+    else:
+        assert url.database is not None
+        _create_private(Path(url.database))
+    engine = create_async_engine(url, **options)
+    event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
 
 
 def _create_private(path: Path) -> None:
@@ -141,8 +213,16 @@ def _create_private(path: Path) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
+    # The driver would begin transactions late, and none for changes of the schema.
+    connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={_SQLITE_BUSY_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")  # a database in memory keeps its own mode
+    cursor.execute("PRAGMA synchronous=FULL")  # what was answered outlives a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("sealroom_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -123,19 +123,32 @@ class RoomRegistry:
         self.live.pop(room_id, None)
 
     async def access(self, room_id: str) -> RoomAccess | None:
-        """Return the access rules of a room, None if it does not exist."""
-        if (known := self._access.get(room_id)) is not None:
-            self._access.move_to_end(room_id)
-            return known
-        payload = await self._store.record_payload(room_id)
-        if payload is None:
-            return None
-        access = RoomAccess.from_record(msgspec.json.decode(payload, type=RoomRecord))
-        # An update may have put newer rules there meanwhile: these must not replace them.
+        """Return the access rules of a room, None if it does not exist.
+
+        Where other Bridges use the database too, it is asked whether the rules at hand still hold.
+        """
         known = self._access.get(room_id)
-        if known is None:
-            self.remember(access)
-        return known or access
+        if known is not None and await self._holds(known):
+            known = self._access.get(room_id, known)  # newer ones, after an update meanwhile
+            self.remember(known)
+            return known
+        newest = await self._store.newest(room_id)
+        if newest is None:
+            self._access.pop(room_id, None)
+            return None
+        payload, signature = newest
+        access = RoomAccess.from_record(msgspec.json.decode(payload, type=RoomRecord), signature)
+        # An update may have put newer rules there meanwhile: these must not replace them.
+        newer = self._access.get(room_id)
+        if newer is not None and newer is not known and newer.version >= access.version:
+            return newer
+        self.remember(access)
+        return access
+
+    async def _holds(self, known: RoomAccess) -> bool:
+        if not self._store.is_shared:
+            return True
+        return await self._store.signature(known.room_id) == known.signature
 
     async def allows(self, session: Session, room_id: str, right: Right) -> bool:
         """Tell whether there is such a room, and the session's user has this right in it."""

@@ -53,9 +53,10 @@ class RoomAccess:
     policy: Policy
     members: dict[str, Member]
     version: int = 1
+    signature: bytes = b""  # of the record: tells it from all others
 
     @classmethod
-    def from_record(cls, record: RoomRecord) -> Self:
+    def from_record(cls, record: RoomRecord, signature: bytes = b"") -> Self:
         """Read the access rules of a record.
 
         Raises:
@@ -72,6 +73,7 @@ class RoomAccess:
                 for member in record.members
             },
             version=record.version,
+            signature=signature,
         )
 
     def allows(self, right: Right, user_id: str, fingerprint: bytes) -> bool:
@@ -225,7 +227,7 @@ def _checked(
     secrets: list[SealedSecret],
 ) -> tuple[CheckedRecord, RoomAccess]:
     try:
-        access = RoomAccess.from_record(record)
+        access = RoomAccess.from_record(record, signed.signature)
     except PolicyError as error:  # found before, where rules are; here for the type checker
         raise _invalid(f"policy.{error.entry}", str(error)) from None
     return CheckedRecord(

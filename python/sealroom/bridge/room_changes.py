@@ -67,12 +67,12 @@ class RoomChanges:
         await self._registry.require(session, room_id, Right.UPDATE)
         async with self._registry.lock(room_id):
             before = await self._registry.require(session, room_id, Right.UPDATE)
-            payload = await self._rooms.record_payload(room_id)
-            if payload is None:
+            newest = await self._rooms.newest(room_id)
+            if newest is None:
                 raise access_denied()
             policy = await self._store.context_policy(session.context_id)
             checked, access = check_next_record(
-                params, session.user_id, session.identity, payload, policy
+                params, session.user_id, session.identity, newest[0], policy
             )
             known = await self._store.fingerprints(session.context_id, list(access.members))
             former = [one.fingerprint for one in before.members.values()]

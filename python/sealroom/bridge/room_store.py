@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sealroom.access import record_hash
 from sealroom.protocol import (
     MAX_CONTEXT_ROOMS,
     MAX_PUBLIC_FIELD_LENGTH,
@@ -28,7 +29,7 @@ from sealroom.protocol import (
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
 from .schema import room_fields, room_members, room_records, rooms, sealed_secrets
-from .store import now_ms
+from .store import lock_context, now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,14 @@ class RoomStore:
         count = sa.select(sa.func.count()).where(rooms.c.context_id == record.context_id)
         taken = sa.select(rooms.c.room_id).where(rooms.c.room_id == record.room_id)
         async with self._database.write() as connection:
+            await lock_context(connection, record.context_id)
             if (await connection.scalar(count) or 0) >= MAX_CONTEXT_ROOMS:
                 raise limit_exceeded("rooms in a context", MAX_CONTEXT_ROOMS)
             if await connection.scalar(taken) is not None:
                 raise _room_exists()
             try:
                 await connection.execute(sa.insert(rooms).values(row))
-            except IntegrityError:  # another process was faster
+            except IntegrityError:  # another Bridge was faster, in another context
                 raise _room_exists() from None
             await _store_details(connection, checked)
         return now
@@ -103,15 +105,18 @@ class RoomStore:
         values = _head(checked) | {"modified_at": now_ms()}
         if empty_room_ttl is not None:
             values["empty_room_ttl"] = empty_room_ttl
-        statement = (
-            sa.update(rooms)
-            .where(rooms.c.room_id == record.room_id, rooms.c.version == record.version - 1)
-            .values(values)
-        )
+        room = rooms.c.room_id == record.room_id
+        newest = sa.select(rooms.c.version, rooms.c.record_payload).where(room).with_for_update()
         here = room_members.c.room_id == record.room_id
         async with self._database.write() as connection:
-            if (await connection.execute(statement)).rowcount == 0:
+            before = (await connection.execute(newest)).first()
+            if (
+                before is None
+                or before.version != record.version - 1
+                or record_hash(before.record_payload) != record.previous_hash
+            ):
                 raise version_conflict()
+            await connection.execute(sa.update(rooms).where(room).values(values))
             await connection.execute(sa.delete(room_members).where(here))
             await connection.execute(
                 sa.delete(room_fields).where(room_fields.c.room_id == record.room_id)
@@ -149,12 +154,25 @@ class RoomStore:
             return {row.room_id: row.empty_room_ttl for row in await connection.execute(query)}
 
     @uncancelled
-    async def record_payload(self, room_id: str) -> bytes | None:
-        """Return the bytes of a room's signed record, None if the room does not exist."""
-        query = sa.select(rooms.c.record_payload).where(rooms.c.room_id == room_id)
+    async def newest(self, room_id: str) -> tuple[bytes, bytes] | None:
+        """Return payload and signature of a room's newest record, None if there is no such room."""
+        query = sa.select(rooms.c.record_payload, rooms.c.record_signature)
         async with self._database.read() as connection:
-            payload: bytes | None = await connection.scalar(query)
-        return payload
+            row = (await connection.execute(query.where(rooms.c.room_id == room_id))).first()
+        return None if row is None else (row.record_payload, row.record_signature)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other Bridges may change the same rooms."""
+        return self._database.is_shared
+
+    @uncancelled
+    async def signature(self, room_id: str) -> bytes | None:
+        """Return the signature of a room's newest record, None if the room does not exist."""
+        query = sa.select(rooms.c.record_signature).where(rooms.c.room_id == room_id)
+        async with self._database.read() as connection:
+            signature: bytes | None = await connection.scalar(query)
+        return signature
 
     @uncancelled
     async def delete(self, room_id: str) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sealroom.protocol import MAX_CONTEXT_USERS, Context, ContextView, ErrorCode, User
 
@@ -121,6 +122,7 @@ class Store:
         count = sa.select(sa.func.count()).where(users.c.context_id == context_id)
         try:
             async with self._database.write() as connection:
+                await lock_context(connection, context_id)
                 if (await connection.scalar(count) or 0) >= MAX_CONTEXT_USERS:
                     raise limit_exceeded("users in a context", MAX_CONTEXT_USERS)
                 await connection.execute(
@@ -214,6 +216,12 @@ class Store:
                 )
                 found |= {row.user_id: row.fingerprint for row in await connection.execute(query)}
         return found
+
+
+async def lock_context(connection: AsyncConnection, context_id: str) -> None:
+    """Wait for other transactions that add to the context; its limits are counted after that."""
+    query = sa.select(contexts.c.context_id).where(contexts.c.context_id == context_id)
+    await connection.execute(query.with_for_update(key_share=True))
 
 
 def context_not_found() -> RequestError:

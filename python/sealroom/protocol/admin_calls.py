@@ -4,17 +4,14 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from .limits import (
-    MAX_ACL_LENGTH,
-    MAX_PAGE_ITEMS,
-    MAX_TITLE_LENGTH,
-)
+from .limits import MAX_PAGE_ITEMS
 from .objects import (
     Context,
 )
 from .scopes import SCOPES, Scope
 from .values import (
     Fingerprint,
+    AclText,
     Id,
     IdentityText,
     Message,
@@ -28,6 +25,7 @@ from .values import (
     RoomType,
     Skip,
     TtlSeconds,
+    Title,
     UserId,
 )
 
@@ -41,7 +39,7 @@ class AdminParams(Message, frozen=True):
 class ContextCreateParams(Message, frozen=True):
     """New context; the Bridge chooses its id."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)]
+    title: Title
 
 
 class ContextPolicyParams(Message, frozen=True):
@@ -125,7 +123,7 @@ class UserAclParams(Message, frozen=True):
 
     context_id: Id
     user_id: UserId
-    acl: Annotated[str, Meta(max_length=MAX_ACL_LENGTH)] | None = None
+    acl: AclText | None = None
 
 
 class AdminRoomListParams(Message, frozen=True):

@@ -37,6 +37,7 @@ from .values import (
     Number,
     PageSize,
     PolicyEntries,
+    PublicName,
     PublicValue,
     RoomType,
     Sdp,
@@ -238,7 +239,7 @@ class RoomListParams(Message, frozen=True):
     sort_order: Literal["asc", "desc"] = "desc"
     sort_by: Literal["created_at", "modified_at"] = "created_at"
     last_id: Id | None = None
-    filter: Annotated[dict[str, PublicValue], Meta(max_length=MAX_FILTER_ENTRIES)] = field(
+    filter: Annotated[dict[PublicName, PublicValue], Meta(max_length=MAX_FILTER_ENTRIES)] = field(
         default_factory=dict
     )
     room_type: RoomType | None = None

@@ -27,7 +27,14 @@ Kind: TypeAlias = Literal["audio", "video"]
 Codec: TypeAlias = Literal["vp8", "opus"]
 Source: TypeAlias = Literal["camera", "microphone", "screen", "system_audio", "other"]
 Role: TypeAlias = Literal["user", "manager"]
-RoomType: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ROOM_TYPE_LENGTH)]
+# PostgreSQL stores no NUL in a text.
+_TEXT = r"\A[^\x00]*\Z"
+RoomType: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ROOM_TYPE_LENGTH, pattern=_TEXT)]
+Title: TypeAlias = Annotated[
+    str, Meta(min_length=1, max_length=limits.MAX_TITLE_LENGTH, pattern=_TEXT)
+]
+AclText: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ACL_LENGTH, pattern=_TEXT)]
+PublicName: TypeAlias = Annotated[str, Meta(pattern=_TEXT)]
 PolicyEntries: TypeAlias = Annotated[
     dict[str, Annotated[str, Meta(min_length=1, max_length=limits.MAX_POLICY_EXPRESSION_LENGTH)]],
     Meta(max_length=limits.MAX_POLICY_ENTRIES),
