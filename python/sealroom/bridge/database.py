@@ -52,7 +52,7 @@ class Database:
     """Transactions. Each sees one state of the database, and is wholly done or not at all.
 
     SQLite: writers one after another, in one process. PostgreSQL: the processes of several Bridges;
-    who writes takes the row locks it needs, first of the context, then of the room, then of the rest.
+    who writes locks the rows it needs, first of the context, then of the room, then of the rest.
 
     Attributes:
         is_shared: other Bridges may use the database as well.
@@ -130,8 +130,8 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     """Open a database, migrate it, close it at the end.
 
     `sqlite+aiosqlite://` is a database in memory that lives as long as this context; an SQLite file
-    is created readable for its owner only and used in WAL mode. `postgresql://USER@HOST/NAME` is one
-    that several Bridges may share.
+    is created readable for its owner only and used in WAL mode. `postgresql://USER@HOST/NAME` is
+    one that several Bridges may share.
 
     Raises:
         BridgeError: the URL is malformed, its driver is not installed, or nothing answers there.

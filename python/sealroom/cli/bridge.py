@@ -22,8 +22,13 @@ def bridge(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8700,
     database: Annotated[
-        Path, typer.Option(envvar="SEALROOM_DATABASE", help="SQLite file; made if it is missing.")
-    ] = Path("sealroom.sqlite3"),
+        str,
+        typer.Option(
+            envvar="SEALROOM_DATABASE",
+            help="SQLite file, made if it is missing, or postgresql://USER@HOST/NAME. A URL with a"
+            " password is better in the environment: others see options.",
+        ),
+    ] = "sealroom.sqlite3",
     admin_key_file: Annotated[
         Path | None,
         typer.Option(
@@ -42,20 +47,23 @@ def bridge(
     """Run a Bridge: the server for rooms and media. It can read neither. Ctrl-C ends it."""
     from sealroom.bridge import BridgeConfig
     from sealroom.bridge.config import sqlite_url
+    from sealroom.bridge.database import parse_url
     from sealroom.bridge.server import run
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for chatty in ("aioice", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    url = database if "://" in database else sqlite_url(database)
+    shown = parse_url(url).render_as_string() if "://" in database else database
     config = BridgeConfig(
         host=host,
         port=port,
-        database=sqlite_url(str(database)),
+        database=url,
         host_addresses=media_address or host_addresses(f"ws://{host}"),
     )
 
     def on_started(running: RunningBridge, first_key: str | None) -> None:
-        explain(f"The Bridge listens on {running.url}, its database is {database}.")
+        explain(f"The Bridge listens on {running.url}, its database is {shown}.")
         if first_key is not None:
             _tell_key(first_key, running.url, admin_key_file)
 
