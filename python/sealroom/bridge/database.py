@@ -92,10 +92,17 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Transaction that is committed at the end and rolled back on an exception."""
+    async def write(self, alone: str | None = None) -> AsyncIterator[AsyncConnection]:
+        """Transaction that is committed at the end and rolled back on an exception.
+
+        Of those that are `alone` under one name, there is one at a time, at all Bridges together:
+        for rules over many rows.
+        """
         if self.is_shared:
             async with self._writers.begin() as connection:
+                if alone is not None:
+                    number = sa.func.hashtext(alone)
+                    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
                 yield connection
         else:
             async with self._one_writer, self._writers.begin() as connection:

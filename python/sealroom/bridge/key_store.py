@@ -61,7 +61,7 @@ class KeyStore:
             "created_by": created_by,
             "expires_at": expires_at,
         }
-        async with self._database.write() as connection:
+        async with self._database.write(alone="api_keys") as connection:
             await _make_room(connection, now)
             await connection.execute(sa.insert(api_keys).values(row | {"key_hash": _hash_key(key)}))
         return key, _view(row)
@@ -139,7 +139,7 @@ class KeyStore:
         query = sa.select(api_keys.c.scopes, lasting.label("lasting"), api_keys.c.revoked_at).where(
             api_keys.c.key_id == key_id
         )
-        async with self._database.write() as connection:
+        async with self._database.write(alone="api_keys") as connection:
             row = (await connection.execute(query)).first()
             if row is None:
                 raise _key_not_found()

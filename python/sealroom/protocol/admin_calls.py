@@ -18,6 +18,7 @@ from .values import (
     Milliseconds,
     Note,
     Number,
+    OptionalTitle,
     PageSize,
     PolicyEntries,
     Role,
@@ -62,7 +63,7 @@ class ContextUpdateParams(Message, frozen=True):
     """Changes what is not None; the policy is that of rooms made from now on."""
 
     context_id: Id
-    title: Annotated[str, Meta(min_length=1, max_length=MAX_TITLE_LENGTH)] | None = None
+    title: Title | None = None
     policy: PolicyEntries | None = None
 
 
@@ -282,7 +283,7 @@ class RoomStatisticsView(Message, frozen=True):
 class KeyCreateParams(Message, frozen=True):
     """New API key; its scopes and its end lie within those of the key that asks for it."""
 
-    title: Annotated[str, Meta(max_length=MAX_TITLE_LENGTH)]
+    title: OptionalTitle
     scopes: Annotated[list[Scope], Meta(min_length=1, max_length=len(SCOPES))]
     expires_at: Milliseconds | None = None
 

@@ -33,6 +33,8 @@ RoomType: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ROOM_TYPE_LENGTH
 Title: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=limits.MAX_TITLE_LENGTH, pattern=_TEXT)
 ]
+Note: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_NOTE_LENGTH, pattern=_TEXT)]
+OptionalTitle: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_TITLE_LENGTH, pattern=_TEXT)]
 AclText: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ACL_LENGTH, pattern=_TEXT)]
 PublicName: TypeAlias = Annotated[str, Meta(pattern=_TEXT)]
 PolicyEntries: TypeAlias = Annotated[
@@ -40,7 +42,6 @@ PolicyEntries: TypeAlias = Annotated[
     Meta(max_length=limits.MAX_POLICY_ENTRIES),
 ]
 PublicValue: TypeAlias = str | int | float | bool | None
-Note: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_NOTE_LENGTH)]
 LeaveReason: TypeAlias = Literal["left", "disconnected", "removed", "kicked"]
 RoomState: TypeAlias = Literal["created", "open", "closed"]
 TransportRole: TypeAlias = Literal["publisher", "subscriber"]
