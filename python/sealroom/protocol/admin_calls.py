@@ -10,8 +10,8 @@ from .objects import (
 )
 from .scopes import SCOPES, Scope
 from .values import (
-    Fingerprint,
     AclText,
+    Fingerprint,
     Id,
     IdentityText,
     Message,
@@ -25,8 +25,8 @@ from .values import (
     RoomState,
     RoomType,
     Skip,
-    TtlSeconds,
     Title,
+    TtlSeconds,
     UserId,
 )
 
