@@ -219,9 +219,14 @@ class Store:
 
 
 async def lock_context(connection: AsyncConnection, context_id: str) -> None:
-    """Wait for other transactions that add to the context; its limits are counted after that."""
+    """Wait for other transactions that add to the context; its limits are counted after that.
+
+    Raises:
+        RequestError: CONTEXT_NOT_FOUND.
+    """
     query = sa.select(contexts.c.context_id).where(contexts.c.context_id == context_id)
-    await connection.execute(query.with_for_update(key_share=True))
+    if await connection.scalar(query.with_for_update(key_share=True)) is None:
+        raise context_not_found()
 
 
 def context_not_found() -> RequestError:
