@@ -45,14 +45,21 @@ function(sealroom_add_layer name)
   endforeach()
 endfunction()
 
-# sealroom_add_test(NAME SOURCES ... DEPENDS ...): a GoogleTest program over the named layers.
+# sealroom_add_test(NAME SOURCES ... ALONE ... DEPENDS ...): a GoogleTest program over the named layers.
+#   ALONE  sources whose helpers have the names of another file's, so that they cannot be one unit with it
 function(sealroom_add_test name)
-  cmake_parse_arguments(TEST "" "" "SOURCES;DEPENDS" ${ARGN})
-  add_executable(${name} ${TEST_SOURCES})
+  cmake_parse_arguments(TEST "" "" "SOURCES;ALONE;DEPENDS" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES} ${TEST_ALONE})
+  set_source_files_properties(${TEST_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests/cpp")
   target_compile_definitions(${name} PRIVATE
     SEALROOM_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
   target_link_libraries(${name} PRIVATE sealroom_options GTest::gtest_main)
+  # Reading GoogleTest and optimising tests was most of a build. What is tested keeps its optimisation.
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+    target_compile_options(${name} PRIVATE -O1 -g1)
+  endif()
   foreach(dependency IN LISTS TEST_DEPENDS)
     target_link_libraries(${name} PRIVATE sealroom::${dependency})
   endforeach()
