@@ -62,6 +62,8 @@ METHODS: dict[str, tuple[Right, Call]] = {
     "stream.publish": (Right.PUBLISH, publish),
     "stream.update": (Right.PUBLISH, update_stream),
     "stream.unpublish": (Right.UNPUBLISH_OTHERS, plain("stream.unpublish", stream_id="others")),
+    "recording.start": (Right.RECORD, plain("recording.start")),
+    "recording.stop": (Right.GET, plain("recording.stop")),
     "subscription.update": (
         Right.SUBSCRIBE,
         plain("subscription.update", add=[{"stream_id": "others"}]),

@@ -101,7 +101,9 @@ def set_up_room(shell: Shell) -> str:
     for user in ("alice", "bob"):
         shell.run("identity", "new", f"{user}.id")
         shell.run("context", "add-user", context, user, f"{user}.id")
-    return shell.run("room", "create", "--member", "bob", *as_user("alice"))
+    return shell.run(
+        "room", "create", "--member", "bob", "--policy", "record=user", *as_user("alice")
+    )
 
 
 def prepare_room(shell: Shell) -> str:
@@ -125,7 +127,9 @@ def prepare_room(shell: Shell) -> str:
             url, shell.folder / "alice.id", "alice", context.context_id, shell.folder / "k"
         )
         async with log_in(login) as session:
-            return await session.api.create_stream_room(context.context_id, users=["bob"])
+            return await session.api.create_stream_room(
+                context.context_id, users=["bob"], policy={"record": "user"}
+            )
 
     return asyncio.run(work())
 

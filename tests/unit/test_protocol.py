@@ -154,7 +154,12 @@ def test_the_largest_join_fits_a_message() -> None:
     joined = protocol.JoinResult(
         participant_id="p" * 32,
         version=protocol.MAX_ROOM_VERSIONS,
-        participants=[Participant(participant_id="p" * 32, user_id=name)] * 1000,
+        participants=[
+            Participant(
+                participant_id="p" * 32, user_id=name, joined_at=2**53, stream_ids=["s" * 64]
+            )
+        ]
+        * 1000,
         streams=[stream] * protocol.MAX_ROOM_STREAMS,
         media=protocol.MediaConfiguration(ice_servers=[]),
     )

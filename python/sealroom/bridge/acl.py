@@ -47,6 +47,8 @@ WRITE: Final = frozenset(
         "stream.publish",
         "stream.update",
         "stream.unpublish",
+        "recording.start",
+        "recording.stop",
         "subscription.update",
         "media.answer",
         "media.trickle",

@@ -20,6 +20,7 @@ from .media_calls import MediaCalls
 from .media_server import MediaServer, MediaServerStatistics
 from .methods import Methods
 from .metrics import Metrics
+from .recordings import RecordingService
 from .room_changes import RoomChanges
 from .room_control import RoomControl
 from .room_life import RoomLife
@@ -65,12 +66,14 @@ async def open_core(
         media = MediaCalls(media_server, config.media_timeout)
         subscriptions = SubscriptionService(registry, bus, media, background)
         streams = StreamService(registry, bus, media, subscriptions)
+        recordings = RecordingService(bus, subscriptions)
         life = RoomLife(
             rooms=rooms,
             registry=registry,
             bus=bus,
             streams=streams,
             subscriptions=subscriptions,
+            recordings=recordings,
             media=media,
             background=background,
         )
@@ -85,6 +88,7 @@ async def open_core(
             control=control,
             streams=streams,
             subscriptions=subscriptions,
+            recordings=recordings,
         )
         room_service = RoomService(
             store=store,
@@ -143,6 +147,7 @@ async def open_core(
             sessions=keeper,
             streams=streams,
             subscriptions=subscriptions,
+            recordings=recordings,
             admin=admin,
         )
         _watch(metrics, bus, registry, media_server)

@@ -78,10 +78,17 @@ class LiveParticipant:
     gone: bool = False
     ready_epoch: int = 0  # it says it can decrypt this one
     joined_at: int = field(default_factory=now_ms)
+    is_recording: bool = False  # so it says
 
     def view(self) -> Participant:
         """Return the participant as members see it."""
-        return Participant(participant_id=self.participant_id, user_id=self.session.user_id)
+        return Participant(
+            participant_id=self.participant_id,
+            user_id=self.session.user_id,
+            joined_at=self.joined_at,
+            recording=self.is_recording,
+            stream_ids=[key for key, one in self.room.streams.items() if one.publisher is self],
+        )
 
 
 @dataclass(eq=False, slots=True)

@@ -37,6 +37,7 @@ from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator
 from .queries import illegal
+from .recordings import RecordingService
 from .room_changes import RoomChanges
 from .rooms import RoomService
 from .sessions import Sessions
@@ -67,6 +68,7 @@ class Methods:
         changes: RoomChanges,
         sessions: Sessions,
         streams: StreamService,
+        recordings: RecordingService,
         subscriptions: SubscriptionService,
         admin: Admin,
     ) -> None:
@@ -105,6 +107,8 @@ class Methods:
             "stream.update": streams.update,
             "stream.unpublish": streams.unpublish,
             "stream.list": streams.list_streams,
+            "recording.start": recordings.start,
+            "recording.stop": recordings.stop,
             "subscription.update": subscriptions.update,
             "media.answer": subscriptions.answer,
             "media.trickle": subscriptions.trickle,

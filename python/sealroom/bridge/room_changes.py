@@ -22,6 +22,7 @@ from sealroom.protocol import (
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, malformed
 from .live import LiveRoom, RoomRegistry
+from .recordings import RecordingService
 from .records import RoomAccess, check_members_exist, check_next_record, verify_signed
 from .room_control import RoomControl
 from .room_life import RoomLife
@@ -47,6 +48,7 @@ class RoomChanges:
         control: RoomControl,
         streams: StreamService,
         subscriptions: SubscriptionService,
+        recordings: RecordingService,
     ) -> None:
         self._store = store
         self._rooms = rooms
@@ -57,6 +59,7 @@ class RoomChanges:
         self._control = control
         self._streams = streams
         self._subscriptions = subscriptions
+        self._recordings = recordings
 
     async def update(self, session: Session, params: RoomUpdateParams) -> RoomResult:
         """Store the next record of a room and bring the call in line with it.
@@ -168,3 +171,5 @@ class RoomChanges:
                 await self._streams.end_all(participant)
             if not participant.session.may(Right.SUBSCRIBE, access):
                 self._subscriptions.forget_all(participant)
+            if not participant.session.may(Right.RECORD, access):
+                self._recordings.end(participant, cause=None)

@@ -16,6 +16,7 @@ from .background import Background
 from .bus import EventBus, Session
 from .live import LiveParticipant, LiveRoom, RoomRegistry
 from .media_calls import MediaCalls
+from .recordings import RecordingService
 from .records import RoomAccess
 from .room_store import RoomStore
 from .streams import StreamService
@@ -33,6 +34,7 @@ class RoomLife:
         bus: EventBus,
         streams: StreamService,
         subscriptions: SubscriptionService,
+        recordings: RecordingService,
         media: MediaCalls,
         background: Background,
     ) -> None:
@@ -41,6 +43,7 @@ class RoomLife:
         self._bus = bus
         self._streams = streams
         self._subscriptions = subscriptions
+        self._recordings = recordings
         self._media = media
         self._background = background
         self._closing: dict[str, asyncio.TimerHandle] = {}  # empty rooms, by id
@@ -146,6 +149,7 @@ class RoomLife:
         """Take a participant out, tell the others, and return who watched its streams."""
         room, session = participant.room, participant.session
         affected: list[LiveParticipant] = []
+        self._recordings.end(participant, cause=session)
         for stream in [one for one in room.streams.values() if one.publisher is participant]:
             affected += self._streams.drop(stream, cause=session)
         self.detach(participant)

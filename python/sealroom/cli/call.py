@@ -96,6 +96,7 @@ def watch(
 ) -> None:
     """Receive every stream of a room, also those that begin later. Ctrl-C ends it.
 
+    Who records needs the right to (a manager has it), and everybody in the room is told.
     The exit code is 1 if nothing arrived or something did not decrypt.
     """
     login = Login(url, identity, user, context, known_users)

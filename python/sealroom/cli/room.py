@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from sealroom.cli.errors import CommandError
 from sealroom.cli.options import (
     DEFAULT_URL,
     ContextId,
@@ -43,6 +44,12 @@ def create(
     manager: Annotated[
         list[str] | None, typer.Option(help="User to let in as a manager; may be repeated.")
     ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Who has a right, as in record=user; may be repeated.", metavar="RIGHT=WHO"
+        ),
+    ] = None,
     url: Url = DEFAULT_URL,
     identity: IdentityFile = None,
     user: UserId = None,
@@ -50,6 +57,7 @@ def create(
     known_users: KnownUsers = None,
 ) -> None:
     """Make a room and print its id. Members' keys are remembered when first seen."""
+    entries = dict(_policy_entry(one) for one in policy or [])
 
     async def work() -> str:
         async with log_in(Login(url, identity, user, context, known_users)) as session:
@@ -58,11 +66,19 @@ def create(
                 users=member or [],
                 managers=manager or [],
                 private_meta=title.encode(),
+                policy=entries,
             )
 
     room_id = asyncio.run(work())
     print_result(room_id)
     explain(f"Next: sealroom publish test {room_id}, and as a member: sealroom watch {room_id}")
+
+
+def _policy_entry(text: str) -> tuple[str, str]:
+    right, equals, who = text.partition("=")
+    if not (right and equals and who):
+        raise CommandError(f"--policy {text} is no entry. Remedy: write it as record=user.")
+    return right, who
 
 
 @commands.command("list")

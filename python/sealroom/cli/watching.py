@@ -16,6 +16,7 @@ from sealroom.cli.output import explain, print_result, remarks
 from sealroom.cli.publishing import TICK, interrupts
 from sealroom.cli.session import Login, Session, log_in
 from sealroom.client import RemoteTrack, StreamInfo, StreamSubscription
+from sealroom.client.errors import AccessDeniedError
 from sealroom.client.events import Event, FrameRejected, StreamPublished, StreamRefused
 from sealroom.errors import SealroomError
 from sealroom.recording import MatroskaWriter
@@ -84,6 +85,8 @@ class Watcher:
         """Watches; returns when it is over."""
         api = self._session.api
         await api.join_stream_room(self._room_id)
+        if self._save is not None:
+            await self._announce_recording()
         self._background.append(asyncio.create_task(self._take_tracks()))
         for stream in await api.list_streams(self._room_id):
             self._news.put_nowait(stream)
@@ -145,6 +148,16 @@ class Watcher:
                 explain(f"A stream of {event.user_id} does not verify and is left out.")
             case FrameRejected(room_id=self._room_id, reason=reason, count=count):
                 self._rejected[reason] += count
+
+    async def _announce_recording(self) -> None:
+        try:
+            await self._session.api.start_recording_notice(self._room_id)
+        except AccessDeniedError:
+            raise CommandError(
+                "you may not record this room. Remedy: watch without --save, or have a manager"
+                " give the right: the policy of a room says record=user"
+            ) from None
+        explain("Everybody in the room is told that you record.")
 
     async def _subscribe_to_news(self) -> None:
         """Takes at most `TICK` seconds if there is no news."""

@@ -178,6 +178,22 @@ class StreamUnpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """A participant says that it records from now on. Who records without saying so is not seen."""
+
+    room_id: str
+    participant: ParticipantInfo
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """A participant that said to record does not any more: it stopped, left or lost the right."""
+
+    room_id: str
+    participant: ParticipantInfo
+
+
+@dataclass(frozen=True, slots=True)
 class CustomEvent:
     """An event that the application of another member sent; `sent_at` is by the sender's clock."""
 
@@ -253,6 +269,8 @@ Event = (
     | StreamRefused
     | StreamUpdated
     | StreamUnpublished
+    | RecordingStarted
+    | RecordingStopped
     | CustomEvent
     | CustomEventRefused
     | FrameRejected

@@ -16,6 +16,8 @@ from sealroom.client.events import (
     Event,
     ParticipantJoined,
     ParticipantLeft,
+    RecordingStarted,
+    RecordingStopped,
     RoomClosed,
     RoomCreated,
     RoomDeleted,
@@ -39,6 +41,7 @@ from sealroom.protocol import (
     Message,
     Participant,
     ParticipantGone,
+    RecordingNotice,
     RoomEpochReady,
     StreamView,
     decode_event_data,
@@ -167,6 +170,10 @@ class Inbox:
                 await room.stream_updated(data)
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
                 await room.stream_unpublished(data)
+            case EventType.RECORDING_STARTED, RecordingNotice():
+                room.recording_changed(data.participant_id, True)
+            case EventType.RECORDING_STOPPED, RecordingNotice():
+                room.recording_changed(data.participant_id, False)
             case EventType.MEDIA_OFFER, MediaOffer():
                 await room.receiving.media_offered(data)
 
@@ -178,6 +185,12 @@ class Inbox:
             case EventType.PARTICIPANT_LEFT, ParticipantGone():
                 info = ParticipantInfo(data.participant_id, data.user_id)
                 self._emit(ParticipantLeft(room_id, info, data.reason))
+            case EventType.RECORDING_STARTED, RecordingNotice():
+                info = ParticipantInfo(data.participant_id, data.user_id, is_recording=True)
+                self._emit(RecordingStarted(room_id, info))
+            case EventType.RECORDING_STOPPED, RecordingNotice():
+                info = ParticipantInfo(data.participant_id, data.user_id)
+                self._emit(RecordingStopped(room_id, info))
             case EventType.ROOM_UPDATED, RoomUpdatedData():
                 self._emit(RoomUpdated(room_id, data.version, data.epoch, data.author))
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,14 +72,30 @@ class StreamRoomList:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantInfo:
-    """One live session of a member in a room."""
+    """One live session of a member in a room; a user may have several.
+
+    `joined_at` (Unix milliseconds, 0 if it is not known) and `is_recording`, what the participant
+    says of itself, are the Bridge's word.
+    """
 
     participant_id: str
     user_id: str
+    joined_at: int = 0
+    is_recording: bool = False
+    stream_ids: list[str] = field(default_factory=list)
+    """Of the streams it publishes; in a joined room, of those whose announcement verified."""
 
     @classmethod
-    def of(cls, participant: Participant) -> ParticipantInfo:
-        return cls(participant.participant_id, participant.user_id)
+    def of(
+        cls, participant: Participant, stream_ids: Iterable[str] | None = None
+    ) -> ParticipantInfo:
+        return cls(
+            participant_id=participant.participant_id,
+            user_id=participant.user_id,
+            joined_at=participant.joined_at,
+            is_recording=participant.recording,
+            stream_ids=list(participant.stream_ids if stream_ids is None else stream_ids),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,40 @@ class ReceivingApi(RoomApi):
             raise InvalidArgumentError("subscriptions: at least one")
         await self._session(room_id).receiving.subscribe((), subscriptions)
 
+    async def modify_remote_streams_subscriptions(
+        self,
+        room_id: str,
+        add: Sequence[StreamSubscription] = (),
+        remove: Sequence[StreamSubscription] = (),
+    ) -> None:
+        """Adds and removes subscriptions at once, removals first; all of it or nothing.
+
+        What is named in both is received afterwards. Removing what exists but is not received is
+        no error.
+
+        Raises:
+            InvalidArgumentError: both are empty, or one names a stream that is not in the room or
+                a track that is not in its stream; nothing has changed then.
+            NotJoinedError: the room is not joined.
+        """
+        session = self._session(room_id)
+        if not add and not remove:
+            raise InvalidArgumentError("add, remove: at least one subscription")
+        for field, subscriptions in (("add", add), ("remove", remove)):
+            for index, one in enumerate(subscriptions):
+                stream = session.streams.get(one.stream_id)
+                if stream is None:
+                    raise InvalidArgumentError(
+                        f"{field}[{index}].stream_id: there is no verified stream"
+                        f" {one.stream_id!r} in the room, see list_streams"
+                    )
+                if one.track_id is not None and not stream.has_track(one.track_id):
+                    raise InvalidArgumentError(
+                        f"{field}[{index}].track_id: stream {one.stream_id!r} has no track"
+                        f" {one.track_id!r}, see list_streams"
+                    )
+        await session.receiving.subscribe(add, remove)
+
     def add_remote_stream_listener(
         self,
         room_id: str,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sealroom.client.connection import Connection
 from sealroom.client.errors import NotJoinedError
-from sealroom.client.models import StreamRoom, StreamRoomList, UserIdentity
+from sealroom.client.models import ParticipantInfo, StreamRoom, StreamRoomList, UserIdentity
 from sealroom.client.room_editor import RoomEditor
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rooms import RoomDirectory
@@ -16,6 +16,7 @@ from sealroom.protocol import (
     MAX_DELETED_ROOMS,
     MAX_PAGE_ITEMS,
     Empty,
+    ParticipantsResult,
     PublicValue,
     RoomDeleteManyParams,
     RoomDeleteManyResult,
@@ -213,6 +214,15 @@ class RoomApi:
     async def reopen_stream_room(self, room_id: str) -> None:
         """Opens a closed room; if nobody joins, it closes after its time to live."""
         await self._connection.call("room.reopen", RoomParams(room_id=room_id), Empty)
+
+    async def list_stream_room_participants(self, room_id: str) -> list[ParticipantInfo]:
+        """Asks the Bridge who is in a room and what they publish; joining is not needed.
+
+        It is the Bridge's word; `list_participants` of a joined room knows only verified streams.
+        """
+        params = RoomParams(room_id=room_id)
+        result = await self._connection.call("room.participants", params, ParticipantsResult)
+        return [ParticipantInfo.of(one) for one in result.participants]
 
     async def safety_number(self, user_id: str) -> str:
         """The number to compare with another user of the context, who sees the same one.

@@ -10,6 +10,8 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sealroom._core import crypto as native_crypto
 from sealroom.client.connection import Connection
 from sealroom.client.errors import ConnectionClosedError, RequestRefusedError
@@ -20,6 +22,8 @@ from sealroom.client.events import (
     KeyRotated,
     ParticipantJoined,
     ParticipantLeft,
+    RecordingStarted,
+    RecordingStopped,
     RoomRefused,
     RoomUpdated,
     StreamPublished,
@@ -126,13 +130,32 @@ class RoomSession:
 
     def participant_joined(self, participant: Participant) -> None:
         if self.participants.setdefault(participant.participant_id, participant) is participant:
-            self._emit(ParticipantJoined(self.room_id, ParticipantInfo.of(participant)))
+            self._emit(ParticipantJoined(self.room_id, self._info(participant)))
 
     def participant_left(self, gone: ParticipantGone) -> None:
         participant = self.participants.pop(gone.participant_id, None)
         if participant is not None:
-            info = ParticipantInfo.of(participant)
+            info = self._info(participant)
             self._emit(ParticipantLeft(self.room_id, info, gone.reason))
+
+    def recording_changed(self, participant_id: str, is_recording: bool) -> None:
+        """A participant, perhaps this one, begins or ends to record, as it says."""
+        participant = self.participants.get(participant_id)
+        if participant is None or participant.recording is is_recording:
+            return
+        changed = msgspec.structs.replace(participant, recording=is_recording)
+        self.participants[participant_id] = changed
+        made = RecordingStarted if is_recording else RecordingStopped
+        self._emit(made(self.room_id, self._info(changed)))
+
+    def participant_infos(self) -> list[ParticipantInfo]:
+        """Who is there, this participant included."""
+        return [self._info(one) for one in self.participants.values()]
+
+    def _info(self, participant: Participant) -> ParticipantInfo:
+        key = participant.participant_id
+        published = [one.stream_id for one in self.streams.values() if one.participant_id == key]
+        return ParticipantInfo.of(participant, published)
 
     async def room_updated(self) -> None:
         """Verifies what changed, accepts new epochs and tells the Bridge so."""

@@ -160,8 +160,35 @@ class StreamApi(PublishingApi, ReceivingApi):
         await self._session(room_id).send_event(bytes(data), channel, user_ids)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
-        """Live participants of a joined room, the caller included."""
-        return [ParticipantInfo.of(one) for one in self._session(room_id).participants.values()]
+        """Live participants of a joined room with what they publish, the caller included.
+
+        A user who is in the room with several sessions is there several times.
+        """
+        return self._session(room_id).participant_infos()
+
+    async def start_recording_notice(self, room_id: str) -> None:
+        """Tells everybody in a joined room that this participant records from now on.
+
+        Call it before a recording begins (`sealroom.recording`): the members record, the servers
+        cannot. It ends with `stop_recording_notice`, with the participant, or with the right.
+
+        Raises:
+            AccessDeniedError: without the right `record`, which managers have unless the room's
+                policy says otherwise.
+            RequestRefusedError: RECORDING_ALREADY.
+        """
+        session = self._session(room_id)
+        await self._connection.call("recording.start", RoomParams(room_id=room_id), Empty)
+        session.recording_changed(session.participant_id, True)
+
+    async def stop_recording_notice(self, room_id: str) -> None:
+        """Tells everybody that this participant does not record any more.
+
+        Raises RequestRefusedError: NOT_RECORDING.
+        """
+        session = self._session(room_id)
+        await self._connection.call("recording.stop", RoomParams(room_id=room_id), Empty)
+        session.recording_changed(session.participant_id, False)
 
     # Events.
 

@@ -16,7 +16,14 @@ import msgspec
 from msgspec import Meta
 
 from .limits import MAX_ID_LENGTH
-from .objects import Participant, ParticipantGone, SignedObject, StreamView, TrackAssignment
+from .objects import (
+    Participant,
+    ParticipantGone,
+    RecordingNotice,
+    SignedObject,
+    StreamView,
+    TrackAssignment,
+)
 from .values import Id, LeaveReason, Message, Milliseconds, Note, Number, UserId
 
 EVENT_METHOD: Final = "event"
@@ -38,6 +45,8 @@ class EventType(StrEnum):
     STREAM_PUBLISHED = "stream.published"
     STREAM_UPDATED = "stream.updated"
     STREAM_UNPUBLISHED = "stream.unpublished"
+    RECORDING_STARTED = "recording.started"
+    RECORDING_STOPPED = "recording.stopped"
     MEDIA_OFFER = "media.offer"
     SESSION_RESYNC = "session.resync"
 
@@ -142,6 +151,8 @@ EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.STREAM_PUBLISHED: StreamView,
     EventType.STREAM_UPDATED: StreamView,
     EventType.STREAM_UNPUBLISHED: StreamUnpublished,
+    EventType.RECORDING_STARTED: RecordingNotice,
+    EventType.RECORDING_STOPPED: RecordingNotice,
     EventType.MEDIA_OFFER: MediaOffer,
     EventType.SESSION_RESYNC: SessionResync,
 }

@@ -32,6 +32,8 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "stream.update": (calls.StreamUpdateParams, calls.StreamUpdateResult),
     "stream.unpublish": (calls.UnpublishParams, Empty),
     "stream.list": (calls.RoomParams, calls.StreamListResult),
+    "recording.start": (calls.RoomParams, Empty),
+    "recording.stop": (calls.RoomParams, Empty),
     "subscription.update": (calls.SubscriptionParams, calls.SubscriptionResult),
     "media.answer": (calls.AnswerParams, calls.AnswerResult),
     "media.trickle": (calls.TrickleParams, Empty),

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Final
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from .limits import (
     MAX_CHANNEL_LENGTH,
     MAX_CUSTOM_EVENT_BYTES,
     MAX_ENCRYPTED_METADATA_BYTES,
     MAX_METADATA_BYTES,
+    MAX_PARTICIPANT_STREAMS,
     MAX_RECORD_BYTES,
     MAX_ROOM_MEMBERS,
     MAX_SEALED_DETAILS_BYTES,
@@ -196,7 +197,22 @@ class RoomView(Message, frozen=True):
 
 
 class Participant(Message, frozen=True):
-    """One live session of a member in a room."""
+    """One live session of a member in a room; a user may have several.
+
+    `recording`: it says that it records. `stream_ids` are those of the streams it publishes.
+    """
+
+    participant_id: Id
+    user_id: UserId
+    joined_at: Milliseconds = 0
+    recording: bool = False
+    stream_ids: Annotated[list[Id], Meta(max_length=MAX_PARTICIPANT_STREAMS)] = field(
+        default_factory=list
+    )
+
+
+class RecordingNotice(Message, frozen=True):
+    """A participant says that it begins or ends to record the room."""
 
     participant_id: Id
     user_id: UserId

@@ -58,6 +58,8 @@ class ErrorCode(IntEnum):
     ANNOUNCEMENT_INVALID = 1304
     OFFER_INVALID = 1305
     MEDIA_FAILED = 1306
+    RECORDING_ALREADY = 1310
+    NOT_RECORDING = 1311
     SUBSCRIPTION_NOT_FOUND = 1401
     SESSION_NOT_FOUND = 1410
     KEY_NOT_FOUND = 1501
@@ -100,6 +102,8 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.ANNOUNCEMENT_INVALID: "The stream announcement does not fit the request.",
     ErrorCode.OFFER_INVALID: "The SDP does not fit the request.",
     ErrorCode.MEDIA_FAILED: "The media server refused or failed.",
+    ErrorCode.RECORDING_ALREADY: "The participant says to record already.",
+    ErrorCode.NOT_RECORDING: "The participant does not say to record.",
     ErrorCode.SUBSCRIPTION_NOT_FOUND: "There is no such event subscription.",
     ErrorCode.SESSION_NOT_FOUND: "The session is over.",
     ErrorCode.KEY_NOT_FOUND: "There is no such API key.",
