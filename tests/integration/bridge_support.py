@@ -59,6 +59,7 @@ class Refused(Exception):
         assert error.data.name == self.code.name
         self.field = error.data.field
         self.remedy = error.data.remedy
+        self.url = error.data.url
         self.message = error.message
 
 

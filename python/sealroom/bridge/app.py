@@ -180,6 +180,9 @@ class Bridge:
         except Exception as error:
             get_logger().error("database does not answer", error=where(error))
             return PlainTextResponse("database does not answer\n", status_code=503)
+        if self._core.upkeep.is_replaced:
+            text = "another process runs under the public URL of this Bridge\n"
+            return PlainTextResponse(text, status_code=503)
         return PlainTextResponse("ready\n")
 
     async def _metrics(self, _request: Request) -> Response:

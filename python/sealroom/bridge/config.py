@@ -30,6 +30,11 @@ class BridgeConfig:
     port: int = 8700  # 0: any free port
     # SQLAlchemy URL, see `sqlite_url`; may hold a password
     database: str = field(default=MEMORY_DATABASE, repr=False)
+    # URL at which clients reach this Bridge, `ws://` or `wss://`; needed where Bridges share a
+    # database. None: where it listens, if that is one address.
+    public_url: str | None = None
+    home_lease: float = 15.0  # after its last heartbeat a Bridge loses its rooms to others
+    heartbeat_interval: float = 3.0
     ice_servers: Sequence[IceServer] = ()
     host_addresses: Sequence[str] | None = None  # media addresses; None: those of the machine
     empty_room_ttl: float = 3600.0  # for rooms created without one of their own

@@ -13,6 +13,7 @@ from .config import BridgeConfig
 from .database import open_database
 from .dispatch import Dispatcher
 from .event_log import LogLimits
+from .homes import Homes
 from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator, ChallengeTable
@@ -32,6 +33,7 @@ from .sessions import Sessions
 from .store import Store
 from .streams import StreamService
 from .subscriptions import SubscriptionService
+from .upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Core:
     admin: Admin
     admission: Admission
     dispatcher: Dispatcher
+    upkeep: Upkeep
 
 
 @asynccontextmanager
@@ -61,12 +64,14 @@ async def open_core(
         background = Background()
         stack.push_async_callback(background.close)
         store, rooms, lists = Store(database), RoomStore(database), RoomLists(database)
-        bridge_id = await store.bridge_id()
+        homes = Homes(database, rooms, config.home_lease)
+        bridge_id = await homes.register(store, config.public_url)
+        stack.push_async_callback(homes.resign)
         bus, registry = EventBus(metrics), RoomRegistry(rooms)
         media = MediaCalls(media_server, config.media_timeout)
         subscriptions = SubscriptionService(registry, bus, media, background)
-        streams = StreamService(registry, bus, media, subscriptions)
         recordings = RecordingService(bus, subscriptions)
+        streams = StreamService(registry, bus, media, subscriptions, homes)
         life = RoomLife(
             rooms=rooms,
             registry=registry,
@@ -76,6 +81,7 @@ async def open_core(
             recordings=recordings,
             media=media,
             background=background,
+            homes=homes,
         )
         control = RoomControl(rooms=rooms, registry=registry, bus=bus, life=life, media=media)
         changes = RoomChanges(
@@ -86,6 +92,7 @@ async def open_core(
             bus=bus,
             life=life,
             control=control,
+            homes=homes,
             streams=streams,
             subscriptions=subscriptions,
             recordings=recordings,
@@ -98,11 +105,23 @@ async def open_core(
             bus=bus,
             life=life,
             control=control,
+            homes=homes,
             default_ttl=config.empty_room_ttl,
             ice_servers=config.ice_servers,
         )
         await life.start(config.session_timeout)
         stack.callback(life.stop)
+        upkeep = Upkeep(
+            homes=homes,
+            rooms=rooms,
+            registry=registry,
+            bus=bus,
+            life=life,
+            changes=changes,
+            background=background,
+            interval=config.heartbeat_interval,
+        )
+        upkeep.start()
         keys = KeyStore(database)
         sessions = SessionControl(bus, life.end_session)
         admin = Admin(
@@ -153,7 +172,7 @@ async def open_core(
         _watch(metrics, bus, registry, media_server)
         metrics.watch("parked_sessions", "Sessions without a socket", keeper.parked_count)
         dispatcher = Dispatcher(methods, admission, metrics)
-        yield Core(bridge_id, store, keys, admin, admission, dispatcher)
+        yield Core(bridge_id, store, keys, admin, admission, dispatcher, upkeep)
 
 
 def _watch(

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -84,6 +85,13 @@ class Database:
     async def drain(self) -> None:
         """Wait until all work is done."""
         await asyncio.gather(*self._running, return_exceptions=True)
+
+    def now(self) -> sa.ColumnElement[int]:
+        """Return the time in Unix milliseconds, by one clock for all Bridges."""
+        if not self.is_shared:
+            return sa.literal(time.time_ns() // 1_000_000, sa.BigInteger)
+        clock = "extract(epoch from clock_timestamp()) * 1000"
+        return sa.cast(sa.literal_column(clock, sa.Float), sa.BigInteger)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -24,6 +24,7 @@ class RequestError(SealroomError):
         field: path of the parameter at fault.
         remedy: what the client can do.
         retry_after: seconds after which the same request may succeed.
+        url: of the Bridge to ask instead.
     """
 
     code: ClassVar[str] = "request"
@@ -36,6 +37,7 @@ class RequestError(SealroomError):
         field: str | None = None,
         remedy: str | None = None,
         retry_after: float | None = None,
+        url: str | None = None,
     ) -> None:
         sentence = ERROR_SENTENCES[error]
         super().__init__(f"{sentence} {detail}" if detail else sentence)
@@ -43,6 +45,7 @@ class RequestError(SealroomError):
         self.field = field
         self.remedy = remedy
         self.retry_after = retry_after
+        self.url = url
 
     def to_object(self) -> ErrorObject:
         """Return the error as it travels."""
@@ -51,6 +54,7 @@ class RequestError(SealroomError):
             field=self.field,
             remedy=self.remedy,
             retry_after=self.retry_after,
+            url=self.url,
         )
         return ErrorObject(code=int(self.error), message=str(self), data=detail)
 
@@ -58,6 +62,16 @@ class RequestError(SealroomError):
 def access_denied(field: str | None = None) -> RequestError:
     """The one answer for what does not exist and for what the caller may not see or do."""
     return RequestError(ErrorCode.ACCESS_DENIED, field=field, remedy="ask a manager of the room")
+
+
+def lives_elsewhere(url: str) -> RequestError:
+    """The room has another home than this Bridge."""
+    return RequestError(
+        ErrorCode.ROOM_ELSEWHERE,
+        field="room_id",
+        remedy=f"connect to {url} for this room",
+        url=url,
+    )
 
 
 def limit_exceeded(what: str, limit: int, *, field: str | None = None) -> RequestError:

@@ -53,6 +53,7 @@ class RoomAccess:
     policy: Policy
     members: dict[str, Member]
     version: int = 1
+    author: str = ""  # of the record
     signature: bytes = b""  # of the record: tells it from all others
 
     @classmethod
@@ -73,6 +74,7 @@ class RoomAccess:
                 for member in record.members
             },
             version=record.version,
+            author=record.author,
             signature=signature,
         )
 

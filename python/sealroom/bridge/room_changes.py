@@ -21,6 +21,7 @@ from sealroom.protocol import (
 
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, malformed
+from .homes import Homes
 from .live import LiveRoom, RoomRegistry
 from .recordings import RecordingService
 from .records import RoomAccess, check_members_exist, check_next_record, verify_signed
@@ -46,6 +47,7 @@ class RoomChanges:
         bus: EventBus,
         life: RoomLife,
         control: RoomControl,
+        homes: Homes,
         streams: StreamService,
         subscriptions: SubscriptionService,
         recordings: RecordingService,
@@ -57,6 +59,7 @@ class RoomChanges:
         self._bus = bus
         self._life = life
         self._control = control
+        self._homes = homes
         self._streams = streams
         self._subscriptions = subscriptions
         self._recordings = recordings
@@ -83,27 +86,36 @@ class RoomChanges:
             await self._rooms.update(checked, params.empty_room_ttl)
             self._registry.remember(access)
             live = self._registry.live.get(room_id)
-            if live is not None:
-                live.access = access
-                if params.empty_room_ttl is not None:
-                    live.empty_room_ttl = params.empty_room_ttl
-            data = RoomUpdated(
-                version=checked.record.version, epoch=access.epoch, author=session.user_id
-            )
-            self._bus.publish(EventType.ROOM_UPDATED, access, data, cause=session)
-            lost = [
-                user_id
-                for user_id, one in before.members.items()
-                if not access.allows(Right.GET, user_id, one.fingerprint)
-            ]
-            self._life.tell_excluded(access, lost, "removed", session)
-            if live is not None:
-                await self._enforce(live)
-                self._life.epoch_ready(live)
+            if live is not None and params.empty_room_ttl is not None:
+                live.empty_room_ttl = params.empty_room_ttl
+            await self.follow(before, access, session)
             room = await self._lists.get(room_id, session.user_id)
         if room is None:
             raise access_denied()
         return RoomResult(room=room)
+
+    async def follow(self, before: RoomAccess, access: RoomAccess, cause: Session | None) -> None:
+        """Bring the call in line with a room's new record, under the room's lock.
+
+        Args:
+            before: the access rules it was in line with.
+            access: those of the new record, which is stored.
+            cause: the session that sent it, if that is here.
+        """
+        live = self._registry.live.get(access.room_id)
+        if live is not None:
+            live.access = access
+        data = RoomUpdated(version=access.version, epoch=access.epoch, author=access.author)
+        self._bus.publish(EventType.ROOM_UPDATED, access, data, cause=cause)
+        lost = [
+            user_id
+            for user_id, one in before.members.items()
+            if not access.allows(Right.GET, user_id, one.fingerprint)
+        ]
+        self._life.tell_excluded(access, lost, "removed", access.author, cause)
+        if live is not None:
+            await self._enforce(live)
+            self._life.epoch_ready(live)
 
     async def close(self, session: Session, params: RoomParams) -> Empty:
         """Close a room: everyone in it is out, and nobody joins until it is opened again."""
@@ -120,6 +132,8 @@ class RoomChanges:
     async def kick(self, session: Session, params: RoomKickParams) -> Empty:
         """Throw a participant out; it is told, and so are the others, the caller among them."""
         access = await self._registry.require(session, params.room_id, Right.KICK)
+        if params.room_id not in self._registry.live:
+            await self._homes.require_here(params.room_id)
         self._control.kick(access, params.participant_id, session.actor)
         return Empty()
 

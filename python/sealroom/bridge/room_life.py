@@ -14,6 +14,7 @@ from sealroom.protocol import (
 
 from .background import Background
 from .bus import EventBus, Session
+from .homes import Homes
 from .live import LiveParticipant, LiveRoom, RoomRegistry
 from .media_calls import MediaCalls
 from .recordings import RecordingService
@@ -37,6 +38,7 @@ class RoomLife:
         recordings: RecordingService,
         media: MediaCalls,
         background: Background,
+        homes: Homes,
     ) -> None:
         self._rooms = rooms
         self._registry = registry
@@ -46,13 +48,17 @@ class RoomLife:
         self._recordings = recordings
         self._media = media
         self._background = background
+        self._homes = homes
         self._closing: dict[str, asyncio.TimerHandle] = {}  # empty rooms, by id
 
     async def start(self, grace: float = 0.0) -> None:
         """Take up rooms that were open when the last process ended: all are empty now.
 
-        Each stays open for `grace` seconds at least, for who was in it to return.
+        Each stays open for `grace` seconds at least, for who was in it to return. Where other
+        Bridges use the database, `Upkeep` closes what is due.
         """
+        if self._homes.is_shared:
+            return
         for room_id, ttl in (await self._rooms.open_rooms()).items():
             self.close_later(room_id, ttl, after=max(ttl, grace))
 
@@ -98,10 +104,15 @@ class RoomLife:
             self._background.spawn(self._media.remove(one))
 
     def tell_excluded(
-        self, access: RoomAccess, user_ids: Iterable[str], reason: LeaveReason, cause: Session
+        self,
+        access: RoomAccess,
+        user_ids: Iterable[str],
+        reason: LeaveReason,
+        by: str,
+        cause: Session | None,
     ) -> None:
         """Tell users who lost access; call before their participants are expelled."""
-        data = RoomExcluded(reason=reason, user_id=cause.user_id)
+        data = RoomExcluded(reason=reason, user_id=by)
         for user_id in user_ids:
             audience = [
                 session
@@ -135,8 +146,14 @@ class RoomLife:
         loop = asyncio.get_running_loop()
         self._closing[room_id] = loop.call_later(
             ttl if after is None else after,
-            lambda: self._background.spawn(self._close_if_empty(room_id, ttl)),
+            lambda: self._background.spawn(self.close_if_empty(room_id, ttl)),
         )
+
+    def emptied(self, room_id: str, ttl: float) -> None:
+        """Nobody is in the room any more: give it up, and close it after its time to live."""
+        self.close_later(room_id, ttl)
+        if self._homes.is_shared:
+            self._background.spawn(self._release(room_id))
 
     def keep_open(self, room_id: str) -> None:
         """Stop the timer of an empty room."""
@@ -161,17 +178,21 @@ class RoomLife:
         if not room.participants:
             if self._registry.live.get(room_id) is room:
                 del self._registry.live[room_id]
-            self.close_later(room_id, room.empty_room_ttl)
+            self.emptied(room_id, room.empty_room_ttl)
         else:
             self.epoch_ready(room)
         return affected
 
-    async def _close_if_empty(self, room_id: str, ttl: float) -> None:
+    async def _release(self, room_id: str) -> None:
         async with self._registry.lock(room_id):
-            lifecycle = await self._rooms.lifecycle(room_id)
-            if room_id in self._registry.live or lifecycle is None or lifecycle[0] != "open":
+            if room_id not in self._registry.live:
+                await self._homes.release(room_id)
+
+    async def close_if_empty(self, room_id: str, ttl: float) -> None:
+        """Close a room if it was empty for its time to live, at any Bridge."""
+        async with self._registry.lock(room_id):
+            if room_id in self._registry.live or not await self._homes.close_unused(room_id):
                 return  # joined, deleted or closed meanwhile
-            await self._rooms.set_state(room_id, "closed")
             self.keep_open(room_id)
             if (access := await self._registry.access(room_id)) is not None:
                 data = RoomClosed(reason="empty", user_id=None, empty_room_ttl=ttl)

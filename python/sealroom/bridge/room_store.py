@@ -28,7 +28,14 @@ from sealroom.protocol import (
 
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
-from .schema import room_fields, room_members, room_records, rooms, sealed_secrets
+from .schema import (
+    room_fields,
+    room_homes,
+    room_members,
+    room_records,
+    rooms,
+    sealed_secrets,
+)
 from .store import lock_context, now_ms
 
 
@@ -140,11 +147,13 @@ class RoomStore:
 
     @uncancelled
     async def set_state(self, room_id: str, state: RoomState) -> None:
-        """Change the state of a room; nothing happens if it is gone."""
+        """Change the state of a room, which then lives nowhere; nothing happens if it is gone."""
+        empty_since = self._database.now() if state == "open" else None
+        values = {"state": state, "empty_since": empty_since}
+        here = rooms.c.room_id == room_id
         async with self._database.write() as connection:
-            await connection.execute(
-                sa.update(rooms).where(rooms.c.room_id == room_id).values(state=state)
-            )
+            await connection.execute(sa.update(rooms).where(here).values(values))
+            await connection.execute(sa.delete(room_homes).where(room_homes.c.room_id == room_id))
 
     @uncancelled
     async def open_rooms(self) -> dict[str, float]:

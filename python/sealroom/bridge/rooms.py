@@ -27,7 +27,8 @@ from sealroom.protocol import (
 )
 
 from .bus import EventBus, Session
-from .errors import RequestError, access_denied, limit_exceeded
+from .errors import RequestError, access_denied, limit_exceeded, lives_elsewhere
+from .homes import Homes
 from .live import LiveParticipant, LiveRoom, RoomRegistry
 from .records import check_members_exist, check_new_room
 from .room_control import RoomControl
@@ -50,6 +51,7 @@ class RoomService:
         bus: EventBus,
         life: RoomLife,
         control: RoomControl,
+        homes: Homes,
         default_ttl: float,
         ice_servers: Iterable[IceServer],
     ) -> None:
@@ -60,6 +62,7 @@ class RoomService:
         self._bus = bus
         self._life = life
         self._control = control
+        self._homes = homes
         self._default_ttl = default_ttl
         self._configuration = MediaConfiguration(ice_servers=list(ice_servers))
 
@@ -124,17 +127,22 @@ class RoomService:
         room_id = params.room_id
         access = await self._registry.require(session, room_id, Right.GET)
         async with self._registry.lock(room_id):
-            lifecycle = await self._rooms.lifecycle(room_id)
-            if lifecycle is None:
-                raise access_denied()
-            state, ttl = lifecycle
             live = self._registry.live.get(room_id)
-            self._check_join(session, room_id, live, closed=state == "closed")
-            if state == "created":
-                await self._rooms.set_state(room_id, "open")
+            self._check_join(session, room_id, live)
+            claim = await self._homes.claim(room_id)
+            if claim is None:
+                raise access_denied()
+            if claim.state == "closed":
+                raise RequestError(
+                    ErrorCode.ROOM_CLOSED, field="room_id", remedy="a manager may reopen it"
+                )
+            if claim.elsewhere is not None:
+                raise lives_elsewhere(claim.elsewhere)
+            ttl = claim.empty_room_ttl
+            live = self._registry.live.get(room_id)  # it may have emptied meanwhile
             if session.ended:  # its connection broke off meanwhile
                 if live is None:
-                    self._life.close_later(room_id, ttl)
+                    self._life.emptied(room_id, ttl)
                 raise RequestError(ErrorCode.NOT_LOGGED_IN)
             if live is None:
                 live = self._registry.live[room_id] = LiveRoom(access, ttl, access.epoch)
@@ -157,11 +165,7 @@ class RoomService:
         )
 
     @staticmethod
-    def _check_join(session: Session, room_id: str, live: LiveRoom | None, closed: bool) -> None:
-        if closed:
-            raise RequestError(
-                ErrorCode.ROOM_CLOSED, field="room_id", remedy="a manager may reopen it"
-            )
+    def _check_join(session: Session, room_id: str, live: LiveRoom | None) -> None:
         if room_id in session.joined:
             raise RequestError(
                 ErrorCode.ALREADY_JOINED, field="room_id", remedy="leave first, or go on"
@@ -184,6 +188,8 @@ class RoomService:
         """Return who is in a room; joining is not needed."""
         await self._registry.require(session, params.room_id, Right.GET)
         live = self._registry.live.get(params.room_id)
+        if live is None:
+            await self._homes.require_here(params.room_id)
         return ParticipantsResult(
             participants=[one.view() for one in live.participants.values()] if live else []
         )

@@ -20,6 +20,7 @@ from sealroom.protocol import (
     MAX_PUBLIC_FIELD_LENGTH,
     MAX_ROOM_TYPE_LENGTH,
     MAX_TITLE_LENGTH,
+    MAX_URL_LENGTH,
     MAX_USER_ID_LENGTH,
 )
 
@@ -86,7 +87,26 @@ rooms = Table(
     Column("version", BigInteger, nullable=False, server_default="1"),
     Column("epoch", BigInteger, nullable=False, server_default="1"),
     Column("room_type", String(MAX_ROOM_TYPE_LENGTH), nullable=False, server_default=""),
+    Column("empty_since", BigInteger, nullable=True),  # of an open room that lives nowhere
     Index("rooms_by_context", "context_id", "created_at", "room_id"),
+)
+
+# Bridges that share this database, and the rooms that live at each, see homes.py.
+bridges = Table(
+    "bridges",
+    metadata,
+    Column("bridge_id", _id, primary_key=True),
+    Column("public_url", String(MAX_URL_LENGTH), nullable=False, unique=True),
+    Column("instance_id", _id, nullable=False),
+    Column("heartbeat_at", BigInteger, nullable=False),
+)
+room_homes = Table(
+    "room_homes",
+    metadata,
+    Column("room_id", _id, primary_key=True),
+    Column("instance_id", _id, nullable=False),
+    ForeignKeyConstraint(["room_id"], ["rooms.room_id"], ondelete="CASCADE"),
+    Index("room_homes_by_instance", "instance_id"),
 )
 
 # Every record, the newest included, byte by byte. The identity is kept with it, for its author may

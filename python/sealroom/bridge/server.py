@@ -31,8 +31,7 @@ class RunningBridge:
 
     def __init__(self, bridge: Bridge, host: str, port: int) -> None:
         self.bridge = bridge
-        authority = f"[{host}]" if ":" in host else host
-        self.url = f"ws://{authority}:{port}"
+        self.url = _url(host, port)
 
     @property
     def rpc_url(self) -> str:
@@ -53,6 +52,10 @@ class RunningBridge:
     def media(self) -> MediaServer:
         """The media server."""
         return self.bridge.media
+
+
+def _url(host: str, port: int) -> str:
+    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -104,18 +107,34 @@ async def embedded(
 ) -> AsyncIterator[RunningBridge]:
     """Serve a Bridge in this event loop, on a free port of 127.0.0.1. See `Bridge.embedded`."""
     config = replace(config, host="127.0.0.1", port=0)
-    if media is None:
-        if config.host_addresses is None:
-            config = replace(config, host_addresses=["127.0.0.1"])
-        media = _native_media_server(config)
-    async with Bridge(config, media) as bridge, _served(bridge) as running:
+    if media is None and config.host_addresses is None:
+        config = replace(config, host_addresses=["127.0.0.1"])
+    async with _served(config, media) as running:
         yield running
 
 
 @asynccontextmanager
-async def _served(bridge: Bridge) -> AsyncIterator[RunningBridge]:
-    listener = _listen(bridge.config)
-    port = listener.getsockname()[1]
+async def _served(config: BridgeConfig, media: MediaServer | None) -> AsyncIterator[RunningBridge]:
+    try:
+        listening = _listen(config)
+    except BridgeError:
+        if media is not None:
+            await media.close()
+        raise
+    with listening as listener:
+        port = listener.getsockname()[1]
+        is_one_address = config.host not in ("", "0.0.0.0", "::")
+        if config.public_url is None and is_one_address:
+            config = replace(config, public_url=_url(config.host, port))
+        async with (
+            Bridge(config, media or _native_media_server(config)) as bridge,
+            _serving(bridge, listener),
+        ):
+            yield RunningBridge(bridge, config.host, port)
+
+
+@asynccontextmanager
+async def _serving(bridge: Bridge, listener: socket.socket) -> AsyncIterator[None]:
     server = _Server(_uvicorn_config(bridge))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -124,11 +143,10 @@ async def _served(bridge: Bridge) -> AsyncIterator[RunningBridge]:
                 task.result()
                 raise BridgeError("The server ended before it started.")
             await asyncio.sleep(0.005)
-        yield RunningBridge(bridge, bridge.config.host, port)
+        yield
     finally:
         server.should_exit = True
         await task
-        listener.close()
 
 
 async def serve(
@@ -148,16 +166,13 @@ async def serve(
     Raises:
         BridgeError: the address is taken, or the database URL is malformed.
     """
-    async with (
-        Bridge(config, media or _native_media_server(config)) as bridge,
-        _served(bridge) as running,
-    ):
+    async with _served(config, media) as running:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         try:
-            first_key = await bridge.first_api_key()
+            first_key = await running.bridge.first_api_key()
             if on_started is not None:
                 on_started(running, first_key)
             await stop.wait()

@@ -22,6 +22,7 @@ from sealroom.protocol import (
 from .announcements import check_announcement
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, limit_exceeded
+from .homes import Homes
 from .live import LiveParticipant, LiveRoom, LiveStream, RoomRegistry
 from .media_calls import MediaCalls, require_present
 from .sdp_tracks import match_tracks
@@ -37,11 +38,13 @@ class StreamService:
         bus: EventBus,
         media: MediaCalls,
         subscriptions: SubscriptionService,
+        homes: Homes,
     ) -> None:
         self._registry = registry
         self._bus = bus
         self._media = media
         self._subscriptions = subscriptions
+        self._homes = homes
 
     async def publish(self, session: Session, params: PublishParams) -> PublishResult:
         """Publish a stream the participant announces, once the media server took its offer."""
@@ -144,6 +147,8 @@ class StreamService:
         """Return the live streams of a room; joining is not needed."""
         await self._registry.require(session, params.room_id, Right.GET)
         room = self._registry.live.get(params.room_id)
+        if room is None:
+            await self._homes.require_here(params.room_id)
         return StreamListResult(
             streams=[one.view() for one in room.streams.values()] if room else []
         )

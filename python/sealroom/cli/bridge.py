@@ -29,6 +29,14 @@ def bridge(
             " password is better in the environment: others see options.",
         ),
     ] = "sealroom.sqlite3",
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SEALROOM_PUBLIC_URL",
+            help="ws:// or wss:// URL at which clients reach this Bridge, needed where several"
+            " share a PostgreSQL database. Default: where it listens, if --host is one address.",
+        ),
+    ] = None,
     admin_key_file: Annotated[
         Path | None,
         typer.Option(
@@ -59,6 +67,7 @@ def bridge(
         host=host,
         port=port,
         database=url,
+        public_url=public_url,
         host_addresses=media_address or host_addresses(f"ws://{host}"),
     )
 

@@ -49,6 +49,20 @@ class RequestRefusedError(SealroomError):
         super().__init__(f"{method}: {error.message}{about}{advice}")
 
 
+class RoomElsewhereError(RequestRefusedError):
+    """The room lives at another Bridge now: join it over a connection to that one.
+
+    Attributes:
+        url: of that Bridge, for `Connection.connect`.
+    """
+
+    code: ClassVar[str] = "room_elsewhere"
+
+    def __init__(self, method: str, error: ErrorObject) -> None:
+        super().__init__(method, error)
+        self.url = (error.data.url if error.data else None) or ""
+
+
 class AccessDeniedError(RequestRefusedError):
     """It does not exist, or the caller may not do this: the Bridge does not tell which."""
 
@@ -77,6 +91,7 @@ class RateLimitedError(RequestRefusedError):
 
 _CLASSES: dict[int, type[RequestRefusedError]] = {
     ErrorCode.ACCESS_DENIED: AccessDeniedError,
+    ErrorCode.ROOM_ELSEWHERE: RoomElsewhereError,
     ErrorCode.LOGIN_FAILED: LoginFailedError,
     ErrorCode.RATE_LIMITED: RateLimitedError,
 }

@@ -14,6 +14,7 @@ MAX_PAGE_BYTES: Final = 2048 * KIB
 MAX_ID_LENGTH: Final = 64  # room, stream and track ids (an SDP msid holds 64, RFC 8830)
 MAX_USER_ID_LENGTH: Final = 128
 MAX_TITLE_LENGTH: Final = 256
+MAX_URL_LENGTH: Final = 512  # public URL of a Bridge
 MAX_NAME_LENGTH: Final = 128
 MAX_NOTE_LENGTH: Final = 256
 MAX_IDENTITY_LENGTH: Final = 4096  # encoded public identity

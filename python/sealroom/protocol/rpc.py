@@ -63,6 +63,7 @@ class ErrorCode(IntEnum):
     SUBSCRIPTION_NOT_FOUND = 1401
     SESSION_NOT_FOUND = 1410
     KEY_NOT_FOUND = 1501
+    ROOM_ELSEWHERE = 1601
     SCOPE_REQUIRED = 1502
     LAST_KEY = 1503
     RATE_LIMITED = 1504
@@ -106,6 +107,7 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.NOT_RECORDING: "The participant does not say to record.",
     ErrorCode.SUBSCRIPTION_NOT_FOUND: "There is no such event subscription.",
     ErrorCode.SESSION_NOT_FOUND: "The session is over.",
+    ErrorCode.ROOM_ELSEWHERE: "The room lives at another Bridge now.",
     ErrorCode.KEY_NOT_FOUND: "There is no such API key.",
     ErrorCode.SCOPE_REQUIRED: "The API key does not have the scope for this.",
     ErrorCode.LAST_KEY: "It is the last API key that can do everything.",
@@ -117,13 +119,15 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
 class ErrorDetail(Message, frozen=True):
     """Name of the code, the field at fault (a path such as `record.payload`) and the remedy.
 
-    `retry_after`: seconds after which the same request may succeed.
+    `retry_after`: seconds after which the same request may succeed. `url`: of the Bridge to ask
+    instead.
     """
 
     name: str
     field: str | None = None
     remedy: str | None = None
     retry_after: float | None = None
+    url: str | None = None
 
 
 class ErrorObject(Message, frozen=True):

@@ -1,0 +1,112 @@
+"""Keeps what lives here in line with a database that other Bridges change as well."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from sealroom.protocol import EventType, RoomClosed, RoomDeleted
+
+from .background import Background
+from .bus import EventBus
+from .homes import Homed, Homes
+from .live import LiveRoom, RoomRegistry
+from .logs import get_logger, where
+from .room_changes import RoomChanges
+from .room_life import RoomLife
+from .room_store import RoomStore
+
+_CLOSE_SERVICE_RESTART: Final = 1012
+
+
+class Upkeep:
+    """Heartbeat of this Bridge. For one event loop.
+
+    What another Bridge did to a room that lives here is carried out one heartbeat later at the
+    latest.
+
+    Args:
+        interval: seconds between heartbeats.
+
+    Attributes:
+        is_replaced: another process runs under this Bridge's public URL: it serves no rooms.
+    """
+
+    def __init__(
+        self,
+        *,
+        homes: Homes,
+        rooms: RoomStore,
+        registry: RoomRegistry,
+        bus: EventBus,
+        life: RoomLife,
+        changes: RoomChanges,
+        background: Background,
+        interval: float,
+    ) -> None:
+        self._homes = homes
+        self._rooms = rooms
+        self._registry = registry
+        self._bus = bus
+        self._life = life
+        self._changes = changes
+        self._background = background
+        self._interval = interval
+        self.is_replaced = False
+
+    def start(self) -> None:
+        """Begin, where the database may be shared."""
+        if self._homes.is_shared:
+            self._background.spawn(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.beat()
+            except Exception as error:
+                get_logger().error("heartbeat failed", error=where(error))
+
+    async def beat(self) -> None:
+        """One heartbeat: what other Bridges did is carried out, what is due is closed."""
+        live = dict(self._registry.live)  # before the question, for a claim comes before a room
+        homed = await self._homes.beat()
+        if homed is None and not self.is_replaced:
+            get_logger().error("another process runs under the public URL of this Bridge")
+        self.is_replaced = homed is None
+        for room_id, room in live.items():
+            await self._check(room_id, room, homed or {})
+        for room_id, ttl in await self._homes.sweep():
+            await self._life.close_if_empty(room_id, ttl)
+
+    async def _check(self, room_id: str, room: LiveRoom, homed: Mapping[str, Homed]) -> None:
+        found = homed.get(room_id)
+        if found == Homed(room.access.signature, "open"):
+            return
+        async with self._registry.lock(room_id):
+            if self._registry.live.get(room_id) is not room:
+                return
+            access = await self._registry.access(room_id)
+            lifecycle = await self._rooms.lifecycle(room_id)
+            if access is None or lifecycle is None:
+                self._bus.publish(EventType.ROOM_DELETED, room.access, RoomDeleted(user_id=None))
+                self._life.empty(room)
+                self._registry.forget(room_id)
+                self._bus.drop_room(room_id)
+            elif lifecycle[0] == "closed":
+                data = RoomClosed(reason="closed", user_id=None, empty_room_ttl=lifecycle[1])
+                self._bus.publish(EventType.ROOM_CLOSED, access, data)
+                self._life.empty(room)
+            elif found is None and not await self._has_claim(room_id):
+                await self._leave(room)
+            elif access.signature != room.access.signature:
+                await self._changes.follow(room.access, access, None)
+
+    async def _has_claim(self, room_id: str) -> bool:
+        claim = None if self.is_replaced else await self._homes.claim(room_id)
+        return claim is not None and claim.elsewhere is None
+
+    async def _leave(self, room: LiveRoom) -> None:
+        """The room has another home, since this Bridge was silent for too long: clients move."""
+        for session in {one.session for one in room.participants.values()}:
+            await self._life.end_session(session)
+            session.close(_CLOSE_SERVICE_RESTART)
