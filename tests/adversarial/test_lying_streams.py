@@ -23,6 +23,7 @@ from sealroom.crypto.errors import (
     StreamDetailsError,
     StreamMismatchError,
     StreamUpdateError,
+    TrackMismatchError,
 )
 from sealroom.crypto.room_record import Member, make_room
 from sealroom.crypto.signed_object import sign_object
@@ -124,7 +125,12 @@ def test_a_removed_track_that_comes_back_under_the_same_nonce_is_refused() -> No
 
 @pytest.mark.parametrize(
     "change",
-    [{"kind": "audio", "codec": "opus"}, {"suite": 4}, {"source": "screen"}],
+    [
+        {"kind": "audio", "codec": "opus"},
+        {"kind": "audio", "codec": "opus", "audio_level": True},
+        {"suite": 4},
+        {"source": "screen"},
+    ],
 )
 def test_a_track_that_stays_and_is_another_now_is_refused(change: dict[str, Any]) -> None:
     other = msgspec.structs.replace(CAMERA, **change)
@@ -172,6 +178,12 @@ def test_details_of_another_version_or_damaged_ones_are_refused() -> None:
     for details in (first, first[:-1] + bytes([first[-1] ^ 1]), b"x", b"x" * 40):
         with pytest.raises(StreamDetailsError):
             verified(signed(2, details=details))
+
+
+def test_a_picture_with_an_audio_level_is_refused() -> None:
+    odd = msgspec.structs.replace(CAMERA, audio_level=True)
+    with pytest.raises(TrackMismatchError, match="only audio"):
+        verified(signed(tracks=[odd]))
 
 
 def test_the_details_are_not_readable_in_the_announcement() -> None:

@@ -52,6 +52,11 @@ def check_announcement(
             f"tracks[{index}].codec",
             f"{track.codec} is {_KIND_OF[track.codec]}",
         )
+        _expect(
+            track.kind == "audio" or not track.audio_level,
+            f"tracks[{index}].audio_level",
+            "only audio has levels",
+        )
         seen.add(track.track_id)
     return announcement
 

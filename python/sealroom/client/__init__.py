@@ -1,7 +1,9 @@
 """Client of a Bridge: `Connection` logs in, `StreamApi` does rooms and streams."""
 
+from sealroom.client.active_speaker import ActiveSpeakerDetector
 from sealroom.client.connection import Connection
 from sealroom.client.models import (
+    AudioLevel,
     ParticipantInfo,
     RefusedRoom,
     RoomStatistics,
@@ -16,6 +18,8 @@ from sealroom.client.stream_api import StreamApi
 from sealroom.client.subscriber import RemoteTrack
 
 __all__ = [
+    "ActiveSpeakerDetector",
+    "AudioLevel",
     "Connection",
     "ParticipantInfo",
     "RefusedRoom",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from sealroom.client.models import (
+    AudioLevel,
     ParticipantInfo,
     StreamInfo,
     StreamTrackInfo,
@@ -178,6 +179,17 @@ class StreamUnpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class ActiveSpeakerChanged:
+    """Others speak now: `speakers` holds the tracks of all who do, the dominant one first.
+
+    Of the tracks that are received here, and one's own.
+    """
+
+    room_id: str
+    speakers: list[AudioLevel]
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingStarted:
     """A participant says that it records from now on. Who records without saying so is not seen."""
 
@@ -269,6 +281,7 @@ Event = (
     | StreamRefused
     | StreamUpdated
     | StreamUnpublished
+    | ActiveSpeakerChanged
     | RecordingStarted
     | RecordingStopped
     | CustomEvent

@@ -51,6 +51,7 @@ class StreamHandle:
         enabled: bool = True,
         encoded_frame_handler: EncodedFrameHandler | None = None,
         bitrate: int | None = None,
+        audio_level: bool | None = None,
     ) -> TrackHandle:
         """See `StreamApi.add_track`."""
         return await self._api.add_track(
@@ -61,6 +62,7 @@ class StreamHandle:
             enabled=enabled,
             encoded_frame_handler=encoded_frame_handler,
             bitrate=bitrate,
+            audio_level=audio_level,
         )
 
     async def set_details(self, *, title: str | None = None, metadata: bytes | None = None) -> None:

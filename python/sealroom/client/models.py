@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sealroom.crypto.announcement import VerifiedStream
@@ -108,6 +108,7 @@ class StreamTrackInfo:
     name: str
     source: Source = "other"
     enabled: bool = True
+    audio_level: bool = False
 
     @classmethod
     def of(cls, stream: VerifiedStream, track: AnnouncedTrack) -> StreamTrackInfo:
@@ -119,7 +120,29 @@ class StreamTrackInfo:
             name=names.get(track.track_id, ""),
             source=track.source,
             enabled=track.enabled,
+            audio_level=track.audio_level,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AudioLevel:
+    """How loud an audio track is: `level` in dBov, 0 (loudest) to -127 (silence).
+
+    Of somebody else's track it is what the publisher measured before encoding, encrypted on its
+    way. `is_active`: louder than its own background noise, so that somebody seems to speak.
+    """
+
+    participant_id: str
+    user_id: str
+    stream_id: str
+    track_id: str
+    level: int = -127
+    has_voice: bool = False
+    is_active: bool = False
+    is_local: bool = False
+
+    def heard(self, level: int, has_voice: bool, is_active: bool) -> AudioLevel:
+        return replace(self, level=level, has_voice=has_voice, is_active=is_active)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class Publisher:
                     track_id=one.staged.track_id,
                     encoded_frame_handler=one.staged.handler,
                     bitrate=one.staged.bitrate,
+                    append_audio_level=one.staged.audio_level,
                     is_enabled=one.staged.is_enabled,
                 )
                 one.outgoing.start()
@@ -133,6 +134,10 @@ class Publisher:
         self.peer.on_state_change = None
         await self.peer.close()
         self.session.close()
+
+    def outgoing_tracks(self) -> list[tuple[str, OutgoingTrack]]:
+        """The tracks that are sent, each with the id of its stream."""
+        return [(one.stream_id, one.outgoing) for one in self._tracks if one.outgoing is not None]
 
     def statistics(self) -> list[TrackStatistics]:
         return [

@@ -73,6 +73,7 @@ class PublishingApi(RoomApi):
         enabled: bool = True,
         encoded_frame_handler: EncodedFrameHandler | None = None,
         bitrate: int | None = None,
+        audio_level: bool | None = None,
     ) -> TrackHandle:
         """Adds a track to a stream; to a published one it comes with `update_stream`.
 
@@ -87,6 +88,8 @@ class PublishingApi(RoomApi):
             enabled: False to begin muted, see `set_track_enabled`.
             encoded_frame_handler: sees each encoded frame before it is encrypted.
             bitrate: target in bits per second.
+            audio_level: tell the receivers how loud each frame is, one more byte inside what is
+                encrypted; None to do so for audio.
 
         Raises:
             InvalidArgumentError: an argument is beyond its limit.
@@ -103,6 +106,8 @@ class PublishingApi(RoomApi):
             raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
         if len(staged.wanted_tracks()) >= MAX_STREAM_TRACKS:
             raise InvalidArgumentError(f"stream: at most {MAX_STREAM_TRACKS} tracks")
+        if audio_level and track.kind != "audio":
+            raise InvalidArgumentError("audio_level: only audio has levels")
         kind: MediaKind = "video" if track.kind == "video" else "audio"
         added = StagedTrack(
             track_id=new_id(),
@@ -112,6 +117,7 @@ class PublishingApi(RoomApi):
             source_type=source,
             handler=encoded_frame_handler,
             bitrate=bitrate,
+            audio_level=kind == "audio" if audio_level is None else audio_level,
             is_enabled=enabled,
         )
         encode_details(staged.details([*staged.wanted_tracks(), added]))

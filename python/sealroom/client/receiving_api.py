@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from sealroom.client.models import StreamInfo, StreamSubscription
+from sealroom.client.models import AudioLevel, StreamInfo, StreamSubscription
 from sealroom.client.room_api import RoomApi
 from sealroom.client.subscriber import RemoteTrack
 from sealroom.errors import InvalidArgumentError
@@ -83,6 +83,22 @@ class ReceivingApi(RoomApi):
     def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
         """Iterates over the tracks received, those already there first, until the room is left."""
         return aiter(self._session(room_id).receiving.open_track_stream())
+
+    def audio_levels(self, room_id: str) -> list[AudioLevel]:
+        """How loud the audio tracks are that are received in a joined room, and one's own.
+
+        As of the last 0.1 s; tracks whose publisher does not tell (`add_track`) are left out.
+        """
+        return self._session(room_id).levels.levels
+
+    def add_audio_level_listener(
+        self, room_id: str, listener: Callable[[list[AudioLevel]], None]
+    ) -> Callable[[], None]:
+        """Calls `listener` with `audio_levels` ten times a second while there are such tracks.
+
+        `ActiveSpeakerChanged` events need no listener. Returns a function that ends it.
+        """
+        return self._session(room_id).levels.add_listener(listener)
 
     def drop_broken_frames(self, room_id: str, drop: bool) -> None:
         """Whether frames that fail decryption are dropped (the default) or shown to handlers.

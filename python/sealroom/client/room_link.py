@@ -28,6 +28,8 @@ class RoomLink:
     ice_servers: Sequence[dict[str, Any]]
     emit: Callable[[Event], None]
     streams: dict[str, VerifiedStream] = field(default_factory=dict)
+    on_tracks_changed: Callable[[], None] = lambda: None
+    """Called when tracks begin to be sent or received."""
     is_closed: bool = False
 
     def check_open(self) -> None:

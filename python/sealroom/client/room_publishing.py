@@ -211,6 +211,7 @@ class RoomPublishing:
         published.tracks, published.details, published.stream = list(tracks), details, stream
         if not published.has_ended:
             link.streams[published.stream_id] = stream
+            link.on_tracks_changed()
 
     def _require(self, stream_id: str) -> _Published:
         published = self._published.get(stream_id)

@@ -182,6 +182,7 @@ class RoomReceiving:
         return stream if self._wanted.wants(stream_id, track_id) else None
 
     def _track_added(self, remote: RemoteTrack) -> None:
+        self._link.on_tracks_changed()
         for tracks in self._track_streams:
             tracks.put(remote)
         for stream_id, listener in list(self._listeners):

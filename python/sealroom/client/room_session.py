@@ -36,6 +36,7 @@ from sealroom.client.models import (
     RoomStatistics,
     StreamInfo,
 )
+from sealroom.client.room_levels import RoomLevels
 from sealroom.client.room_link import RoomLink
 from sealroom.client.room_publishing import RoomPublishing
 from sealroom.client.room_receiving import RoomReceiving
@@ -115,6 +116,8 @@ class RoomSession:
         self.streams = self._link.streams
         self.publishing = RoomPublishing(self._link)
         self.receiving = RoomReceiving(self._link, self._fetch_streams)
+        self.levels = RoomLevels(self._link, self.publishing, self.receiving)
+        self._link.on_tracks_changed = self.levels.wake
         self._ended_nonces: dict[bytes, None] = {}
         self._seen_events: dict[str, None] = {}
         self._update_lock = asyncio.Lock()
@@ -318,6 +321,7 @@ class RoomSession:
         """Ends both connections and all tracks; the Bridge is told by the caller."""
         self._link.is_closed = True
         self._keys.close()
+        self.levels.close()
         await self.publishing.close()
         await self.receiving.close()
 

@@ -27,6 +27,7 @@ class StagedTrack:
     source_type: Source = "other"
     handler: EncodedFrameHandler | None = None
     bitrate: int | None = None
+    audio_level: bool = False
     is_enabled: bool = True
     is_published: bool = False
 
@@ -39,6 +40,7 @@ class StagedTrack:
             suite=DEFAULT_SUITE,
             source=self.source_type,
             enabled=self.is_enabled,
+            audio_level=self.audio_level,
         )
 
 

@@ -207,7 +207,12 @@ class Subscriber:
         self.session.set_drop_broken_frames(receiver, self._drops_broken_frames)
         info = StreamTrackInfo.of(stream, announced)
         track = IncomingTrack(
-            self.session, receiver, announced.kind, announced.codec, track_id=track_id
+            self.session,
+            receiver,
+            announced.kind,
+            announced.codec,
+            track_id=track_id,
+            has_audio_level=announced.audio_level,
         )
         remote = RemoteTrack(stream, info, track)
         track.on_rejected = lambda reason, count: self._on_rejected(remote, reason, count)

@@ -191,4 +191,6 @@ def _check_tracks(announcement: StreamAnnouncement) -> None:
             raise TrackMismatchError(f"track {track.track_id!r} is announced twice")
         if _KIND_OF_CODEC.get(track.codec) != track.kind:
             raise TrackMismatchError(f"track {track.track_id!r}: {track.codec} is not {track.kind}")
+        if track.audio_level and track.kind != "audio":
+            raise TrackMismatchError(f"track {track.track_id!r}: only audio has levels")
         seen.add(track.track_id)

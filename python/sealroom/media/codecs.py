@@ -171,7 +171,7 @@ class OpusEncoder:
             chunk.pts = self._samples
             chunk.time_base = AUDIO_TIME_BASE
             self._samples += OPUS_SAMPLES
-            level = _audio_level(chunk) if self._measure_level else None
+            level = measure_audio_level(chunk) if self._measure_level else None
             for packet in self._codec.encode(chunk):
                 packets.append(Encoded(bytes(packet), self._time, True, level))
                 self._time += OPUS_SAMPLES
@@ -242,8 +242,8 @@ def _visible(plane: Any) -> Any:
     return lines[: plane.height, : plane.width]
 
 
-def _audio_level(frame: AudioFrame) -> int:
-    # RFC 6464: -dBov, 0 (loudest) to 127 (silence).
+def measure_audio_level(frame: AudioFrame) -> int:
+    """Returns the loudness of 16-bit samples in -dBov, 0 (loudest) to 127 (silence), RFC 6464."""
     samples = frame.to_ndarray().astype(np.float32)
     power = float(np.mean(samples * samples)) / 32768.0**2
     return min(127, max(0, round(-10 * math.log10(max(power, 1e-13)))))

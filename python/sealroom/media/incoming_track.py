@@ -17,6 +17,7 @@ from av import AudioFrame, VideoFrame
 
 from sealroom._core.session import FrameReceived, MediaSession
 from sealroom.errors import SealroomError
+from sealroom.media.audio_level import FrameLevel, LevelMeter
 from sealroom.media.codecs import DecodeError, OpusDecoder, Vp8Decoder, codec_threads
 from sealroom.media.frame_queue import FrameQueue
 from sealroom.media.frames import (
@@ -85,11 +86,13 @@ class IncomingTrack(MediaStreamTrack):
         encoded_frame_handler: EncodedFrameHandler | None = None,
         on_rejected: RejectionHandler | None = None,
         queue_size: int | None = None,
+        has_audio_level: bool = False,
     ) -> None:
         """`receiver_id` is one of the receivers of `session`.
 
         `on_rejected` gets a reason and a count, at most once a second per reason. `queue_size`
-        bounds the decoded frames waiting for the reader.
+        bounds the decoded frames waiting for the reader. `has_audio_level`: each frame ends with
+        its loudness (`sealroom.media.audio_level`), which neither handlers nor decoders see.
         """
         super().__init__()
         self.kind: MediaKind = kind
@@ -98,6 +101,8 @@ class IncomingTrack(MediaStreamTrack):
             self._id = track_id
         self._handler = encoded_frame_handler
         self.on_rejected = on_rejected
+        self.level_meter = LevelMeter() if has_audio_level else None
+        """How loud this track is, if its publisher tells."""
         self._session = session
         self._receiver = receiver_id
         self._unread: deque[FrameReceived] = deque()
@@ -196,6 +201,11 @@ class IncomingTrack(MediaStreamTrack):
     def _enqueue(self, event: FrameReceived) -> None:
         if not event.is_missing and event.rejected is None:
             self._statistics.frames_received += 1
+            if self.level_meter is not None:
+                if not len(event.data):  # its publisher does not do what it announced
+                    self._statistics.decode_errors += 1
+                    return
+                self.level_meter.note(FrameLevel.from_byte(int(event.data[-1])))
         is_idle = self._task is None and not self._unread
         if is_idle and self._needs_key_frame and not event.is_key_frame:
             self._statistics.frames_dropped += 1
@@ -257,8 +267,11 @@ class IncomingTrack(MediaStreamTrack):
             self._break_chain()
 
     async def _handled(self, event: FrameReceived) -> EncodedFrame | None:
+        data = event.data
+        if self.level_meter is not None and event.rejected is None:
+            data = data[:-1]  # a view
         frame = EncodedFrame(
-            data=event.data,
+            data=data,
             rtp_timestamp=event.rtp_timestamp,
             is_key_frame=event.is_key_frame,
             kind=self.kind,

@@ -16,15 +16,19 @@ from av import Packet
 
 from sealroom._core.session import MediaSession
 from sealroom.errors import NotReadyError
+from sealroom.media.audio_level import SILENCE, FrameLevel, LevelMeter
 from sealroom.media.codecs import (
     DEFAULT_AUDIO_BITRATE,
     DEFAULT_VIDEO_BITRATE,
+    DecodeError,
     Encoded,
+    OpusDecoder,
     OpusEncoder,
     SourceClock,
     Vp8Encoder,
     codec_threads,
     is_vp8_key_frame,
+    measure_audio_level,
 )
 from sealroom.media.frames import CLOCK_RATES, EncodedFrame, EncodedFrameHandler, run_handler
 from sealroom.media.packet_transport import EventDispatcher, TransportClosed
@@ -69,13 +73,15 @@ class OutgoingTrack:
         encoded_frame_handler: EncodedFrameHandler | None = None,
         bitrate: int | None = None,
         send_audio_level: bool = False,
+        append_audio_level: bool = False,
         is_enabled: bool = True,
         on_ended: Callable[[], None] | None = None,
     ) -> None:
         """`sender_id` is one of the senders of `session`.
 
         `bitrate` in bits per second. `send_audio_level` tells the servers how loud each packet is
-        (RFC 6464), which is off by default because it is not encrypted. See `set_enabled`.
+        (RFC 6464), which is off by default because it is not encrypted. `append_audio_level` tells
+        the receivers only (`sealroom.media.audio_level`). See `set_enabled`.
         """
         self.source = source
         self.codec: CodecName = codec
@@ -87,6 +93,9 @@ class OutgoingTrack:
         self._sender = sender_id
         self._bitrate = bitrate
         self._send_audio_level = send_audio_level and codec == "opus"
+        self.level_meter = LevelMeter() if append_audio_level and codec == "opus" else None
+        """How loud this track is, if that is sent along."""
+        self._meter_decoder: OpusDecoder | None = None
         self._encoder: Vp8Encoder | OpusEncoder | None = None
         # RFC 3550 section 5.1: a random start, so that clear text of a known time is not known.
         self._timestamp_offset = secrets.randbits(32)
@@ -173,11 +182,26 @@ class OutgoingTrack:
         if isinstance(frame, Packet):
             ticks = self._packet_clock.convert(frame.pts, frame.time_base)
             data = bytes(frame)
-            return [Encoded(data, ticks, self.kind == "audio" or is_vp8_key_frame(data))]
+            level = None
+            if self.level_meter is not None:
+                level = await asyncio.get_running_loop().run_in_executor(
+                    codec_threads(), self._measure_on_thread, data
+                )
+            return [Encoded(data, ticks, self.kind == "audio" or is_vp8_key_frame(data), level)]
         force = self._take_key_frame_request()
         return await asyncio.get_running_loop().run_in_executor(
             codec_threads(), self._encode_on_thread, frame, force
         )
+
+    def _measure_on_thread(self, packet: bytes) -> int:
+        # Of a packet that comes encoded there is no other way to know.
+        if self._meter_decoder is None:
+            self._meter_decoder = OpusDecoder()
+        try:
+            levels = [measure_audio_level(one) for one in self._meter_decoder.decode(packet)]
+        except DecodeError:
+            levels = []
+        return min(levels, default=SILENCE)
 
     def _encode_on_thread(self, frame: Any, force_key_frame: bool) -> list[Encoded]:
         if self._encoder is None:
@@ -185,7 +209,8 @@ class OutgoingTrack:
                 self._encoder = Vp8Encoder(self._bitrate or DEFAULT_VIDEO_BITRATE)
             else:
                 self._encoder = OpusEncoder(
-                    self._bitrate or DEFAULT_AUDIO_BITRATE, measure_level=self._send_audio_level
+                    self._bitrate or DEFAULT_AUDIO_BITRATE,
+                    measure_level=self._send_audio_level or self.level_meter is not None,
                 )
         return self._encoder.encode(frame, force_key_frame=force_key_frame)
 
@@ -232,13 +257,20 @@ class OutgoingTrack:
         self._statistics.bytes_sent += len(frame.data)
 
     def _send_natively(self, frame: EncodedFrame, audio_level: int | None) -> bool:
+        level = None if audio_level is None else FrameLevel.measured(audio_level)
+        data = frame.data
+        if self.level_meter is not None:
+            level = level or FrameLevel(SILENCE, False)
+            self.level_meter.note(level)
+            data = bytes(data) + level.to_byte()
+        shown = level if self._send_audio_level else None
         try:
             self._session.send_frame(
                 self._sender,
-                frame.data,
+                data,
                 rtp_timestamp=frame.rtp_timestamp,
-                audio_level=audio_level,
-                voice_activity=audio_level is not None and audio_level < 60,
+                audio_level=None if shown is None else shown.level,
+                voice_activity=shown is not None and shown.has_voice,
                 is_key_frame=frame.is_key_frame,
             )
         except NotReadyError:

@@ -111,7 +111,8 @@ class AnnouncedTrack(Message, frozen=True):
     """One track of a stream; `suite` is the SFrame cipher suite of RFC 9605 section 4.5.
 
     While `enabled` is False the track is muted: its publisher sends nothing of it. From one version
-    of an announcement to the next, nothing else of a track changes.
+    of an announcement to the next, nothing else of a track changes. With `audio_level`, for audio
+    only, the last byte of each frame's plaintext is its loudness.
     """
 
     track_id: Id
@@ -120,6 +121,7 @@ class AnnouncedTrack(Message, frozen=True):
     suite: Annotated[int, Meta(ge=1, le=5)] = 5
     source: Source = "other"
     enabled: bool = True
+    audio_level: bool = False
 
 
 class StreamAnnouncement(Message, frozen=True):
