@@ -21,6 +21,7 @@ from sealroom.client import Connection, StreamApi
 from sealroom.client.errors import RoomElsewhereError
 from sealroom.identity import MemoryRoomPins, TrustOnFirstUse
 from sealroom.protocol import (
+    CLOSE_USER_REMOVED,
     LOGIN_TYPE,
     ROOM_RECORD_TYPE,
     ErrorCode,
@@ -221,6 +222,34 @@ async def test_a_silent_home_loses_its_rooms_and_lets_go_of_them(postgres_url: s
         assert pair.here.media.count("remove_participant") == 1
         listed = await bob.call("room.participants", room_id=room.room_id)
         assert [one.user_id for one in listed.participants] == ["bob"]
+
+
+async def test_a_user_removed_or_restricted_at_the_other_bridge_feels_it(pair: Pair) -> None:
+    alice, bob = await pair.here.user("alice"), await pair.here.user("bob")
+    room = await pair.here.create_room(alice, ["bob"])
+    participant = (await bob.join(room.room_id)).participant_id
+    admin = pair.there.bridge.admin
+    await admin.user_set_acl(pair.here.context_id, "alice", "DENY all")
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                await alice.call("room.get", room_id=room.room_id)
+            except Refused as refusal:
+                assert refusal.code is ErrorCode.ACCESS_DENIED  # noqa: PT017
+                break
+            await asyncio.sleep(0.02)
+    await admin.user_set_acl(pair.here.context_id, "alice", None)
+    await admin.user_remove(pair.here.context_id, "bob")
+    await asyncio.wait_for(bob.socket.wait_closed(), 15)
+    assert bob.socket.close_code == CLOSE_USER_REMOVED
+    assert ("remove_participant", participant) in pair.here.media.calls
+    async with asyncio.timeout(15):
+        while True:
+            try:
+                await alice.call("room.get", room_id=room.room_id)
+                break
+            except Refused:
+                await asyncio.sleep(0.02)
 
 
 async def test_a_login_at_one_bridge_is_none_at_the_other(pair: Pair) -> None:

@@ -72,10 +72,11 @@ class _Line:
 class Acl:
     """Lines of one user. Immutable."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "text")
 
-    def __init__(self, lines: tuple[_Line, ...] | None) -> None:
+    def __init__(self, lines: tuple[_Line, ...] | None, text: str | None = None) -> None:
         self._lines = lines
+        self.text = text
 
     @classmethod
     def parse(cls, text: str | None) -> Self:
@@ -95,7 +96,7 @@ class Acl:
             for number, line in enumerate(text.splitlines(), 1)
             if line.strip()
         )
-        return cls(tuple(parsed))
+        return cls(tuple(parsed), text)
 
     def require(self, method: str, params: Message) -> None:
         """Return if the user may call a method with these parameters.

@@ -62,6 +62,10 @@ class EventBus:
         tables = (found for key, found in self._sessions.items() if key[0] == context_id)
         return [session for sessions in tables for session in sessions]
 
+    def users(self) -> list[tuple[str, str]]:
+        """Return context and user of all live sessions."""
+        return list(self._sessions)
+
     def session_count(self) -> int:
         """Return the number of live sessions."""
         return sum(map(len, self._sessions.values()))

@@ -111,9 +111,12 @@ async def open_core(
         )
         await life.start(config.session_timeout)
         stack.callback(life.stop)
+        sessions = SessionControl(bus, life.end_session)
         upkeep = Upkeep(
             homes=homes,
             rooms=rooms,
+            store=store,
+            control=sessions,
             registry=registry,
             bus=bus,
             life=life,
@@ -123,7 +126,6 @@ async def open_core(
         )
         upkeep.start()
         keys = KeyStore(database)
-        sessions = SessionControl(bus, life.end_session)
         admin = Admin(
             AdminParts(
                 bridge_id=bridge_id,

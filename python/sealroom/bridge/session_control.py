@@ -27,13 +27,14 @@ class SessionControl:
 
     async def end_user(self, context_id: str, user_id: str) -> None:
         """Cut off the sessions of a user, and their media."""
-        await self._end(self._bus.sessions_of(context_id, user_id))
+        await self.end(self._bus.sessions_of(context_id, user_id))
 
     async def end_context(self, context_id: str) -> None:
         """Cut off all sessions of a context, and their media."""
-        await self._end(self._bus.sessions_in(context_id))
+        await self.end(self._bus.sessions_in(context_id))
 
-    async def _end(self, sessions: Iterable[Session]) -> None:
+    async def end(self, sessions: Iterable[Session]) -> None:
+        """Cut off sessions, and their media."""
         sessions = list(sessions)
         for session in sessions:
             session.ended = True  # at once: nothing is carried out for it while others end

@@ -205,6 +205,20 @@ class Store:
         return total or 0, [User(user_id=row.user_id, identity=row.identity) for row in rows]
 
     @uncancelled
+    async def registered(
+        self, who: Sequence[tuple[str, str]]
+    ) -> dict[tuple[str, str], tuple[bytes, str | None]]:
+        """Return fingerprint and access lines of those users who exist, by context and user."""
+        found: dict[tuple[str, str], tuple[bytes, str | None]] = {}
+        key = sa.tuple_(users.c.context_id, users.c.user_id)
+        async with self._database.read() as connection:
+            for start in range(0, len(who), 400):  # SQLite binds at most 999 values
+                query = sa.select(users).where(key.in_(who[start : start + 400]))
+                for row in await connection.execute(query):
+                    found[row.context_id, row.user_id] = (row.fingerprint, row.acl)
+        return found
+
+    @uncancelled
     async def fingerprints(self, context_id: str, user_ids: Sequence[str]) -> dict[str, bytes]:
         """Return the fingerprints of those of the users who exist."""
         found: dict[str, bytes] = {}

@@ -6,6 +6,7 @@ from typing import Final
 
 from sealroom.protocol import EventType, RoomClosed, RoomDeleted
 
+from .acl import NOTHING, Acl
 from .background import Background
 from .bus import EventBus
 from .homes import Homed, Homes
@@ -14,6 +15,8 @@ from .logs import get_logger, where
 from .room_changes import RoomChanges
 from .room_life import RoomLife
 from .room_store import RoomStore
+from .session_control import SessionControl
+from .store import Store
 
 _CLOSE_SERVICE_RESTART: Final = 1012
 
@@ -36,6 +39,8 @@ class Upkeep:
         *,
         homes: Homes,
         rooms: RoomStore,
+        store: Store,
+        control: SessionControl,
         registry: RoomRegistry,
         bus: EventBus,
         life: RoomLife,
@@ -45,6 +50,8 @@ class Upkeep:
     ) -> None:
         self._homes = homes
         self._rooms = rooms
+        self._store = store
+        self._control = control
         self._registry = registry
         self._bus = bus
         self._life = life
@@ -73,10 +80,26 @@ class Upkeep:
         if homed is None and not self.is_replaced:
             get_logger().error("another process runs under the public URL of this Bridge")
         self.is_replaced = homed is None
+        await self._check_users()
         for room_id, room in live.items():
             await self._check(room_id, room, homed or {})
         for room_id, ttl in await self._homes.sweep():
             await self._life.close_if_empty(room_id, ttl)
+
+    async def _check_users(self) -> None:
+        """Cut off whom an administrator removed at another Bridge, put new access lines in force.
+
+        A session that begins meanwhile reads them itself.
+        """
+        users = self._bus.users()
+        lines = {one: one.acl for user in users for one in self._bus.sessions_of(*user)}
+        found = await self._store.registered(users)
+        for session, acl in lines.items():
+            user = found.get((session.context_id, session.user_id))
+            if user is None or user[0] != session.identity.fingerprint:
+                await self._control.end([session])
+            elif acl.text != user[1] and session.acl is acl and acl is not NOTHING:
+                session.acl = Acl.parse(user[1])
 
     async def _check(self, room_id: str, room: LiveRoom, homed: Mapping[str, Homed]) -> None:
         found = homed.get(room_id)
