@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from call_support import eventually, open_call, publish, shows_stripes, take
-from client_support import ClientWorld
+from client_support import ClientWorld, EventLog
 from client_support import publish as publish_nothing
 
 from sealroom import errors, sframe
-from sealroom.client.errors import AccessDeniedError
+from sealroom.bridge.room_changes import RoomChanges
+from sealroom.client import StreamSubscription
+from sealroom.client.errors import AccessDeniedError, StreamStateError
+from sealroom.client.events import StreamPublished, StreamUnpublished
 from sealroom.protocol import UnpublishParams
 from sealroom.protocol.values import Empty
 
@@ -80,3 +85,29 @@ async def test_hostile_load_of_three_publishers_and_six_subscribers() -> None:
             tracks = call.apis[name].statistics(call.room_id).received
             assert len(tracks) == 3
             assert all(sum(one.native.rejected.values()) == 0 for one in tracks), name
+
+
+async def test_hostile_a_bridge_that_keeps_a_stream_the_policy_forbids(
+    clients: ClientWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the signed record decides, clients carry out by themselves."""
+
+    async def do_nothing(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(RoomChanges, "_enforce", do_nothing)
+    alice, bob, carol = [await clients.api(one) for one in ("alice", "bob", "carol")]
+    room_id = await clients.room(alice, ("bob", "carol"))
+    for api in (alice, bob, carol):
+        await api.join_stream_room(room_id)
+    log, own = EventLog(carol), EventLog(bob)
+    stream = await publish_nothing(bob, room_id)
+    await log.next(StreamPublished)
+    await carol.subscribe_to_remote_streams(room_id, [StreamSubscription(stream.stream_id)])
+    await alice.update_stream_room(room_id, policy={"publish": "manager"})
+    for one in (log, own):
+        assert (await one.next(StreamUnpublished)).stream_id == stream.stream_id
+    assert await carol.list_streams(room_id) == []
+    assert list(carol._session(room_id).receiving.remote_tracks()) == []
+    with pytest.raises(StreamStateError):
+        await stream.update()  # its own client has stopped sending

@@ -25,6 +25,7 @@ from sealroom.crypto.errors import (
     PrivateMetadataError,
     PublisherMismatchError,
     PublisherNotMemberError,
+    PublisherRightError,
     RecordVersionError,
     RoomMembersError,
     RoomMismatchError,
@@ -364,6 +365,16 @@ def test_a_publisher_who_is_no_member_is_caught() -> None:
     view = shown(MALLORY, "mallory", user_id="mallory")
     with pytest.raises(PublisherNotMemberError):
         verify_announcement(view, RECORD, MALLORY.public)
+
+
+def test_a_publisher_whom_the_policy_does_not_let_publish_is_caught() -> None:
+    for policy in ({"publish": "manager"}, {"publish": "owner"}, {"get": "manager"}):
+        record = msgspec.structs.replace(RECORD, policy=policy)
+        with pytest.raises(PublisherRightError):
+            verify_announcement(shown(), record, BOB.public)
+    assert verify_announcement(
+        shown(), msgspec.structs.replace(RECORD, policy={"publish": "user"}), BOB.public
+    )
 
 
 def test_a_stream_shown_as_another_members_is_caught() -> None:

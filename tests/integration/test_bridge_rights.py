@@ -135,12 +135,17 @@ async def is_allowed(call: Call, client: Client, room_id: str) -> bool:
 
 
 async def test_ones_own_stream_needs_no_right_to_unpublish(world: World) -> None:
-    """Publishing and unpublishing go together, also for who may not publish any more."""
+    """Who may publish may unpublish; whom the policy forbids it later, the Bridge has ended."""
     alice, bob = await world.user("alice"), await world.user("bob")
-    room = await world.create_room(alice, ["bob"])
+    room = await world.create_room(alice, ["bob"], policy={"unpublish_others": "none"})
     await bob.join(room.room_id)
     stream_id = await bob.publish(room.room_id)
+    lines = "allow all\ndeny stream.publish"  # from now on bob may not begin another
+    await world.bridge.admin.user_set_acl(world.context_id, "bob", lines)
+    with pytest.raises(Refused):
+        await bob.publish(room.room_id)
     await bob.call("stream.unpublish", room_id=room.room_id, stream_id=stream_id)
+    assert (await alice.call("stream.list", room_id=room.room_id)).streams == []
 
 
 async def test_every_method_about_a_room_is_in_the_table() -> None:

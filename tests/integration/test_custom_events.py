@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from client_support import ClientWorld, EventLog, open_client_world
 
+from sealroom.bridge.records import RoomAccess
 from sealroom.client import StreamApi
 from sealroom.client.errors import AccessDeniedError, NotJoinedError, RequestRefusedError
 from sealroom.client.events import CustomEvent, CustomEventRefused
@@ -18,6 +19,7 @@ from sealroom.crypto.custom_event import make_custom_event
 from sealroom.crypto.errors import (
     EventDecryptError,
     EventReplayError,
+    EventRightError,
     EventSenderError,
     ForgedSignatureError,
     ObjectTypeError,
@@ -180,3 +182,19 @@ async def test_an_event_of_an_epoch_that_ended_is_refused(clients: ClientWorld) 
             await asyncio.sleep(0.02)
     await session.custom_event(old)
     assert isinstance((await log.next(CustomEventRefused)).error, EventDecryptError)
+
+
+async def test_an_event_that_the_policy_forbids_is_refused_by_clients_too(
+    clients: ClientWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = await clients.api("alice"), await clients.api("bob")
+    room_id = await clients.room(alice, policy={"send_custom_event": "manager"})
+    for api in (alice, bob):
+        await api.join_stream_room(room_id)
+    log = EventLog(alice)
+    with pytest.raises(AccessDeniedError):
+        await bob.send_custom_event(room_id, b"hello")
+    monkeypatch.setattr(RoomAccess, "allows", lambda *_: True)  # a Bridge that lets everything pass
+    await bob.send_custom_event(room_id, b"hello")
+    refused = await log.next(CustomEventRefused)
+    assert isinstance(refused.error, EventRightError)

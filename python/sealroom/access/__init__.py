@@ -24,6 +24,7 @@ from .succession import (
     find_first_violation,
     find_violation,
     has_lost_member,
+    member_may,
     owner_of,
     record_hash,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "find_track_changes",
     "find_violation",
     "has_lost_member",
+    "member_may",
     "owner_of",
     "parse_expression",
     "record_hash",

@@ -156,6 +156,10 @@ class Policy:
             held.add("owner")
         return any(all_of <= held for all_of in self._expressions[right])
 
+    def grants(self, right: Right, *, role: Role, is_owner: bool) -> bool:
+        """Tell whether a member has a right and that to see the room, without which none counts."""
+        return all(self.allows(one, role=role, is_owner=is_owner) for one in (Right.GET, right))
+
     def says(self, flag: Flag) -> bool:
         """Return the value of a yes-or-no entry."""
         return self._flags[flag]

@@ -60,6 +60,15 @@ def owner_of(record: RoomRecord) -> str:
     return record.author if record.creator is None else record.creator
 
 
+def member_may(record: RoomRecord, right: Right, user_id: str) -> bool:
+    """Tell whether a user is a member with this right; the key is the caller's to check."""
+    member = _members(record).get(user_id)
+    if member is None:
+        return False
+    policy = Policy.from_record(record.policy)
+    return policy.grants(right, role=member.role, is_owner=user_id == owner_of(record))
+
+
 def has_lost_member(before: Iterable[RoomMember], after: Iterable[RoomMember]) -> bool:
     """Tell whether somebody, or somebody's former key, is no member any more."""
     keys = {(one.user_id, one.identity_fingerprint) for one in after}

@@ -83,11 +83,7 @@ class RoomAccess:
         member = self.members.get(user_id)
         if member is None or member.fingerprint != fingerprint:
             return False
-        is_owner = user_id == self.owner
-        return all(
-            self.policy.allows(needed, role=member.role, is_owner=is_owner)
-            for needed in (Right.GET, right)
-        )
+        return self.policy.grants(right, role=member.role, is_owner=user_id == self.owner)
 
     def stored_members(self) -> list[StoredMember]:
         """Return the members as they are stored for lists."""

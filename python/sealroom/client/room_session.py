@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sealroom._core import crypto as native_crypto
+from sealroom.access import Right, member_may
 from sealroom.client.connection import Connection
 from sealroom.client.errors import ConnectionClosedError, RequestRefusedError
 from sealroom.client.events import (
@@ -182,10 +183,23 @@ class RoomSession:
         self._accept_epochs(room)
         record = room.record
         self._emit(RoomUpdated(self.room_id, record.version, record.epoch, record.author))
+        await self._end_forbidden_streams()
         if record.epoch > before.record.epoch:
             params = RoomReadyParams(room_id=self.room_id, epoch=record.epoch)
             with contextlib.suppress(RequestRefusedError):  # out meanwhile
                 await self._connection.call("room.ready", params, Empty)
+
+    async def _end_forbidden_streams(self) -> None:
+        """The Bridge ends them as well, but what the signed record says needs no word of it."""
+        for stream in list(self.streams.values()):
+            if not member_may(self._room.record, Right.PUBLISH, stream.user_id):
+                await self.stream_unpublished(
+                    StreamUnpublishedData(
+                        stream_id=stream.stream_id,
+                        participant_id=stream.participant_id,
+                        user_id=stream.user_id,
+                    )
+                )
 
     async def send_event(self, data: bytes, channel: str, user_ids: Sequence[str] | None) -> None:
         """Sends a custom event under the newest epoch; see `StreamApi.send_custom_event`."""

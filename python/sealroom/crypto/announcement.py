@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from sealroom.access import StreamChangeError, TrackChanges, find_track_changes
+from sealroom.access import (
+    Right,
+    StreamChangeError,
+    TrackChanges,
+    find_track_changes,
+    member_may,
+)
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.errors import (
     AnnouncementEpochError,
@@ -16,6 +22,7 @@ from sealroom.crypto.errors import (
     MemberKeyMismatchError,
     PublisherMismatchError,
     PublisherNotMemberError,
+    PublisherRightError,
     RoomMismatchError,
     StreamMismatchError,
     StreamUpdateError,
@@ -126,6 +133,7 @@ def verify_announcement(
 
     Raises:
         PublisherNotMemberError: the user is not in the record.
+        PublisherRightError: the record's policy does not let the user publish.
         PublisherMismatchError: announced by one user, shown as another's.
         MemberKeyMismatchError: the record gives the publisher another key.
         ObjectTypeError, ForgedSignatureError, MalformedObjectError: see `verify_object`.
@@ -144,6 +152,8 @@ def verify_announcement(
         )
     if member.identity_fingerprint != publisher.fingerprint:
         raise MemberKeyMismatchError(view.user_id)
+    if not member_may(record, Right.PUBLISH, view.user_id):
+        raise PublisherRightError(f"the policy of the room does not let {view.user_id!r} publish")
     announcement = verify_object(signed, STREAM_ANNOUNCEMENT_TYPE, publisher, StreamAnnouncement)
     if announcement.context_id != record.context_id:
         raise ContextMismatchError("the stream was announced in another context")

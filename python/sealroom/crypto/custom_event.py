@@ -17,10 +17,12 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from sealroom.access import Right, member_may
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.errors import (
     ContextMismatchError,
     EventDecryptError,
+    EventRightError,
     EventSenderError,
     MemberKeyMismatchError,
     RoomMismatchError,
@@ -93,6 +95,7 @@ def open_custom_event(
 
     Raises:
         EventSenderError: by somebody who is no member, or not for this user.
+        EventRightError: the record's policy does not let the sender send events.
         MemberKeyMismatchError: the record gives the sender another key.
         ObjectTypeError, ForgedSignatureError, MalformedObjectError: see `verify_object`.
         ContextMismatchError, RoomMismatchError: sent elsewhere.
@@ -104,6 +107,8 @@ def open_custom_event(
         raise EventSenderError(f"{signed.author!r} sends events without being a member")
     if member.identity_fingerprint != sender.fingerprint:
         raise MemberKeyMismatchError(signed.author)
+    if not member_may(record, Right.SEND_CUSTOM_EVENT, signed.author):
+        raise EventRightError(f"the policy of the room does not let {signed.author!r} send events")
     payload = verify_object(signed, CUSTOM_EVENT_TYPE, sender, CustomEventPayload)
     if payload.context_id != record.context_id:
         raise ContextMismatchError("the event was sent in another context")

@@ -139,6 +139,12 @@ class PublisherNotMemberError(VerificationError):
     code = "publisher_not_member"
 
 
+class PublisherRightError(VerificationError):
+    """A stream of a member whom the signed policy does not let publish."""
+
+    code = "publisher_right"
+
+
 class PublisherMismatchError(VerificationError):
     """A stream handed out under another user than the one who signed its announcement."""
 
@@ -161,6 +167,12 @@ class EventSenderError(VerificationError):
     """A custom event of somebody who is no member, or for others than this user."""
 
     code = "event_sender"
+
+
+class EventRightError(VerificationError):
+    """A custom event of a member whom the signed policy does not let send any."""
+
+    code = "event_right"
 
 
 class EventDecryptError(VerificationError):

@@ -32,7 +32,7 @@ def room(
         context_id="context",
         room_id="room",
         members=members,
-        policy={"publish": "manager"},
+        policy={"kick": "manager"},
         public_meta=public,
         private_meta=private,
         secret=SECRET,
@@ -63,7 +63,7 @@ def test_a_member_reads_what_the_creator_wrote(public: bytes, private: bytes, re
     assert keys == new.keys
     assert record.public_meta == public
     assert decrypt_private_metadata(record.private_meta, keys, record.version) == private
-    assert record.policy == {"publish": "manager"}
+    assert record.policy == {"kick": "manager"}
     assert [(one.user_id, one.role) for one in record.members] == [
         ("alice", "manager"),
         ("bob", "user"),
