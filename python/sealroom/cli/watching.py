@@ -17,7 +17,14 @@ from sealroom.cli.publishing import TICK, interrupts
 from sealroom.cli.session import Login, Session, log_in
 from sealroom.client import RemoteTrack, StreamInfo, StreamSubscription
 from sealroom.client.errors import AccessDeniedError
-from sealroom.client.events import Event, FrameRejected, StreamPublished, StreamRefused
+from sealroom.client.events import (
+    Event,
+    FrameRejected,
+    StreamPublished,
+    StreamRefused,
+    StreamUnpublished,
+    StreamUpdated,
+)
 from sealroom.errors import SealroomError
 from sealroom.recording import MatroskaWriter
 from sealroom.sources import TEST_SOURCE
@@ -29,12 +36,22 @@ class WatchedStream:
 
     info: StreamInfo
     writer: MatroskaWriter | None
+    is_published: bool = True
     received: Counter[str] = field(default_factory=Counter)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)  # by track id
+    recorded: dict[str, str] = field(default_factory=dict)  # the track of each kind in the file
 
     @property
     def has_ended(self) -> bool:
-        return len(self.tasks) == len(self.info.tracks) and all(one.done() for one in self.tasks)
+        ended = {key for key, one in self.tasks.items() if one.done()}
+        announced = {one.track_id for one in self.info.tracks}
+        # Without tracks it goes on: its publisher may add some.
+        is_over = bool(announced) and announced <= ended
+        return len(ended) == len(self.tasks) and (is_over or not self.is_published)
+
+    def records(self, remote: RemoteTrack) -> bool:
+        """Whether a track is the one of its kind that goes into the file: the first that came."""
+        return self.recorded.setdefault(remote.kind, remote.track_id) == remote.track_id
 
 
 async def watch_room(login: Login, room_id: str, save: Path | None, seconds: float | None) -> None:
@@ -110,7 +127,10 @@ class Watcher:
     async def finish(self) -> None:
         """Ends everything and closes the recordings."""
         self._stop_listening()
-        tasks = [*self._background, *(t for one in self._streams.values() for t in one.tasks)]
+        tasks = [
+            *self._background,
+            *(t for one in self._streams.values() for t in one.tasks.values()),
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -142,8 +162,14 @@ class Watcher:
 
     def _note(self, event: Event) -> None:
         match event:
-            case StreamPublished(room_id=self._room_id, stream=stream):
-                self._news.put_nowait(stream)
+            case StreamPublished(room_id=self._room_id, stream=info):
+                self._news.put_nowait(info)
+            case StreamUpdated(room_id=self._room_id, stream=info):
+                if (stream := self._streams.get(info.stream_id)) is not None:
+                    stream.info = info
+            case StreamUnpublished(room_id=self._room_id, stream_id=stream_id):
+                if (stream := self._streams.get(stream_id)) is not None:
+                    stream.is_published = False
             case StreamRefused(room_id=self._room_id):
                 explain(f"A stream of {event.user_id} does not verify and is left out.")
             case FrameRejected(room_id=self._room_id, reason=reason, count=count):
@@ -187,19 +213,26 @@ class Watcher:
         async for remote in self._session.api.remote_tracks(self._room_id):
             stream = self._streams.get(remote.stream_id)
             if stream is not None:
-                stream.tasks.append(asyncio.create_task(self._take(stream, remote)))
+                stream.tasks[remote.track_id] = asyncio.create_task(self._take(stream, remote))
 
     async def _take(self, stream: WatchedStream, remote: RemoteTrack) -> None:
+        is_recorded = stream.writer is not None and stream.records(remote)
+        if stream.writer is not None and not is_recorded:
+            name = f" {remote.name!r}" if remote.name else ""
+            explain(
+                f"The {remote.kind} track{name} of {remote.user_id} is not recorded:"
+                " a file holds one of each kind."
+            )
         async for frame in remote.encoded_frames():
             if frame.rejected is not None:
                 continue
             stream.received[remote.kind] += 1
-            if stream.writer is not None:
+            if stream.writer is not None and is_recorded:
                 stream.writer.write(frame)
 
     def _raise_failures(self) -> None:
         for stream in self._streams.values():
-            for task in stream.tasks:
+            for task in stream.tasks.values():
                 if task.done() and not task.cancelled() and task.exception() is not None:
                     error = task.exception()
                     assert error is not None
