@@ -1,7 +1,7 @@
 """A client that speaks the bare protocol, and a media server that only keeps books."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -70,6 +70,7 @@ class FakeMedia:
         self.streams: dict[str, tuple[str, list[PublishedTrack]]] = {}
         self.subscriptions: dict[str, list[TrackRef]] = {}
         self.calls: list[tuple[str, ...]] = []
+        self.on_data_cut: Callable[[str, TrackRef], None] | None = None
         self.fail_next: Exception | None = None
         self.gate: asyncio.Event | None = None  # calls wait for it while it is set up
         self.entered = asyncio.Event()

@@ -8,7 +8,7 @@ from bridge_support import Client, Refused, World, eventually
 from sealroom.bridge.room_store import RoomStore
 from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType, RoomState
 
-UNASKED = (EventType.MEDIA_OFFER, EventType.SESSION_RESYNC)
+UNASKED = (EventType.MEDIA_OFFER, EventType.DATA_CUT, EventType.SESSION_RESYNC)
 ALL = [one.value for one in EventType if one not in UNASKED]
 OF_ROOMS = [one for one in ALL if one != EventType.ROOM_CREATED]
 

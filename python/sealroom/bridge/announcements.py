@@ -7,6 +7,7 @@ import msgspec
 from sealroom.identity import PublicIdentity
 from sealroom.protocol import (
     MAX_ANNOUNCEMENT_BYTES,
+    MAX_STREAM_DATA_TRACKS,
     STREAM_ANNOUNCEMENT_TYPE,
     Codec,
     ErrorCode,
@@ -18,7 +19,7 @@ from sealroom.protocol import (
 from .errors import RequestError, limit_exceeded, malformed
 from .records import RoomAccess, verify_signed
 
-_KIND_OF: Final[dict[Codec, Kind]] = {"vp8": "video", "opus": "audio"}
+_KIND_OF: Final[dict[Codec, Kind]] = {"vp8": "video", "opus": "audio", "message": "data"}
 
 
 def check_announcement(
@@ -58,6 +59,11 @@ def check_announcement(
             "only audio has levels",
         )
         seen.add(track.track_id)
+    _expect(
+        sum(track.kind == "data" for track in announcement.tracks) <= MAX_STREAM_DATA_TRACKS,
+        "tracks",
+        f"at most {MAX_STREAM_DATA_TRACKS} of kind data in a stream",
+    )
     return announcement
 
 

@@ -10,6 +10,7 @@ from .admission import Admission
 from .background import Background
 from .bus import EventBus
 from .config import BridgeConfig
+from .data_cuts import DataCuts
 from .database import open_database
 from .dispatch import Dispatcher
 from .event_log import LogLimits
@@ -171,6 +172,7 @@ async def open_core(
             recordings=recordings,
             admin=admin,
         )
+        DataCuts(registry, bus, media_server)
         _watch(metrics, bus, registry, media_server)
         metrics.watch("parked_sessions", "Sessions without a socket", keeper.parked_count)
         dispatcher = Dispatcher(methods, admission, metrics)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from aiortc import RTCCertificate
 
 from sealroom._core import net, sfu
+from sealroom.bridge.data_forwarding import MAX_SEALED_BYTES, DataForwarding
 from sealroom.bridge.media_server import (
     MediaError,
     MediaServerStatistics,
@@ -72,6 +73,7 @@ class _Consumer:
 
 @dataclass
 class _Participant:
+    id: str
     publisher: _Connection | None = None
     subscriber: _Connection | None = None
     streams: dict[str, dict[str, _Producer]] = field(default_factory=dict)
@@ -118,6 +120,15 @@ class EmbeddedMediaServer:
         self._certificate: RTCCertificate | None = None
         self._participants: dict[str, _Participant] = {}
         self._tracks: dict[TrackRef, _Producer] = {}
+        self._data = DataForwarding()
+
+    @property
+    def on_data_cut(self) -> Callable[[str, TrackRef], None] | None:
+        return self._data.on_cut
+
+    @on_data_cut.setter
+    def on_data_cut(self, callback: Callable[[str, TrackRef], None] | None) -> None:
+        self._data.on_cut = callback
 
     @property
     def router(self) -> sfu.Router:
@@ -131,7 +142,7 @@ class EmbeddedMediaServer:
     async def publish(
         self, participant_id: str, stream_id: str, offer: str, tracks: Sequence[PublishedTrack]
     ) -> str:
-        participant = self._participants.get(participant_id) or _Participant()
+        participant = self._participants.get(participant_id) or _Participant(participant_id)
         if participant.publisher is not None and participant.publisher.is_dead:
             await self._drop_publisher(participant)
         if stream_id in participant.streams:
@@ -140,6 +151,7 @@ class EmbeddedMediaServer:
         participant.streams[stream_id] = {}
         self._participants[participant_id] = participant
         self._add_producers(participant, stream_id, producers)
+        self._publish_data(participant, stream_id, tracks)
         return answer
 
     async def update_stream(
@@ -163,9 +175,11 @@ class EmbeddedMediaServer:
             gone = [stream[track_id] for track_id in removed if track_id in stream]
             answer, producers = await self._accept(participant, stream_id, offer, added, gone)
         for track_id in removed:
+            self._data.unpublish(TrackRef(stream_id, track_id))
             if (producer := stream.pop(track_id, None)) is not None:
                 self._remove_producer(stream_id, track_id, producer)
         self._add_producers(participant, stream_id, producers)
+        self._publish_data(participant, stream_id, added)
         return answer
 
     async def unpublish(self, participant_id: str, stream_id: str) -> None:
@@ -176,16 +190,19 @@ class EmbeddedMediaServer:
     async def update_subscriptions(
         self, participant_id: str, wanted: Sequence[TrackRef]
     ) -> SubscriptionOffer | None:
-        unknown = next((ref for ref in wanted if ref not in self._tracks), None)
-        if unknown is not None:
-            raise MediaError(f"track {unknown.track_id} is not published")
-        participant = self._participants.get(participant_id) or _Participant()
+        unknown = [ref for ref in wanted if ref not in self._tracks and ref not in self._data]
+        if unknown:
+            raise MediaError(f"track {unknown[0].track_id} is not published")
+        participant = self._participants.get(participant_id) or _Participant(participant_id)
         if participant.subscriber is not None and participant.subscriber.is_dead:
             await self._drop_subscriber(participant)
         consumers = participant.consumers
         gone = [r for r in consumers if r not in wanted or not consumers[r].producer.is_live]
-        new = [r for r in dict.fromkeys(wanted) if r not in consumers or r in gone]
-        if not gone and not new:
+        media = dict.fromkeys(ref for ref in wanted if ref in self._tracks)
+        new = [r for r in media if r not in consumers or r in gone]
+        data = {ref for ref in wanted if ref in self._data}
+        data_before = set(self._data.subscriptions(participant_id))
+        if not gone and not new and data == data_before:
             return None
         connection = participant.subscriber or self._connect(())
         try:
@@ -203,6 +220,8 @@ class EmbeddedMediaServer:
             self._remove_consumer(consumer)
         for ref in new:
             track = self._tracks[ref].track
+            assert track.kind != "data"  # those are in self._data
+            assert track.codec != "message"
             section = connection.peer.add_section(
                 kind=track.kind,
                 codec=track.codec,
@@ -211,12 +230,12 @@ class EmbeddedMediaServer:
                 track_id=ref.track_id,
             )
             consumers[ref] = _Consumer(self._tracks[ref], section)
-        offer = await connection.peer.create_offer()
-        tracks = [
-            SubscribedTrack(consumer.section.mid, ref.stream_id, ref.track_id)
-            for ref, consumer in consumers.items()
-        ]
-        return SubscriptionOffer(offer, tracks)
+        for ref in data_before - data:
+            self._data.unsubscribe(participant_id, ref)
+        for ref in data - data_before:
+            channels = connection.peer.use_data_channels(max_message_size=MAX_SEALED_BYTES)
+            self._data.subscribe(participant_id, ref, channels)
+        return self._offer_of(participant, await connection.peer.create_offer())
 
     async def answer(self, participant_id: str, sdp: str) -> None:
         participant = self._participants.get(participant_id)
@@ -226,6 +245,7 @@ class EmbeddedMediaServer:
             await participant.subscriber.peer.accept_answer(sdp)
         except (NegotiationError, TransportError) as error:
             raise MediaError(str(error)) from error
+        self._data.answered(participant_id)
         if participant.start_task is not None:
             participant.start_task.cancel()
         participant.start_task = asyncio.create_task(
@@ -264,6 +284,9 @@ class EmbeddedMediaServer:
             received_packets=totals.packets_received,
             forwarded_packets=totals.packets_forwarded,
             forwarded_bytes=totals.bytes_forwarded,
+            data_messages_received=self._data.messages_received,
+            data_messages_forwarded=self._data.messages_forwarded,
+            data_subscribers_cut=self._data.subscribers_cut,
         )
 
     def usage(self, participant_id: str) -> MediaUsage:
@@ -297,10 +320,15 @@ class EmbeddedMediaServer:
         connection = participant.publisher
         producers: dict[str, _Producer] = {}
         try:
-            sections = _match(parse_description(offer), stream_id, tracks)
+            description = parse_description(offer)
+            media = [track for track in tracks if track.kind != "data"]
+            sections = _match(description, stream_id, media)
             if connection is None:
                 connection = self._connect(sections.values())
-            for track in tracks:
+            if len(media) < len(tracks):
+                _check_data(description, tracks)
+                connection.peer.use_data_channels(max_message_size=MAX_SEALED_BYTES)
+            for track in media:
                 section = sections[track.track_id]
                 assert section.payload_type is not None  # or _match had refused it
                 producer_id = self._router.add_producer(
@@ -324,6 +352,29 @@ class EmbeddedMediaServer:
             raise
         participant.publisher = connection
         return answer, producers
+
+    def _publish_data(
+        self, participant: _Participant, stream_id: str, tracks: Sequence[PublishedTrack]
+    ) -> None:
+        for track in tracks:
+            if track.kind == "data":
+                assert participant.publisher is not None
+                channels = participant.publisher.peer.use_data_channels()
+                self._data.take_channels(participant.id, channels)
+                self._data.publish(participant.id, TrackRef(stream_id, track.track_id))
+
+    def _offer_of(self, participant: _Participant, offer: str) -> SubscriptionOffer:
+        tracks = [
+            SubscribedTrack(consumer.section.mid, ref.stream_id, ref.track_id)
+            for ref, consumer in participant.consumers.items()
+        ]
+        assert participant.subscriber is not None
+        if (mid := participant.subscriber.peer.data_mid) is not None:
+            tracks += [
+                SubscribedTrack(mid, ref.stream_id, ref.track_id)
+                for ref in self._data.subscriptions(participant.id)
+            ]
+        return SubscriptionOffer(offer, tracks)
 
     def _connect(self, offered: Iterable[RemoteSection]) -> _Connection:
         extensions: dict[str, int] = {}
@@ -388,6 +439,7 @@ class EmbeddedMediaServer:
         consumer.id = None
 
     def _remove_stream(self, participant: _Participant, stream_id: str) -> None:
+        self._data.unpublish_stream(participant.id, stream_id)
         for track_id, producer in participant.streams.pop(stream_id, {}).items():
             self._remove_producer(stream_id, track_id, producer)
 
@@ -414,6 +466,8 @@ class EmbeddedMediaServer:
         if participant.start_task is not None:
             participant.start_task.cancel()
             participant.start_task = None
+        for ref in self._data.subscriptions(participant.id):
+            self._data.unsubscribe(participant.id, ref)
         for consumer in participant.consumers.values():
             self._remove_consumer(consumer)
         participant.consumers.clear()
@@ -439,6 +493,15 @@ def _match(
     if len(matched) != len(tracks) or len({t.mid for t in tracks}) != len(tracks):
         raise MediaError("a track or its m-line is named twice")
     return matched
+
+
+def _check_data(offer: RemoteDescription, tracks: Sequence[PublishedTrack]) -> None:
+    for track in tracks:
+        section = next((one for one in offer.sections if one.mid == track.mid), None)
+        if track.kind == "data" and (
+            section is None or section.rejected or section.sctp_port is None
+        ):
+            raise MediaError(f"the offer has no data channels for track {track.track_id}")
 
 
 def _new_ssrc(peer: MediaPeer) -> int:

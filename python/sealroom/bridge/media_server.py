@@ -7,7 +7,7 @@ The Bridge makes at most one call at a time for one participant, but calls for d
 participants overlap. Every call may raise `MediaError`, and has then changed nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,11 @@ class MediaError(SealroomError):
 
 @dataclass(frozen=True, slots=True)
 class PublishedTrack:
-    """Announced track and the mid of the m-line in the offer that carries it."""
+    """Announced track and the mid of the m-line in the offer that carries it.
+
+    Data tracks (kind "data") share the one of the data channels. Each opens a channel labelled
+    "<stream id> <track id>", towards the media server and from it to each subscriber.
+    """
 
     track_id: str
     kind: Kind
@@ -66,6 +70,9 @@ class MediaServerStatistics:
     received_packets: int = 0
     forwarded_packets: int = 0
     forwarded_bytes: int = 0
+    data_messages_received: int = 0
+    data_messages_forwarded: int = 0
+    data_subscribers_cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,10 @@ class MediaUsage:
 
 class MediaServer(Protocol):
     """A selective forwarding unit. It never holds a frame key."""
+
+    on_data_cut: Callable[[str, TrackRef], None] | None
+    """Called with a participant's id and a data track that it took too slowly: what waited for it
+    is gone, its subscription is over, and nothing else is touched."""
 
     async def publish(
         self, participant_id: str, stream_id: str, offer: str, tracks: Sequence[PublishedTrack]

@@ -30,7 +30,10 @@ def match_tracks(
             not announced or of another kind.
     """
     mids: dict[str, tuple[str, str]] = {}
+    data_mids = []
     for section in _sections(offer):
+        if section.kind == "application" and section.mid is not None:
+            data_mids.append(section.mid)
         own = [
             track_id
             for stream, track_id in section.sources
@@ -43,10 +46,15 @@ def match_tracks(
         mids[own[0]] = (section.kind, section.mid)
     if len({mid for _, mid in mids.values()}) != len(mids):
         raise _invalid("give each m-line its own a=mid")
-    if mids.keys() != {track.track_id for track in announced}:
+    if mids.keys() != {track.track_id for track in announced if track.kind != "data"}:
         raise _invalid(f"offer exactly the announced tracks, as a=msid:{stream_id} <track_id>")
     tracks = []
     for track in announced:
+        if track.kind == "data":
+            if len(data_mids) != 1 or data_mids[0] in {mid for _, mid in mids.values()}:
+                raise _invalid("offer data channels for a data track, as one m=application")
+            tracks.append(PublishedTrack(track.track_id, track.kind, track.codec, data_mids[0]))
+            continue
         kind, mid = mids[track.track_id]
         if kind != track.kind:
             raise _invalid(f"track {track.track_id} is announced as {track.kind}")

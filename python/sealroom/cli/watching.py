@@ -26,6 +26,7 @@ from sealroom.client.events import (
     StreamUpdated,
 )
 from sealroom.errors import SealroomError
+from sealroom.media.sections import MediaKind
 from sealroom.recording import MatroskaWriter
 from sealroom.sources import TEST_SOURCE
 
@@ -193,10 +194,10 @@ class Watcher:
             return
         if info.stream_id in self._streams:
             return
-        kinds = [track.kind for track in info.tracks]
-        explain(f"{info.user_id} publishes {' and '.join(kinds)}.")
+        kinds: list[MediaKind] = [one.kind for one in info.tracks if one.kind != "data"]
+        explain(f"{info.user_id} publishes {' and '.join(one.kind for one in info.tracks)}.")
         writer = None
-        if self._save is not None:
+        if self._save is not None and kinds:
             writer = MatroskaWriter(numbered(self._save, len(self._streams) + 1), kinds)
         self._streams[info.stream_id] = WatchedStream(info, writer)
         try:

@@ -2,6 +2,7 @@
 
 from sealroom.client.active_speaker import ActiveSpeakerDetector
 from sealroom.client.connection import Connection
+from sealroom.client.data_track import DataTrackHandle
 from sealroom.client.models import (
     AudioLevel,
     ParticipantInfo,
@@ -14,6 +15,7 @@ from sealroom.client.models import (
     StreamTrackInfo,
     UserIdentity,
 )
+from sealroom.client.remote_data_track import DataMessage, RemoteDataTrack
 from sealroom.client.stream_api import StreamApi
 from sealroom.client.subscriber import RemoteTrack
 
@@ -21,8 +23,11 @@ __all__ = [
     "ActiveSpeakerDetector",
     "AudioLevel",
     "Connection",
+    "DataMessage",
+    "DataTrackHandle",
     "ParticipantInfo",
     "RefusedRoom",
+    "RemoteDataTrack",
     "RemoteTrack",
     "RoomStatistics",
     "StreamApi",

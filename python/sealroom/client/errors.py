@@ -124,3 +124,21 @@ class StreamStateError(SealroomError):
     """The stream handle is not in a state for this: see the message."""
 
     code: ClassVar[str] = "stream_state"
+
+
+class DataTrackExistsError(SealroomError):
+    """The stream has a data track already: a stream has one at most."""
+
+    code: ClassVar[str] = "data_track_exists"
+
+
+class DataTrackClosedError(SealroomError):
+    """Nothing can be sent on this data track any more."""
+
+    code: ClassVar[str] = "data_track_closed"
+
+
+class DataTrackCutError(SealroomError):
+    """The media server ended the subscription of a data track; subscribe again to go on."""
+
+    code: ClassVar[str] = "data_track_cut"

@@ -241,6 +241,33 @@ class FrameRejected:
 
 
 @dataclass(frozen=True, slots=True)
+class DataRejected:
+    """Data messages were refused, or are missing; at most one event a second per track and reason.
+
+    `reason` is the `code` of a `DataMessageError` (`sealroom.crypto.data_errors`):
+    "data_malformed", "data_too_big", "data_forged", "data_epoch", "data_replayed",
+    "data_reordered"; "data_gap" for missing ones, "data_overflow" for those that nobody read in
+    time. `count` counts since the last such event.
+    """
+
+    room_id: str
+    stream_id: str
+    track_id: str
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataTrackCut:
+    """The media server ended the subscription of a data track: subscribe again to go on."""
+
+    room_id: str
+    stream_id: str
+    track_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MediaFailed:
     """The media connection in one direction broke; leave the room and join again.
 
@@ -287,6 +314,8 @@ Event = (
     | CustomEvent
     | CustomEventRefused
     | FrameRejected
+    | DataRejected
+    | DataTrackCut
     | MediaFailed
     | EventsDropped
     | ConnectionClosed

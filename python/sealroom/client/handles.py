@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiortc import MediaStreamTrack
 
+from sealroom.client.data_track import DataTrackHandle
 from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import MediaKind
 from sealroom.protocol import Source
@@ -64,6 +65,10 @@ class StreamHandle:
             bitrate=bitrate,
             audio_level=audio_level,
         )
+
+    async def add_data_track(self, *, name: str = "") -> DataTrackHandle:
+        """See `StreamApi.add_data_track`."""
+        return await self._api.add_data_track(self, name=name)
 
     async def set_details(self, *, title: str | None = None, metadata: bytes | None = None) -> None:
         """See `StreamApi.set_stream_details`."""

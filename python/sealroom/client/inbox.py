@@ -35,6 +35,7 @@ from sealroom.client.rooms import RoomDirectory
 from sealroom.errors import SealroomError
 from sealroom.protocol import (
     CustomEventView,
+    DataCut,
     EventEnvelope,
     EventType,
     MediaOffer,
@@ -174,6 +175,8 @@ class Inbox:
                 room.recording_changed(data.participant_id, True)
             case EventType.RECORDING_STOPPED, RecordingNotice():
                 room.recording_changed(data.participant_id, False)
+            case EventType.DATA_CUT, DataCut():
+                room.receiving.data_cut(data)
             case EventType.MEDIA_OFFER, MediaOffer():
                 await room.receiving.media_offered(data)
 

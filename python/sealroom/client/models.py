@@ -9,8 +9,7 @@ from typing import Any
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.errors import SealroomError
 from sealroom.identity import PublicIdentity
-from sealroom.media.sections import CodecName, MediaKind
-from sealroom.protocol import AnnouncedTrack, Participant, RoomState, Source
+from sealroom.protocol import AnnouncedTrack, Codec, Kind, Participant, RoomState, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +102,8 @@ class StreamTrackInfo:
     """An announced track; muted, and without frames, while it is not `enabled`."""
 
     track_id: str
-    kind: MediaKind
-    codec: CodecName
+    kind: Kind
+    codec: Codec
     name: str
     source: Source = "other"
     enabled: bool = True
@@ -197,12 +196,13 @@ class TrackStatistics:
     """Counters of one track: those of Python's side, and of the native core.
 
     `python` is an `OutgoingStatistics` or `IncomingStatistics`, `native` a `SenderStatistics` or
-    `ReceiverStatistics` of `sealroom._core.session`.
+    `ReceiverStatistics` of `sealroom._core.session`. Of a data track, `python` is an
+    `OutgoingDataStatistics` or `IncomingDataStatistics` and `native` None.
     """
 
     stream_id: str
     track_id: str
-    kind: MediaKind
+    kind: Kind
     python: Any
     native: Any
 
@@ -213,6 +213,8 @@ class RoomStatistics:
 
     sent: list[TrackStatistics] = field(default_factory=list)
     received: list[TrackStatistics] = field(default_factory=list)
+    data_sent: list[TrackStatistics] = field(default_factory=list)
+    data_received: list[TrackStatistics] = field(default_factory=list)
     publisher_srtp_profile: str | None = None
     subscriber_srtp_profile: str | None = None
     datagrams_replayed: int = 0

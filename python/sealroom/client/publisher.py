@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sealroom._core.session import MediaSession
+from sealroom.client.data_track import DataPublisher, StagedDataTrack
 from sealroom.client.models import TrackStatistics
-from sealroom.client.staged_stream import CODECS, StagedTrack
+from sealroom.client.staged_stream import CODECS, AnyStagedTrack, StagedTrack
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.track_keys import DEFAULT_SUITE, derive_track_key
 from sealroom.errors import SealroomError
@@ -42,13 +43,14 @@ class Publisher:
         self._keys = keys
         self.session = MediaSession(cname=secrets.token_hex(8))
         self.peer = make_peer(self.session)
+        self.data = DataPublisher(self.peer, keys)
         self._tracks: list[_SentTrack] = []
         self._lock = asyncio.Lock()
 
     async def change(
         self,
         stream_id: str,
-        add: Sequence[StagedTrack],
+        add: Sequence[AnyStagedTrack],
         remove: Collection[str],
         *,
         fingerprint: bytes,
@@ -61,22 +63,29 @@ class Publisher:
         far as this side knows.
         """
         async with self._lock:
-            sent = [self._add(stream_id, one, fingerprint, nonce) for one in add]
+            data = [one for one in add if isinstance(one, StagedDataTrack)]
+            if data:
+                self.data.prepare()
+            media = [one for one in add if isinstance(one, StagedTrack)]
+            sent = [self._add(stream_id, one, fingerprint, nonce) for one in media]
             self._tracks += sent  # from here on a rotation reaches them
             try:
-                offer = await self.peer.create_offer() if sent else None
+                offer = await self.peer.create_offer() if add else None
                 for one in sent:
                     self._add_sender(one)
                 answer = await signal(offer)
                 if answer is not None:
                     await self.peer.accept_answer(answer)
                     await self.peer.connected()
+                self.data.start(stream_id, data, fingerprint, nonce)
             except BaseException:
+                self.data.end(stream_id, [one.track_id for one in data])
                 for one in sent:
                     self._remove(one)
                     if one in self._tracks:  # unless closed meanwhile
                         self._tracks.remove(one)
                 raise
+            self.data.end(stream_id, remove)
             await self._end(
                 one
                 for one in self._tracks
@@ -110,6 +119,7 @@ class Publisher:
         if keys.id.epoch <= self._keys.id.epoch:
             return
         self._keys = keys
+        self.data.rotate(keys)
         for one in self._tracks:
             if one.sender >= 0:
                 self._set_key(one)
@@ -124,6 +134,7 @@ class Publisher:
     async def unpublish(self, stream_id: str) -> None:
         """Stops a stream's tracks; their sources stay the application's to stop."""
         async with self._lock:
+            self.data.end(stream_id)
             await self._end(one for one in self._tracks if one.stream_id == stream_id)
 
     async def close(self) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from aiortc import MediaStreamTrack
 
 from sealroom.client.connection import Connection
-from sealroom.client.errors import StreamStateError
+from sealroom.client.data_track import DataTrackHandle, StagedDataTrack
+from sealroom.client.errors import DataTrackExistsError, StreamStateError
 from sealroom.client.handles import StreamHandle, TrackHandle
 from sealroom.client.room_api import RoomApi
 from sealroom.client.room_session import RoomSession, new_id
-from sealroom.client.staged_stream import StagedStream, StagedTrack
+from sealroom.client.staged_stream import AnyStagedTrack, StagedStream, StagedTrack
 from sealroom.crypto.stream_details import encode_details
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
@@ -97,15 +98,13 @@ class PublishingApi(RoomApi):
         """
         staged = self._stream(stream.stream_id)
         for one in staged.tracks.values():
-            if one.source is track and one.track_id in staged.to_remove:
+            is_same = isinstance(one, StagedTrack) and one.source is track
+            if isinstance(one, StagedTrack) and is_same and one.track_id in staged.to_remove:
                 staged.to_remove.discard(one.track_id)
                 return self._handle(staged, one)
         if track.kind not in ("audio", "video"):
             raise InvalidArgumentError(f"track: kind {track.kind!r} is neither audio nor video")
-        if len(name) > MAX_NAME_LENGTH:
-            raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
-        if len(staged.wanted_tracks()) >= MAX_STREAM_TRACKS:
-            raise InvalidArgumentError(f"stream: at most {MAX_STREAM_TRACKS} tracks")
+        _check_addition(staged, name)
         if audio_level and track.kind != "audio":
             raise InvalidArgumentError("audio_level: only audio has levels")
         kind: MediaKind = "video" if track.kind == "video" else "audio"
@@ -124,7 +123,30 @@ class PublishingApi(RoomApi):
         staged.tracks[added.track_id] = added
         return self._handle(staged, added)
 
-    async def remove_track(self, track: TrackHandle) -> None:
+    async def add_data_track(self, stream: StreamHandle, *, name: str = "") -> DataTrackHandle:
+        """Adds a data track to a stream; to a published one it comes with `update_stream`.
+
+        Its messages arrive in order and complete, encrypted under keys of their own.
+
+        Args:
+            stream: from `create_stream`.
+            name: shown to the members of the room, encrypted; up to 128 characters.
+
+        Raises:
+            DataTrackExistsError: the stream has one already.
+            InvalidArgumentError: an argument is beyond its limit.
+            StreamStateError: the handle is dead.
+        """
+        staged = self._stream(stream.stream_id)
+        _check_addition(staged, name)
+        if any(isinstance(one, StagedDataTrack) for one in staged.wanted_tracks()):
+            raise DataTrackExistsError("the stream has a data track: use that, or another stream")
+        added = StagedDataTrack(track_id=new_id(), name=name)
+        encode_details(staged.details([*staged.wanted_tracks(), added]))
+        staged.tracks[added.track_id] = added
+        return DataTrackHandle(self, added, staged.stream_id, added.track_id, name)
+
+    async def remove_track(self, track: TrackHandle | DataTrackHandle) -> None:
         """Takes a track out of its stream; of a published one it ends with `update_stream`.
 
         The source stays the caller's to stop.
@@ -150,7 +172,7 @@ class PublishingApi(RoomApi):
         """
         staged = self._stream(track.stream_id)
         one = self._track(staged, track)
-        if one.is_enabled == enabled:
+        if one.is_enabled == enabled or not isinstance(one, StagedTrack):
             return
         if one.is_published:
             publishing = self._session(staged.room_id).publishing
@@ -208,7 +230,7 @@ class PublishingApi(RoomApi):
             raise StreamStateError("this stream handle is dead: create a new stream")
         return found
 
-    def _track(self, staged: StagedStream, track: TrackHandle) -> StagedTrack:
+    def _track(self, staged: StagedStream, track: TrackHandle | DataTrackHandle) -> AnyStagedTrack:
         found = staged.tracks.get(track.track_id)
         if found is None:
             raise StreamStateError("this track handle is dead: add the track again")
@@ -216,6 +238,13 @@ class PublishingApi(RoomApi):
 
     def _handle(self, staged: StagedStream, track: StagedTrack) -> TrackHandle:
         return TrackHandle(self, staged.stream_id, track.track_id, track.kind, track.name)
+
+
+def _check_addition(staged: StagedStream, name: str) -> None:
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
+    if len(staged.wanted_tracks()) >= MAX_STREAM_TRACKS:
+        raise InvalidArgumentError(f"stream: at most {MAX_STREAM_TRACKS} tracks")
 
 
 def _set_details(staged: StagedStream, title: str | None, metadata: bytes | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from sealroom.client.models import AudioLevel, StreamInfo, StreamSubscription
+from sealroom.client.remote_data_track import RemoteDataTrack
 from sealroom.client.room_api import RoomApi
 from sealroom.client.subscriber import RemoteTrack
 from sealroom.errors import InvalidArgumentError
@@ -83,6 +84,23 @@ class ReceivingApi(RoomApi):
     def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
         """Iterates over the tracks received, those already there first, until the room is left."""
         return aiter(self._session(room_id).receiving.open_track_stream())
+
+    def add_remote_data_track_listener(
+        self,
+        room_id: str,
+        on_track: Callable[[RemoteDataTrack], None],
+        *,
+        stream_id: str | None = None,
+    ) -> Callable[[], None]:
+        """Calls `on_track` with each data track received, those already there first.
+
+        Returns a function that ends it.
+        """
+        return self._session(room_id).receiving.data.add_listener(on_track, stream_id)
+
+    def remote_data_tracks(self, room_id: str) -> AsyncIterator[RemoteDataTrack]:
+        """Iterates over the data tracks received, as `remote_tracks` does over audio and video."""
+        return aiter(self._session(room_id).receiving.data.open_track_stream())
 
     def audio_levels(self, room_id: str) -> list[AudioLevel]:
         """How loud the audio tracks are that are received in a joined room, and one's own.

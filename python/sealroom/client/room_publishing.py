@@ -13,7 +13,7 @@ from sealroom._core.session import MediaSession
 from sealroom.client.errors import RequestRefusedError, StreamStateError
 from sealroom.client.publisher import Publisher
 from sealroom.client.room_link import RoomLink
-from sealroom.client.staged_stream import StagedStream, StagedTrack
+from sealroom.client.staged_stream import AnyStagedTrack, StagedStream, StagedTrack
 from sealroom.crypto.announcement import VerifiedStream, make_announcement, verify_update
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.signed_object import read_unverified
@@ -41,7 +41,7 @@ class _Published:
 
     stream_id: str
     nonce: bytes
-    tracks: list[StagedTrack]
+    tracks: list[AnyStagedTrack]
     details: StreamDetails
     version: int = 0
     stream: VerifiedStream | None = None
@@ -157,10 +157,10 @@ class RoomPublishing:
     async def _change(
         self,
         published: _Published,
-        add: Sequence[StagedTrack],
+        add: Sequence[AnyStagedTrack],
         remove: Collection[str],
         details: StreamDetails,
-        tracks: Sequence[StagedTrack],
+        tracks: Sequence[AnyStagedTrack],
     ) -> None:
         """Announces the next version, `tracks` under `details`, and follows it; holds the lock."""
         link, publisher = self._link, self._publisher

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from sealroom._core.session import MediaSession
+from sealroom.client.data_receiving import DataReceiving
 from sealroom.client.events import BoundedStream, FrameRejected
 from sealroom.client.models import StreamSubscription
 from sealroom.client.room_link import RoomLink
@@ -19,6 +20,7 @@ from sealroom.media.negotiation import MediaPeer
 from sealroom.protocol import (
     AnswerParams,
     AnswerResult,
+    DataCut,
     MediaOffer,
     SubscriptionParams,
     SubscriptionResult,
@@ -40,6 +42,7 @@ class RoomReceiving:
         """`fetch_streams` brings `link.streams` up to date."""
         self._link = link
         self._fetch_streams = fetch_streams
+        self.data = DataReceiving(link)
         self._wanted = WantedTracks()
         self._subscriber: Subscriber | None = None
         self._drops_broken_frames = True
@@ -88,6 +91,10 @@ class RoomReceiving:
         """Answers an offer the media server makes of its own accord."""
         async with self._lock:
             await self._answer(data.offer_id, data.offer, data.tracks)
+
+    def data_cut(self, data: DataCut) -> None:
+        """The media server has cut this participant from a data track."""
+        self.data.cut(data.stream_id, data.track_id, "it was taken too slowly")
 
     def forget(self, stream_id: str) -> None:
         """Asks for a stream no longer: it has ended."""
@@ -143,6 +150,7 @@ class RoomReceiving:
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:
             await subscriber.close()
+        self.data.close()
         for tracks in self._track_streams:
             tracks.close()
 
@@ -162,6 +170,7 @@ class RoomReceiving:
                 on_track=self._track_added,
                 on_rejected=self._frame_rejected,
                 epochs=link.keys.accepted,
+                data=self.data,
             )
             self._subscriber.set_drop_broken_frames(self._drops_broken_frames)
         answer = await self._subscriber.accept(offer, tracks, wanted=self._wanted_stream)

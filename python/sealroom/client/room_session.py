@@ -323,6 +323,8 @@ class RoomSession:
         return RoomStatistics(
             sent=publisher.statistics() if publisher else [],
             received=subscriber.statistics() if subscriber else [],
+            data_sent=publisher.data.statistics() if publisher else [],
+            data_received=self.receiving.data.statistics(),
             publisher_srtp_profile=publisher.peer.transport.srtp_profile if publisher else None,
             subscriber_srtp_profile=subscriber.peer.transport.srtp_profile if subscriber else None,
             datagrams_replayed=(

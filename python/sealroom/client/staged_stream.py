@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiortc import MediaStreamTrack
 
+from sealroom.client.data_track import StagedDataTrack
 from sealroom.crypto.stream_details import StreamDetails
 from sealroom.crypto.track_keys import DEFAULT_SUITE
 from sealroom.media.frames import EncodedFrameHandler
@@ -44,6 +45,9 @@ class StagedTrack:
         )
 
 
+AnyStagedTrack = StagedTrack | StagedDataTrack
+
+
 @dataclass(slots=True)
 class StagedStream:
     """Title, metadata and tracks to be published, or to be applied by the next update."""
@@ -52,16 +56,16 @@ class StagedStream:
     stream_id: str
     title: str = ""
     metadata: bytes = b""
-    tracks: dict[str, StagedTrack] = field(default_factory=dict)
+    tracks: dict[str, AnyStagedTrack] = field(default_factory=dict)
     to_remove: set[str] = field(default_factory=set)
     """Ids of published tracks that the next update ends."""
     is_published: bool = False
 
-    def wanted_tracks(self) -> list[StagedTrack]:
+    def wanted_tracks(self) -> list[AnyStagedTrack]:
         """The tracks without those to be removed."""
         return [one for key, one in self.tracks.items() if key not in self.to_remove]
 
-    def settle(self, tracks: Iterable[StagedTrack]) -> None:
+    def settle(self, tracks: Iterable[AnyStagedTrack]) -> None:
         """These tracks are published now. Those that were and are not any more never come back:
 
         under the same nonce their counters would begin again.
@@ -74,7 +78,7 @@ class StagedStream:
             self.tracks[key].is_published = True
         self.to_remove &= self.tracks.keys()
 
-    def details(self, tracks: Iterable[StagedTrack]) -> StreamDetails:
+    def details(self, tracks: Iterable[AnyStagedTrack]) -> StreamDetails:
         """What is encrypted for the members, with the names of these tracks."""
         names = {one.track_id: one.name for one in tracks if one.name}
         return StreamDetails(title=self.title, metadata=self.metadata, names=names)

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from sealroom._core.session import MediaSession
-from sealroom.client.errors import ProtocolError
+from sealroom.client.data_receiving import DataReceiving
+from sealroom.client.errors import DataTrackCutError, ProtocolError
 from sealroom.client.models import StreamTrackInfo, TrackStatistics
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.epoch import EpochKeys
@@ -31,7 +32,7 @@ class RemoteTrack:
         self.participant_id = stream.participant_id
         self.user_id = stream.user_id
         self.track_id = info.track_id
-        self.kind: MediaKind = info.kind
+        self.kind: MediaKind = track.kind
         self.info = info
         """The track as it is announced now."""
         self.track = track
@@ -80,10 +81,16 @@ class Subscriber:
         on_track: Callable[[RemoteTrack], None],
         on_rejected: RejectionCallback,
         epochs: Iterable[EpochKeys],
+        data: DataReceiving,
     ) -> None:
-        """`epochs`: the current one, and those before it that senders may still use."""
+        """`epochs`: the current one, and those before it that senders may still use.
+
+        `data` takes the data tracks and outlives this connection.
+        """
         self.session = MediaSession(cname=secrets.token_hex(8))
         self.peer = make_peer(self.session)
+        self._data = data
+        self._data.attach(self.peer)
         self._on_track = on_track
         self._on_rejected = on_rejected
         self._epochs = {one.id.epoch: one for one in epochs}
@@ -109,8 +116,9 @@ class Subscriber:
         before the answer leaves, so that no frame comes too early.
         """
         async with self._lock:
-            by_mid = {one.mid: (one.stream_id, one.track_id) for one in assignments}
-            if len(by_mid) != len(assignments):
+            media, data = _by_kind(assignments, wanted)
+            by_mid = {one.mid: (one.stream_id, one.track_id) for one in media}
+            if len(by_mid) != len(media):
                 raise ProtocolError("the media server assigns two tracks to one m-line")
             for key, track in list(self._tracks.items()):
                 if by_mid.get(track.mid) != key:
@@ -126,6 +134,7 @@ class Subscriber:
                 section.direction = "recvonly"
                 if (stream_id, track_id) not in self._tracks:
                     added.append(self._add(section, stream, track_id))
+            self._data.assign(data)
             answer = await self.peer.create_answer()
             for remote in added:
                 self._on_track(remote)
@@ -136,11 +145,13 @@ class Subscriber:
         if keys.id.epoch in self._epochs:
             return
         self._epochs[keys.id.epoch] = keys
+        self._data.add_epoch(keys)
         for (_, track_id), one in self._tracks.items():
             self._add_key(one.receiver, one.stream, track_id, keys)
 
     def drop_epochs_before(self, epoch: int) -> None:
         """Refuses frames of older epochs from now on."""
+        self._data.drop_epochs_before(epoch)
         for old in [one for one in self._epochs if one < epoch]:
             del self._epochs[old]
             for one in self._tracks.values():
@@ -154,6 +165,7 @@ class Subscriber:
 
     def update_stream(self, stream: VerifiedStream) -> None:
         """Ends the tracks that a newer announcement has no more, and takes its word on others."""
+        self._data.update_stream(stream)
         for key, one in list(self._tracks.items()):
             stream_id, track_id = key
             if stream_id != stream.stream_id:
@@ -166,15 +178,18 @@ class Subscriber:
 
     def end_stream(self, stream_id: str) -> None:
         """Ends the tracks of a stream that is gone."""
+        self._data.end_stream(stream_id)
         for key in [key for key in self._tracks if key[0] == stream_id]:
             self._remove(key)
 
     def end_all(self) -> None:
         """Ends every track: the media connection is gone."""
+        self._data.end_all(DataTrackCutError("the media connection is gone"))
         for key in list(self._tracks):
             self._remove(key)
 
     async def close(self) -> None:
+        self._data.end_all()
         self.end_all()
         self.peer.on_state_change = None
         await self.peer.close()
@@ -209,8 +224,8 @@ class Subscriber:
         track = IncomingTrack(
             self.session,
             receiver,
-            announced.kind,
-            announced.codec,
+            section.kind,
+            section.codec,
             track_id=track_id,
             has_audio_level=announced.audio_level,
         )
@@ -235,3 +250,17 @@ class Subscriber:
         gone = self._tracks.pop(key)
         gone.remote.track.stop()
         self.session.remove_receiver(gone.receiver)
+
+
+def _by_kind(
+    assignments: list[TrackAssignment], wanted: Callable[[str, str], VerifiedStream | None]
+) -> tuple[list[TrackAssignment], dict[tuple[str, str], VerifiedStream]]:
+    """Returns what is wanted, media and data apart; all data tracks share an m-line."""
+    media, data = [], {}
+    for one in assignments:
+        stream = wanted(one.stream_id, one.track_id)
+        if stream is not None and stream.track(one.track_id).kind == "data":
+            data[one.stream_id, one.track_id] = stream
+        elif stream is not None:
+            media.append(one)
+    return media, data

@@ -33,6 +33,7 @@ from sealroom.crypto.stream_details import StreamDetails, open_details, seal_det
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES, derive_track_key
 from sealroom.identity import Identity, PublicIdentity
 from sealroom.protocol import (
+    MAX_STREAM_DATA_TRACKS,
     STREAM_ANNOUNCEMENT_TYPE,
     AnnouncedTrack,
     RoomRecord,
@@ -41,7 +42,7 @@ from sealroom.protocol import (
     StreamView,
 )
 
-_KIND_OF_CODEC = {"vp8": "video", "opus": "audio"}
+_KIND_OF_CODEC = {"vp8": "video", "opus": "audio", "message": "data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +205,5 @@ def _check_tracks(announcement: StreamAnnouncement) -> None:
         if track.audio_level and track.kind != "audio":
             raise TrackMismatchError(f"track {track.track_id!r}: only audio has levels")
         seen.add(track.track_id)
+    if sum(track.kind == "data" for track in announcement.tracks) > MAX_STREAM_DATA_TRACKS:
+        raise TrackMismatchError(f"a stream has at most {MAX_STREAM_DATA_TRACKS} data track")

@@ -164,6 +164,7 @@ class DataReceiver:
         self._track = track
         self._ciphers: dict[int, _TrackCipher] = {}
         self._next: int | None = None  # the sequence to come, None before the first message
+        self._is_resumed = False
         self._epoch = 0  # of the newest message
         # What was missing when later messages came. Of more than these the oldest are forgotten.
         self._holes: deque[tuple[int, int]] = deque(maxlen=_MAX_HOLES)
@@ -175,6 +176,10 @@ class DataReceiver:
     def drop_epochs_before(self, epoch: int) -> None:
         """Refuse messages of older epochs from now on."""
         self._ciphers = {one: key for one, key in self._ciphers.items() if one >= epoch}
+
+    def resume(self) -> None:
+        """Take up again after a pause, with any number that has not come before."""
+        self._is_resumed = True
 
     def may_come(self, epoch: int) -> bool:
         """Tell whether the key of an epoch may still come: it is newer than all there are."""
@@ -198,6 +203,7 @@ class DataReceiver:
         data = cipher.open(prefix, header.sequence, sealed)
         missing = self._check(header)
         self._epoch, self._next = header.epoch, header.sequence + 1
+        self._is_resumed = False
         return OpenedData(header.epoch, header.sequence, missing, data)
 
     def _check(self, header: DataHeader) -> int:
@@ -205,7 +211,7 @@ class DataReceiver:
         if expected is None or sequence == expected:
             missing = 0
         elif sequence > expected:
-            missing = sequence - expected
+            missing = 0 if self._is_resumed else sequence - expected
         elif self._fill_hole(sequence):
             raise DataReorderedError(f"data message {sequence} comes after a later one")
         else:

@@ -62,6 +62,7 @@ def missing_hooks() -> list[str]:
                 (
                     "_data_channel_receive",
                     "_data_channel_send",
+                    "_flight_size_increase",
                     "_handle_data",
                     "_receive",
                     "_receive_data_chunk",
@@ -89,6 +90,7 @@ def missing_hooks() -> list[str]:
         + _uses(RTCSctpTransport._data_channel_send, "_data_channel_queue")
         + _uses(RTCSctpTransport._transmit, "_cwnd", "_outbound_queue", "_sent_queue")
         + _uses(RTCSctpTransport._receive_data_chunk, "_advertised_rwnd")
+        + _uses(RTCSctpTransport._flight_size_increase, "_book_size")
         + _uses(RTCSctpTransport._mark_received, "_last_received_tsn", "_sack_misordered")
         + _uses(RTCSctpTransport._get_inbound_stream, "_inbound_streams")
         + _uses(RTCIceGatherer.__init__, "_connection")

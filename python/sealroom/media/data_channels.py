@@ -43,6 +43,11 @@ class DataChannel:
         return self._is_closed
 
     @property
+    def is_gone(self) -> bool:
+        """True once nothing of it is left to be sent either."""
+        return self._channel.readyState == "closed"
+
+    @property
     def is_open(self) -> bool:
         """True while the peer has confirmed the channel."""
         return not self._is_closed and self._channel.readyState == "open"
@@ -112,6 +117,7 @@ class DataChannels:
         self._transport = transport
         self._sctp = BoundedSctpTransport(transport.dtls, max_message_size)
         self._sctp.on("datachannel", self._channel_came)
+        self._sctp.on_ended = self.refused
         self._channels: set[DataChannel] = set()
         self._start: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -120,6 +126,11 @@ class DataChannels:
     @property
     def is_closed(self) -> bool:
         return self._is_closed
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes queued to be sent on all channels, closing ones too."""
+        return sum(one.buffered_amount for one in self._channels if not one.is_gone)
 
     def open(self, label: str) -> DataChannel:
         """Opens a channel, also before there is a connection. Raises TransportError."""
@@ -147,7 +158,9 @@ class DataChannels:
         self._end_all()
 
     def refused(self) -> None:
-        """The peer does not do data channels, or no longer."""
+        """The peer does not do data channels, or no longer; idempotent."""
+        if self._is_closed:
+            return
         self._is_closed = True
         if self._start is not None:
             self._start.cancel()
@@ -162,7 +175,7 @@ class DataChannels:
             self.refused()
 
     def _dtls_changed(self) -> None:
-        if self._transport.dtls.state in ("failed", "closed") and not self._is_closed:
+        if self._transport.dtls.state in ("failed", "closed"):
             self.refused()
 
     def _channel_came(self, channel: RTCDataChannel) -> None:
@@ -174,7 +187,7 @@ class DataChannels:
 
     def _keep(self, channel: RTCDataChannel) -> DataChannel:
         ours = DataChannel(self._sctp, channel)
-        self._channels = {one for one in self._channels if not one.is_closed} | {ours}
+        self._channels = {one for one in self._channels if not one.is_gone} | {ours}
         return ours
 
     def _end_all(self) -> None:

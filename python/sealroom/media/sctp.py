@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from aiortc import RTCDataChannel, RTCDtlsTransport, RTCSctpTransport
@@ -22,9 +23,9 @@ from sealroom.media.session_description import SCTP_PORT
 logger = logging.getLogger(__name__)
 
 MAX_WINDOW: Final = 128 * USERDATA_MAX_LENGTH
-"""Bytes on their way to the peer.
+"""Bytes on their way to the peer, each datagram counted as a full one: 128 of them.
 
-So many datagrams fit twice into the queues that hand DTLS from the native core to asyncio
+So many fit twice into the queues that hand DTLS from the native core to asyncio
 (`PacketPort::kMaxControlDatagrams`, `MAX_QUEUED_DTLS`): a burst of ours loses nothing there, nor
 does it keep a consent check out.
 """
@@ -48,6 +49,7 @@ class BoundedSctpTransport(RTCSctpTransport):
         """`max_message_size`: bytes of a message taken from the peer."""
         super().__init__(dtls, SCTP_PORT)
         self._local_partial_reliability = False
+        self.on_ended: Callable[[], None] | None = None
         self._max_message_size = max_message_size
         self._held_chunks = 0
 
@@ -57,7 +59,12 @@ class BoundedSctpTransport(RTCSctpTransport):
 
     def discard(self, channel: RTCDataChannel) -> None:
         """Takes back what was queued on a channel and has not been cut into packets."""
-        kept = [one for one in self._data_channel_queue if one[0] is not channel]
+        kept = []
+        for one in self._data_channel_queue:
+            if one[0] is not channel:
+                kept.append(one)
+            elif one[1] != WEBRTC_DCEP:
+                channel._addBufferedAmount(-len(one[2]))
         self._data_channel_queue.clear()
         self._data_channel_queue.extend(kept)
 
@@ -67,6 +74,11 @@ class BoundedSctpTransport(RTCSctpTransport):
         self._outbound_queue.clear()
         self._sent_queue.clear()
         self._set_state(self.State.CLOSED)
+
+    def _set_state(self, state: RTCSctpTransport.State) -> None:
+        super()._set_state(state)
+        if state == self.State.CLOSED and self.on_ended is not None:
+            self.on_ended()  # aiortc does not tell channels that never got as far as the peer
 
     async def _handle_data(self, data: bytes) -> None:
         # An exception here would end aiortc's DTLS transport, and with it the media.
@@ -120,6 +132,12 @@ class BoundedSctpTransport(RTCSctpTransport):
         if is_open and (is_full or len(data) > 12 + MAX_LABEL_BYTES):
             raise ValueError("more data channels, or a longer name, than is allowed")
         await super()._data_channel_receive(stream_id, pp_id, data)
+
+    def _flight_size_increase(self, chunk: DataChunk) -> None:
+        chunk._book_size = (
+            USERDATA_MAX_LENGTH  # queues count datagrams, and small ones cost as much
+        )
+        super()._flight_size_increase(chunk)
 
     async def _transmit(self) -> None:
         self._cwnd = min(self._cwnd, MAX_WINDOW)

@@ -246,6 +246,9 @@ class MediaFigures(Message, frozen=True):
     received_packets: int
     forwarded_packets: int
     forwarded_bytes: int
+    data_messages_received: int
+    data_messages_forwarded: int
+    data_subscribers_cut: int
 
 
 class BridgeStatistics(Message, frozen=True):

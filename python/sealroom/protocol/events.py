@@ -48,6 +48,7 @@ class EventType(StrEnum):
     RECORDING_STARTED = "recording.started"
     RECORDING_STOPPED = "recording.stopped"
     MEDIA_OFFER = "media.offer"
+    DATA_CUT = "data.cut"
     SESSION_RESYNC = "session.resync"
 
 
@@ -137,6 +138,13 @@ class SessionResync(Message, frozen=True):
     missed: Number
 
 
+class DataCut(Message, frozen=True):
+    """The receiver of this event was too slow for a data track, and is not subscribed to it now."""
+
+    stream_id: Id
+    track_id: Id
+
+
 EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.ROOM_CREATED: RoomCreated,
     EventType.ROOM_UPDATED: RoomUpdated,
@@ -154,6 +162,7 @@ EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.RECORDING_STARTED: RecordingNotice,
     EventType.RECORDING_STOPPED: RecordingNotice,
     EventType.MEDIA_OFFER: MediaOffer,
+    EventType.DATA_CUT: DataCut,
     EventType.SESSION_RESYNC: SessionResync,
 }
 

@@ -47,6 +47,10 @@ MAX_CHANNEL_LENGTH: Final = 64
 MAX_DATA_MESSAGE_BYTES: Final = 16 * KIB
 DATA_MESSAGE_OVERHEAD: Final = 33
 MAX_STREAM_DATA_TRACKS: Final = 1
+# Data waiting at the Bridge's media server for a subscriber, of a track and of all its tracks;
+# beyond it the subscriber is cut from the track with `data.cut`
+MAX_DATA_BACKLOG_BYTES: Final = 1024 * KIB
+MAX_PARTICIPANT_DATA_BACKLOG_BYTES: Final = 4096 * KIB
 MAX_ACL_LENGTH: Final = 4096
 MAX_ACL_LINES: Final = 100
 MAX_API_KEYS: Final = 1000  # beyond it the oldest of those that are revoked or expired go

@@ -110,6 +110,8 @@ class RoomRecord(Message, frozen=True):
 class AnnouncedTrack(Message, frozen=True):
     """One track of a stream; `suite` is the SFrame cipher suite of RFC 9605 section 4.5.
 
+    A track of kind "data" has the codec "message"; its messages do not use SFrame.
+
     While `enabled` is False the track is muted: its publisher sends nothing of it. From one version
     of an announcement to the next, nothing else of a track changes. With `audio_level`, for audio
     only, the last byte of each frame's plaintext is its loudness.

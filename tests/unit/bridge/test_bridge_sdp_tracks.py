@@ -63,6 +63,19 @@ def test_offers_that_do_not_fit_are_refused(sections: str) -> None:
     assert refusal.value.error is ErrorCode.OFFER_INVALID
 
 
+def test_a_data_track_has_the_mid_of_the_data_channels() -> None:
+    data = AnnouncedTrack(track_id="d", kind="data", codec="message")
+    offer = HEAD + section("video", "0", "s v") + section("application", "1")
+    assert match_tracks(offer, "s", [data, VIDEO]) == [
+        PublishedTrack("d", "data", "message", "1"),
+        PublishedTrack("v", "video", "vp8", "0"),
+    ]
+    for other in ("", section("application", None), section("application", "2") * 2):
+        with pytest.raises(RequestError) as refusal:
+            match_tracks(HEAD + other, "s", [data])
+        assert refusal.value.error is ErrorCode.OFFER_INVALID
+
+
 def test_two_tracks_cannot_share_a_mid() -> None:
     offer = HEAD + section("video", "0", "s v") + section("audio", "0", "s a")
     with pytest.raises(RequestError):

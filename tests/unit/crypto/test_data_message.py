@@ -143,6 +143,19 @@ def test_the_first_message_seen_begins_the_count() -> None:
         receiver.open(messages[2])
 
 
+def test_after_a_pause_the_count_may_skip_and_nothing_comes_again() -> None:
+    sender, receiver = pair()
+    messages = [sender.seal(b"") for _ in range(6)]
+    receiver.open(messages[0])
+    receiver.resume()
+    with pytest.raises(DataReplayError):
+        receiver.open(messages[0])
+    assert receiver.open(messages[3]).missing == 0
+    with pytest.raises(DataReplayError):
+        receiver.open(messages[2])
+    assert receiver.open(messages[5]).missing == 1
+
+
 def test_the_count_goes_on_in_the_next_epoch_and_the_epoch_before_does_not_come_back() -> None:
     sender, receiver = pair()
     other = DataSender(keys(1), TRACK)

@@ -1,0 +1,160 @@
+"""Data tracks at the media server: messages go from channel to channel, unopened and in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sealroom.bridge.media_server import TrackRef
+from sealroom.media.data_channels import DataChannel, DataChannels
+from sealroom.media.errors import TransportError
+from sealroom.protocol import (
+    DATA_MESSAGE_OVERHEAD,
+    MAX_DATA_BACKLOG_BYTES,
+    MAX_DATA_MESSAGE_BYTES,
+    MAX_PARTICIPANT_DATA_BACKLOG_BYTES,
+)
+
+logger = logging.getLogger(__name__)
+
+MAX_SEALED_BYTES = MAX_DATA_MESSAGE_BYTES + DATA_MESSAGE_OVERHEAD
+
+
+def channel_label(ref: TrackRef) -> str:
+    """Return the label of the channel that carries a track, on either side of the media server."""
+    return f"{ref.stream_id} {ref.track_id}"
+
+
+@dataclass(eq=False, slots=True)
+class _Producer:
+    participant_id: str
+    channel: DataChannel | None = None
+    consumers: dict[str, _Consumer] = field(default_factory=dict)  # by participant
+
+
+@dataclass(eq=False, slots=True)
+class _Consumer:
+    """A track on its way to one subscriber; without a channel before the subscriber answered."""
+
+    data: DataChannels
+    channel: DataChannel | None = None
+
+
+class DataForwarding:
+    """Published data tracks and who receives them. Event-loop thread only.
+
+    A subscriber that does not take what it is sent is cut from the track, so that it costs no more
+    than `MAX_DATA_BACKLOG_BYTES` and delays nobody; `on_cut` gets the participant and the track.
+    """
+
+    def __init__(self) -> None:
+        self.on_cut: Callable[[str, TrackRef], None] | None = None
+        self.messages_received = 0
+        self.messages_forwarded = 0
+        self.subscribers_cut = 0
+        self._producers: dict[TrackRef, _Producer] = {}
+
+    def __contains__(self, ref: TrackRef) -> bool:
+        return ref in self._producers
+
+    def take_channels(self, participant_id: str, data: DataChannels) -> None:
+        """Takes the channels a publisher opens: one for each of its data tracks, by label."""
+        data.on_channel = lambda channel: self._channel_came(participant_id, channel)
+
+    def publish(self, participant_id: str, ref: TrackRef) -> None:
+        """Begins to forward a track."""
+        self._producers[ref] = _Producer(participant_id)
+
+    def unpublish(self, ref: TrackRef) -> None:
+        """Ends a track and its channels; no error if it is gone."""
+        producer = self._producers.pop(ref, None)
+        if producer is None:
+            return
+        if producer.channel is not None:
+            producer.channel.close(discard=True)
+        for consumer in producer.consumers.values():
+            if consumer.channel is not None:
+                consumer.channel.close()  # after what is queued
+
+    def unpublish_stream(self, participant_id: str, stream_id: str) -> None:
+        """Ends all tracks of a participant's stream."""
+        for ref, producer in list(self._producers.items()):
+            if ref.stream_id == stream_id and producer.participant_id == participant_id:
+                self.unpublish(ref)
+
+    def subscriptions(self, participant_id: str) -> list[TrackRef]:
+        """The tracks a participant is to receive."""
+        return [ref for ref, one in self._producers.items() if participant_id in one.consumers]
+
+    def subscribe(self, participant_id: str, ref: TrackRef, data: DataChannels) -> None:
+        """A participant is to receive a track, from `answered` on."""
+        self._producers[ref].consumers[participant_id] = _Consumer(data)
+
+    def answered(self, participant_id: str) -> None:
+        """Begins to send a participant what it subscribed to: it is ready for the channels.
+
+        Messages wait for the connection, within the same bound as for a slow subscriber.
+        """
+        for ref in self.subscriptions(participant_id):
+            consumer = self._producers[ref].consumers[participant_id]
+            if consumer.channel is None:
+                try:
+                    consumer.channel = consumer.data.open(channel_label(ref))
+                except TransportError:
+                    self._cut(participant_id, ref)
+
+    def unsubscribe(self, participant_id: str, ref: TrackRef) -> None:
+        """Stops sending a participant a track; no error if it does not receive it."""
+        producer = self._producers.get(ref)
+        consumer = producer.consumers.pop(participant_id, None) if producer else None
+        if consumer is not None and consumer.channel is not None:
+            consumer.channel.close(discard=True)
+
+    def _channel_came(self, participant_id: str, channel: DataChannel) -> None:
+        stream_id, _, track_id = channel.label.partition(" ")
+        ref = TrackRef(stream_id, track_id)
+        producer = self._producers.get(ref)
+        if (
+            producer is None
+            or producer.participant_id != participant_id
+            or producer.channel is not None
+        ):
+            logger.info("a publisher opens a data channel that belongs to no track of its own")
+            channel.close()
+            return
+        producer.channel = channel
+        channel.on_message = lambda message: self._forward(ref, producer, message)
+
+    def _forward(self, ref: TrackRef, producer: _Producer, message: bytes) -> None:
+        self.messages_received += 1
+        if len(message) < DATA_MESSAGE_OVERHEAD:
+            return  # no message at all: its subscribers could only refuse it
+        for participant_id, consumer in list(producer.consumers.items()):
+            channel = consumer.channel
+            if channel is None:
+                continue
+            try:
+                if self._is_beyond(consumer.data, channel, len(message)):
+                    self._cut(participant_id, ref)
+                    continue
+                channel.send(message)
+            except TransportError:
+                self._cut(participant_id, ref)
+                continue
+            self.messages_forwarded += 1
+
+    def _is_beyond(self, data: DataChannels, channel: DataChannel, size: int) -> bool:
+        waiting = channel.buffered_amount
+        if waiting + size > MAX_DATA_BACKLOG_BYTES:
+            return True
+        if not waiting:
+            return False
+        together = data.buffered_amount  # of tracks that have ended, too
+        return together + size > MAX_PARTICIPANT_DATA_BACKLOG_BYTES
+
+    def _cut(self, participant_id: str, ref: TrackRef) -> None:
+        self.subscribers_cut += 1
+        self.unsubscribe(participant_id, ref)
+        if self.on_cut is not None:
+            self.on_cut(participant_id, ref)

@@ -1,0 +1,206 @@
+"""The data tracks that this participant receives in a room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from sealroom.client.data_track import MAX_SEALED_BYTES
+from sealroom.client.errors import DataTrackCutError
+from sealroom.client.events import BoundedStream, DataRejected, DataTrackCut
+from sealroom.client.models import StreamTrackInfo, TrackStatistics
+from sealroom.client.remote_data_track import RemoteDataTrack
+from sealroom.client.room_link import RoomLink
+from sealroom.crypto.announcement import VerifiedStream
+from sealroom.crypto.data_message import DataReceiver, DataTrackId
+from sealroom.crypto.epoch import EpochKeys
+from sealroom.media.data_channels import DataChannel
+from sealroom.media.negotiation import MediaPeer
+
+logger = logging.getLogger(__name__)
+
+MAX_UNREAD_DATA_TRACKS = 256
+
+CHANNEL_TIMEOUT = 35.0
+"""Seconds until a subscribed track must have its channel: ICE and DTLS may take 30."""
+
+EXPLANATION_TIMEOUT = 5.0
+"""Seconds until the Bridge must have said why a channel was closed."""
+
+DataTrackListener = Callable[[RemoteDataTrack], None]
+TrackKey = tuple[str, str]
+
+
+class DataReceiving:
+    """Hands the data tracks of a joined room to the application. Event-loop thread only.
+
+    Numbers that came once are refused for as long as the stream lives, also after a track was cut
+    or subscribed to again.
+    """
+
+    def __init__(self, link: RoomLink) -> None:
+        self._link = link
+        self._tracks: dict[TrackKey, RemoteDataTrack] = {}
+        self._channels: dict[TrackKey, DataChannel] = {}
+        self._timers: dict[TrackKey, asyncio.TimerHandle] = {}
+        self._receivers: dict[tuple[str, str, bytes], DataReceiver] = {}
+        self._streams: list[BoundedStream[RemoteDataTrack]] = []
+        self._listeners: list[tuple[str | None, DataTrackListener]] = []
+
+    @property
+    def tracks(self) -> list[RemoteDataTrack]:
+        return list(self._tracks.values())
+
+    def attach(self, peer: MediaPeer) -> None:
+        """Takes the channels that come over a connection, those of tracks assigned here."""
+        peer.use_data_channels(max_message_size=MAX_SEALED_BYTES).on_channel = self._channel_came
+
+    def assign(self, wanted: Mapping[TrackKey, VerifiedStream]) -> None:
+        """Receives these tracks and no others; before the answer to the offer that brings them."""
+        for key in [one for one in self._tracks if one not in wanted]:
+            self._end(key)
+        for key, stream in wanted.items():
+            if key not in self._tracks:
+                self._add(key, stream)
+
+    def add_epoch(self, keys: EpochKeys) -> None:
+        for one in self._tracks.values():
+            one.add_epoch(keys)
+
+    def drop_epochs_before(self, epoch: int) -> None:
+        for one in self._tracks.values():
+            one.drop_epochs_before(epoch)
+
+    def update_stream(self, stream: VerifiedStream) -> None:
+        """Ends the tracks that a newer announcement has no more, and takes its word on others."""
+        for key in [key for key in self._tracks if key[0] == stream.stream_id]:
+            if stream.has_track(key[1]):
+                self._tracks[key].info = StreamTrackInfo.of(stream, stream.track(key[1]))
+            else:
+                self._end(key)
+
+    def end_stream(self, stream_id: str) -> None:
+        """Ends the tracks of a stream that is gone."""
+        for key in [key for key in self._tracks if key[0] == stream_id]:
+            self._end(key)
+        self._receivers = {k: one for k, one in self._receivers.items() if k[0] != stream_id}
+
+    def end_all(self, failure: DataTrackCutError | None = None) -> None:
+        """Ends every track."""
+        for key in list(self._tracks):
+            self._end(key, failure)
+
+    def cut(self, stream_id: str, track_id: str, reason: str) -> None:
+        """The media server has ended a subscription, says the Bridge."""
+        track = self._tracks.get((stream_id, track_id))
+        if track is None:
+            return
+        self._end((stream_id, track_id), DataTrackCutError(reason))
+        self._link.emit(DataTrackCut(self._link.room_id, stream_id, track_id, reason))
+
+    def add_listener(
+        self, listener: DataTrackListener, stream_id: str | None
+    ) -> Callable[[], None]:
+        """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
+        entry = (stream_id, listener)
+        self._listeners.append(entry)
+        for remote in self.tracks:
+            self._notify(listener, stream_id, remote)
+        return lambda: self._listeners.remove(entry)
+
+    def open_track_stream(self) -> BoundedStream[RemoteDataTrack]:
+        tracks: BoundedStream[RemoteDataTrack] = BoundedStream(MAX_UNREAD_DATA_TRACKS)
+        for remote in self.tracks:
+            tracks.put(remote)
+        self._streams.append(tracks)
+        return tracks
+
+    def statistics(self) -> list[TrackStatistics]:
+        return [
+            TrackStatistics(
+                stream_id=one.stream_id,
+                track_id=one.track_id,
+                kind="data",
+                python=one.statistics,
+                native=None,
+            )
+            for one in self._tracks.values()
+        ]
+
+    def close(self) -> None:
+        self.end_all()
+        for tracks in self._streams:
+            tracks.close()
+
+    def _add(self, key: TrackKey, stream: VerifiedStream) -> None:
+        info = StreamTrackInfo.of(stream, stream.track(key[1]))
+        track = RemoteDataTrack(stream, info, self._receiver(key, stream), self._refused)
+        self._tracks[key] = track
+        self._expect(key, CHANNEL_TIMEOUT, "the media server opened no channel")
+        for tracks in self._streams:
+            tracks.put(track)
+        for stream_id, listener in list(self._listeners):
+            self._notify(listener, stream_id, track)
+
+    def _receiver(self, key: TrackKey, stream: VerifiedStream) -> DataReceiver:
+        nonce = stream.announcement.nonce
+        receiver = self._receivers.get((*key, nonce))
+        if receiver is None:
+            track = DataTrackId(stream.fingerprint, nonce, *key)
+            receiver = self._receivers[(*key, nonce)] = DataReceiver(track)
+        receiver.resume()
+        epochs = self._link.keys.accepted
+        for keys in epochs:
+            receiver.add_epoch(keys)
+        receiver.drop_epochs_before(min(keys.id.epoch for keys in epochs))
+        return receiver
+
+    def _channel_came(self, channel: DataChannel) -> None:
+        stream_id, _, track_id = channel.label.partition(" ")
+        key = (stream_id, track_id)
+        track = self._tracks.get(key)
+        if track is None or key in self._channels:
+            logger.info("the media server opens a data channel of no subscribed track")
+            channel.close()
+            return
+        self._stop_timer(key)
+        self._channels[key] = channel
+        channel.on_message = track.receive
+        channel.on_closed = lambda: self._channel_closed(key, channel)
+
+    def _channel_closed(self, key: TrackKey, channel: DataChannel) -> None:
+        # Because the track ended, or this side was cut: the Bridge will say.
+        if self._channels.get(key) is channel:
+            self._expect(key, EXPLANATION_TIMEOUT, "the media server closed the channel")
+
+    def _expect(self, key: TrackKey, seconds: float, reason: str) -> None:
+        self._stop_timer(key)
+        loop = asyncio.get_running_loop()
+        self._timers[key] = loop.call_later(seconds, self.cut, *key, reason)
+
+    def _stop_timer(self, key: TrackKey) -> None:
+        if (timer := self._timers.pop(key, None)) is not None:
+            timer.cancel()
+
+    def _end(self, key: TrackKey, failure: DataTrackCutError | None = None) -> None:
+        self._stop_timer(key)
+        self._tracks.pop(key).end(failure)
+        channel = self._channels.pop(key, None)
+        if channel is not None:
+            channel.on_message = channel.on_closed = None
+            channel.close()
+
+    def _refused(self, track: RemoteDataTrack, reason: str, count: int) -> None:
+        rejected = DataRejected(self._link.room_id, track.stream_id, track.track_id, reason, count)
+        self._link.emit(rejected)
+
+    def _notify(
+        self, listener: DataTrackListener, stream_id: str | None, remote: RemoteDataTrack
+    ) -> None:
+        if stream_id is not None and stream_id != remote.stream_id:
+            return
+        try:
+            listener(remote)
+        except Exception:
+            logger.exception("a remote data track listener failed")
