@@ -323,6 +323,33 @@ async def test_who_is_added_with_a_new_epoch_can_read_what_was_announced_before(
         assert len(await take(tracks["camera"], 10)) == 10
 
 
+async def test_a_stream_published_while_a_new_epoch_begins_is_announced_under_it(
+    call: Call,
+) -> None:
+    alice, bob = call.apis["alice"], call.apis["bob"]
+    connection = call.connections["bob"]
+    honest = connection.call
+
+    async def rotate_meanwhile(method: str, params: Any, result: Any) -> Any:
+        answer = await honest(method, params, result)
+        if method == "stream.publish":
+            await alice.update_stream_room(call.room_id, force_generate_new_key=True)
+            keys = bob._session(call.room_id)._keys
+            await eventually(lambda: keys.sending.id.epoch == 2)
+        return answer
+
+    connection.call = rotate_meanwhile  # type: ignore[method-assign]
+    stream = await bob.create_stream(call.room_id, title="Lecture")
+    await stream.add_track(StripeTrack(), name="camera")
+    await stream.publish()
+    at_alice = alice._session(call.room_id).streams
+    await eventually(lambda: at_alice[stream.stream_id].announcement.epoch == 2)
+    (info,) = await alice.list_streams(call.room_id)
+    assert (info.title, info.has_details) == ("Lecture", True)
+    tracks = await call.subscribe("alice", stream)
+    assert len(await take(tracks["camera"], 10)) == 10
+
+
 # What the Bridge may not do
 
 

@@ -82,6 +82,9 @@ class RoomPublishing:
             await self._change(published, tracks, (), published.details, tracks)
             staged.settle(tracks)
             self._published[staged.stream_id] = published
+        stream = published.stream
+        if stream and stream.announcement.epoch < self._link.keys.sending.id.epoch:
+            self._announce_soon(published)  # a new epoch began meanwhile
 
     async def update(self, staged: StagedStream) -> None:
         """Brings a published stream in line with what is staged; see `StreamApi.update_stream`."""
@@ -138,10 +141,7 @@ class RoomPublishing:
         if self._publisher is not None:
             self._publisher.rotate(keys)
         for published in self._published.values():
-            if not published.details.is_empty:
-                task = asyncio.create_task(self._announce_again(published))
-                self._background.add(task)
-                task.add_done_callback(self._background.discard)
+            self._announce_soon(published)
 
     async def close(self) -> None:
         for published in self._published.values():
@@ -234,6 +234,12 @@ class RoomPublishing:
         params = StreamUpdateParams(room_id=link.room_id, announcement=signed, offer=offer)
         result = await link.connection.call("stream.update", params, StreamUpdateResult)
         return result.answer
+
+    def _announce_soon(self, published: _Published) -> None:
+        if not published.details.is_empty:
+            task = asyncio.create_task(self._announce_again(published))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
     async def _announce_again(self, published: _Published) -> None:
         try:
