@@ -38,6 +38,9 @@ class FakePeer:
         self.sections.append(section)
         return section
 
+    def use_data_channels(self, **_: Any) -> SimpleNamespace:
+        return SimpleNamespace(on_channel=None)
+
     def stop_section(self, section: MediaSection) -> None:
         section.stopped = True
 
