@@ -16,6 +16,7 @@ from sealroom.access import (
     find_first_violation,
     find_missing_entry,
     find_violation,
+    member_may,
     record_hash,
 )
 from sealroom.bridge.records import RoomAccess
@@ -106,6 +107,19 @@ def test_who_may_not_see_a_room_may_nothing_in_it(right: Right) -> None:
     for role in ROLES:
         policy = {"get": "manager&owner", right: "all"}
         assert may(right, role, policy) is (role == "owning manager"), role
+
+
+@pytest.mark.parametrize("right", Right)
+def test_clients_answer_as_the_bridge_does(right: Right) -> None:
+    """Of a user whose key is right; strangers have none."""
+    for expression in TABLE:
+        for policy in ({right: expression}, {right: expression, "get": "manager"}):
+            signed = record({str(key): one for key, one in policy.items()})
+            at_bridge = RoomAccess.from_record(signed)
+            for name in ("owner", "other", "user", "stranger"):
+                assert member_may(signed, right, name) is at_bridge.allows(
+                    right, name, fingerprint(name)
+                ), (policy, name)
 
 
 # Who may write the next record: the same rights, where only signed bytes decide
