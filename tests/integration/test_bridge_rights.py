@@ -58,6 +58,7 @@ METHODS: dict[str, tuple[Right, Call]] = {
     "stream.list": (Right.GET, plain("stream.list")),
     "media.answer": (Right.GET, plain("media.answer", offer_id=1, sdp="x")),
     "media.trickle": (Right.GET, plain("media.trickle", transport="publisher", candidate="x")),
+    "turn.credentials": (Right.GET, plain("turn.credentials")),
     "events.subscribe": (Right.GET, follow),
     "stream.publish": (Right.PUBLISH, publish),
     "stream.update": (Right.PUBLISH, update_stream),

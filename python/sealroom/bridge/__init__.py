@@ -12,6 +12,7 @@ except ModuleNotFoundError as error:
 from .config import MEMORY_DATABASE, BridgeConfig, sqlite_url
 from .errors import BridgeError, RequestError
 from .rate_limits import RateLimits
+from .turn import TurnServer
 
 __all__ = [
     "MEMORY_DATABASE",
@@ -20,5 +21,6 @@ __all__ = [
     "BridgeError",
     "RateLimits",
     "RequestError",
+    "TurnServer",
     "sqlite_url",
 ]

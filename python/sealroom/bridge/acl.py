@@ -52,6 +52,7 @@ WRITE: Final = frozenset(
         "subscription.update",
         "media.answer",
         "media.trickle",
+        "turn.credentials",
     }
 )
 _GROUPS: Final = {"all": READ | WRITE, "read": READ, "write": WRITE}

@@ -13,6 +13,7 @@ from sealroom.protocol import (
 )
 
 from .rate_limits import RateLimits
+from .turn import TurnServer
 
 MEMORY_DATABASE = "sqlite+aiosqlite://"
 
@@ -35,7 +36,9 @@ class BridgeConfig:
     public_url: str | None = None
     home_lease: float = 15.0  # after its last heartbeat a Bridge loses its rooms to others
     heartbeat_interval: float = 3.0
-    ice_servers: Sequence[IceServer] = ()
+    ice_servers: Sequence[IceServer] = ()  # for clients; those below come in addition
+    turn_servers: Sequence[TurnServer] = ()  # for which the Bridge makes credentials
+    turn_ttl: float = 3600.0  # of such credentials
     host_addresses: Sequence[str] | None = None  # media addresses; None: those of the machine
     empty_room_ttl: float = 3600.0  # for rooms created without one of their own
     max_connections: int = 10_000

@@ -34,6 +34,7 @@ from .sessions import Sessions
 from .store import Store
 from .streams import StreamService
 from .subscriptions import SubscriptionService
+from .turn import TurnIssuer
 from .upkeep import Upkeep
 
 
@@ -98,6 +99,7 @@ async def open_core(
             subscriptions=subscriptions,
             recordings=recordings,
         )
+        turn = TurnIssuer(config.ice_servers, config.turn_servers, config.turn_ttl)
         room_service = RoomService(
             store=store,
             rooms=rooms,
@@ -108,7 +110,7 @@ async def open_core(
             control=control,
             homes=homes,
             default_ttl=config.empty_room_ttl,
-            ice_servers=config.ice_servers,
+            turn=turn,
         )
         await life.start(config.session_timeout)
         stack.callback(life.stop)

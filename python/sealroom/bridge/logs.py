@@ -17,6 +17,8 @@ _HIDDEN: Final = "[hidden]"
 _SECRET_NAMES: Final = frozenset(
     [
         "api_key",
+        "credential",
+        "secret",
         "nonce",
         "payload",
         "signature",

@@ -112,6 +112,7 @@ class Methods:
             "subscription.update": subscriptions.update,
             "media.answer": subscriptions.answer,
             "media.trickle": subscriptions.trickle,
+            "turn.credentials": rooms.turn_credentials,
             "events.subscribe": self._subscribe,
             "events.subscribe_for": self._subscribe_for,
             "events.unsubscribe": self._unsubscribe,

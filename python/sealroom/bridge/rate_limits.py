@@ -21,6 +21,7 @@ COSTS: Final[dict[str, float]] = {
     "stream.publish": 5,
     "subscription.update": 2,
     "media.trickle": 0.5,
+    "turn.credentials": 5,
 }
 _MAX_COST: Final = max(COSTS.values())
 

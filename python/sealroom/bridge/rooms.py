@@ -1,7 +1,5 @@
 """Rooms: create, get, list, history, delete, join and leave."""
 
-from collections.abc import Iterable
-
 from sealroom.access import Right
 from sealroom.protocol import (
     MAX_JOINED_ROOMS,
@@ -9,7 +7,6 @@ from sealroom.protocol import (
     Empty,
     ErrorCode,
     EventType,
-    IceServer,
     JoinResult,
     MediaConfiguration,
     ParticipantsResult,
@@ -36,6 +33,7 @@ from .room_life import RoomLife
 from .room_lists import RoomLists
 from .room_store import RoomStore
 from .store import Store
+from .turn import TurnIssuer
 
 
 class RoomService:
@@ -53,7 +51,7 @@ class RoomService:
         control: RoomControl,
         homes: Homes,
         default_ttl: float,
-        ice_servers: Iterable[IceServer],
+        turn: TurnIssuer,
     ) -> None:
         self._store = store
         self._rooms = rooms
@@ -64,7 +62,7 @@ class RoomService:
         self._control = control
         self._homes = homes
         self._default_ttl = default_ttl
-        self._configuration = MediaConfiguration(ice_servers=list(ice_servers))
+        self._turn = turn
 
     async def create(self, session: Session, params: RoomCreateParams) -> RoomResult:
         """Store a room whose record this user signed."""
@@ -161,7 +159,7 @@ class RoomService:
             version=live.access.version,
             participants=[one.view() for one in live.participants.values()],
             streams=[stream.view() for stream in live.streams.values()],
-            media=self._configuration,
+            media=self._turn.configuration(),
         )
 
     @staticmethod
@@ -180,9 +178,16 @@ class RoomService:
         await self._registry.require(session, params.room_id, Right.GET)
         participant = session.joined.get(params.room_id)
         if participant is None:
-            raise RequestError(ErrorCode.NOT_JOINED, field="room_id", remedy="join the room first")
+            raise _not_joined()
         await self._life.part(participant)
         return Empty()
+
+    async def turn_credentials(self, session: Session, params: RoomParams) -> MediaConfiguration:
+        """Return the servers for ICE with new credentials; for participants only."""
+        await self._registry.require(session, params.room_id, Right.GET)
+        if params.room_id not in session.joined:
+            raise _not_joined()
+        return self._turn.configuration()
 
     async def participants(self, session: Session, params: RoomParams) -> ParticipantsResult:
         """Return who is in a room; joining is not needed."""
@@ -199,3 +204,7 @@ class RoomService:
         if room is None:
             raise access_denied()
         return RoomResult(room=room)
+
+
+def _not_joined() -> RequestError:
+    return RequestError(ErrorCode.NOT_JOINED, field="room_id", remedy="join the room first")

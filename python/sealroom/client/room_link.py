@@ -25,7 +25,7 @@ class RoomLink:
     connection: Connection
     keys: KeySchedule
     host_addresses: Sequence[str] | None
-    ice_servers: Sequence[dict[str, Any]]
+    ice_servers: Sequence[dict[str, Any]] = field(repr=False)
     emit: Callable[[Event], None]
     streams: dict[str, VerifiedStream] = field(default_factory=dict)
     on_tracks_changed: Callable[[], None] = lambda: None
@@ -36,6 +36,10 @@ class RoomLink:
         """Raises NotJoinedError once the room was left."""
         if self.is_closed:
             raise NotJoinedError(f"room {self.room_id} was left meanwhile")
+
+    def set_ice_servers(self, ice_servers: Sequence[dict[str, Any]]) -> None:
+        """Takes the STUN and TURN servers for the next transport."""
+        self.ice_servers = ice_servers
 
     def make_peer(
         self, session: MediaSession, role: TransportRole, on_lost: Callable[[], None] | None = None

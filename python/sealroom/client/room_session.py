@@ -32,6 +32,7 @@ from sealroom.client.events import (
     StreamUnpublished,
     StreamUpdated,
 )
+from sealroom.client.ice_servers import IceServers
 from sealroom.client.models import (
     ParticipantInfo,
     RoomStatistics,
@@ -108,12 +109,13 @@ class RoomSession:
             connection=connection,
             keys=self._keys,
             host_addresses=host_addresses,
-            ice_servers=[
-                {"urls": one.urls, "username": one.username, "credential": one.credential}
-                for one in joined.media.ice_servers
-            ],
+            ice_servers=(),
             emit=emit,
         )
+        self._ice_servers = IceServers(
+            connection, self.room_id, joined.media, self._link.set_ice_servers
+        )
+        self._link.set_ice_servers(self._ice_servers.current)
         self.streams = self._link.streams
         self.publishing = RoomPublishing(self._link)
         self.receiving = RoomReceiving(self._link, self._fetch_streams)
@@ -338,6 +340,7 @@ class RoomSession:
         self._link.is_closed = True
         self._keys.close()
         self.levels.close()
+        await self._ice_servers.close()
         await self.publishing.close()
         await self.receiving.close()
 

@@ -69,7 +69,8 @@ class StreamApi(PublishingApi, ReceivingApi):
 
         Args:
             connection: logged in; stays its owner's to close.
-            host_addresses: local IP addresses for media, None for all but loopback.
+            host_addresses: local IP addresses for media, None for all but loopback; an empty list
+                hides them all, and media goes by a TURN server of the Bridge's or not at all.
             switch_within: seconds after which this side's senders use a new epoch's key even if
                 not everybody has said to have it; 0 to switch at once, at the price of frames that
                 others cannot decrypt yet.

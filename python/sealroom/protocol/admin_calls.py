@@ -310,6 +310,10 @@ class KeyCreated(Message, frozen=True):
     api_key: str
     key: ApiKeyView
 
+    def __repr__(self) -> str:
+        """Leave the key itself out."""
+        return f"KeyCreated(key={self.key!r})"
+
 
 class KeyListResult(Message, frozen=True):
     """One page of API keys, oldest first, revoked and expired ones too."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from . import admin_calls, calls
-from .objects import Context, User
+from .objects import Context, MediaConfiguration, User
 from .values import Empty, Message
 
 METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
@@ -37,6 +37,7 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "subscription.update": (calls.SubscriptionParams, calls.SubscriptionResult),
     "media.answer": (calls.AnswerParams, calls.AnswerResult),
     "media.trickle": (calls.TrickleParams, Empty),
+    "turn.credentials": (calls.RoomParams, MediaConfiguration),
     "events.subscribe": (calls.EventSubscribeParams, calls.EventSubscription),
     "events.subscribe_for": (calls.EventQueriesParams, calls.EventQueriesResult),
     "events.unsubscribe": (calls.EventSubscription, Empty),

@@ -246,11 +246,20 @@ class IceServer(Message, frozen=True):
     username: str | None = None
     credential: str | None = None
 
+    def __repr__(self) -> str:
+        """Leave the credential out."""
+        return f"IceServer(urls={self.urls!r})"
+
 
 class MediaConfiguration(Message, frozen=True):
-    """What a client needs to reach the media server."""
+    """What a client needs to reach the media server.
+
+    `expires_in`: seconds for which the credentials are good, None if there are none of the
+    Bridge's; ask for new ones with `turn.credentials`.
+    """
 
     ice_servers: list[IceServer]
+    expires_in: float | None = None
 
 
 class TrackSelector(Message, frozen=True):
