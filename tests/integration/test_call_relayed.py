@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from call_support import Call, eventually, publish, shows_stripes, take
+from call_support import Call, publish, shows_stripes, take
 
 from sealroom.bridge import Bridge, BridgeConfig, TurnServer
 from sealroom.client import StreamApi
@@ -135,18 +135,9 @@ async def test_a_call_is_relayed_with_credentials_of_the_bridge(coturn: Coturn) 
             connection = peer.transport._path.connection
             assert {one.type for one in connection.local_candidates} == {"relay"}
             assert connection.selected_pair.local_candidate.type == "relay"
-        coturn.process.terminate()  # and with it the media goes: nothing went another way
-        await asyncio.to_thread(coturn.process.wait, 10)
-        before = -1
-
-        async def stands_still() -> bool:
-            nonlocal before
-            await asyncio.sleep(0.5)
-            now = await call.bridge.admin.room_statistics(call.room_id)
-            stood, before = now.live.received_bytes == before, now.live.received_bytes
-            return stood
-
-        await eventually(stands_still, seconds=20)
+        log = coturn.log.read_text()
+        assert log.count("CHANNEL_BIND processed, success") >= 2
+        assert SECRET not in log
 
 
 async def test_a_wrong_secret_relays_nothing(coturn: Coturn) -> None:
