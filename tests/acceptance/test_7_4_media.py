@@ -37,22 +37,23 @@ async def test_item_22_who_reloads_the_page_is_back_at_once_and_its_zombie_goes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with open_client_world(monkeypatch, session_timeout=0.5) as clients:
-        alice, before = await clients.api("alice"), await clients.api("bob")
+        alice = await clients.api("alice")
+        page = await clients.world.user("bob")
         room_id = await clients.room(alice)
-        for api in (alice, before):
-            await api.join_stream_room(room_id)
+        await alice.join_stream_room(room_id)
+        await page.join(room_id)
         log = EventLog(alice)
-        zombie = await publish_nothing(before, room_id)
+        zombie = await page.publish(room_id)
         await log.next(StreamPublished)
-        before._connection._socket.transport.abort()
+        page.socket.transport.abort()
         after = await clients.api("bob")  # a program that remembers nothing
         await after.join_stream_room(room_id)
         again = await publish_nothing(after, room_id)
         assert (await log.next(StreamPublished)).stream.stream_id == again.stream_id
-        assert (await log.next(StreamUnpublished)).stream_id == zombie.stream_id
+        assert (await log.next(StreamUnpublished)).stream_id == zombie
         assert (await log.next(ParticipantLeft)).reason == "disconnected"
         assert [one.stream_id for one in await alice.list_streams(room_id)] == [again.stream_id]
-        await eventually(lambda: zombie.stream_id not in clients.world.media.streams)
+        await eventually(lambda: zombie not in clients.world.media.streams)
 
 
 def test_item_22_unless_told_otherwise_a_zombie_lives_thirty_seconds_at_most() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 import pytest
 from bridge_support import Client, Refused, World, open_world
 from client_support import ClientWorld, EventLog, publish
 
-from sealroom.client import StreamApi
 from sealroom.client.errors import RequestRefusedError
 from sealroom.client.events import (
     ParticipantLeft,
@@ -136,24 +136,15 @@ async def test_item_27_however_one_goes_the_others_hear_each_thing_once(
     await alice.join_stream_room(room_id)
     log = EventLog(alice)
 
-    async def leave(bob: StreamApi) -> None:
-        await bob.leave_stream_room(room_id)
-
-    async def disconnect(bob: StreamApi) -> None:
-        await clients.connection_of(bob).close()
-
-    async def lose(bob: StreamApi) -> None:
-        clients.connection_of(bob)._socket.transport.abort()
-
-    for going in (leave, disconnect, lose):
-        bob = await clients.api("bob")
-        await bob.join_stream_room(room_id)
-        stream = await publish(bob, room_id)
-        await going(bob)
+    for go in GOING.values():
+        bob = await clients.world.user("bob")
+        await bob.join(room_id)
+        stream_id = await bob.publish(room_id, nonce=os.urandom(16))
+        await go(bob, room_id)
         await log.next(ParticipantLeft)
         events = [one for one in log.seen if isinstance(one, (ParticipantLeft, StreamUnpublished))]
         assert [type(one) for one in events] == [StreamUnpublished, ParticipantLeft]
-        assert events[0].stream_id == stream.stream_id
+        assert events[0].stream_id == stream_id
         log.seen.clear()
 
 
