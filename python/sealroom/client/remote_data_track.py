@@ -196,13 +196,13 @@ class RemoteDataTrack:
 
     def _lose(self, gap: DataGapError) -> None:
         # Losses that follow each other are one: there is never more than one behind a message.
-        count = gap.count
+        code, count = gap.code, gap.count
         if self._unread and isinstance(before := self._unread[-1], DataGapError):
             self._unread.pop()
             kind = type(before) if isinstance(before, DataOverflowError) else type(gap)
             gap = kind(before.first, gap.first + gap.count - before.first)
         self._unread.append(gap)
-        self._refuse(gap.code, count)
+        self._refuse(code, count)
         self._changed.set()
 
     def _hold(self, message: bytes) -> bool:
