@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from bridge_support import Client, Refused, World, eventually
 
-from sealroom.bridge.room_store import RoomStore
-from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType, RoomState
+from sealroom.bridge.homes import Claim, Homes
+from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType
 
 UNASKED = (EventType.MEDIA_OFFER, EventType.DATA_CUT, EventType.SESSION_RESYNC)
 ALL = [one.value for one in EventType if one not in UNASKED]
@@ -208,14 +208,14 @@ async def test_a_user_removed_while_joining_is_not_in_the_room(
     room = await world.create_room(alice, ["bob"], ttl=0.1)
     await subscribe(alice, "room", room.room_id)
     entered, gate = asyncio.Event(), asyncio.Event()
-    set_state = RoomStore.set_state
+    claim = Homes.claim
 
-    async def slow_set_state(self: RoomStore, room_id: str, state: RoomState) -> None:
+    async def slow_claim(self: Homes, room_id: str) -> Claim | None:
         entered.set()
         await gate.wait()
-        await set_state(self, room_id, state)
+        return await claim(self, room_id)
 
-    monkeypatch.setattr(RoomStore, "set_state", slow_set_state)
+    monkeypatch.setattr(Homes, "claim", slow_claim)
     joining = asyncio.create_task(bob.join(room.room_id))
     await entered.wait()
     await world.bridge.admin.user_remove(world.context_id, "bob")

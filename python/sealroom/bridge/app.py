@@ -183,6 +183,8 @@ class Bridge:
         if self._core.upkeep.is_replaced:
             text = "another process runs under the public URL of this Bridge\n"
             return PlainTextResponse(text, status_code=503)
+        if self._core.relay.state == "lost":
+            return PlainTextResponse("ready; relay lost: events stay at each Bridge\n")
         return PlainTextResponse("ready\n")
 
     async def _metrics(self, _request: Request) -> Response:

@@ -6,7 +6,7 @@ does not get it: its reply says as much. Sequence numbers count per session, as 
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import msgspec
@@ -24,14 +24,36 @@ __all__ = ["EventBus", "Interest", "Scope", "Session"]
 _Key = TypeVar("_Key")
 
 
+class Outlet(Protocol):
+    """The way to the sessions at other Bridges; nothing here waits."""
+
+    def event(
+        self, event: EventType, access: RoomAccess, data: Message, only: Collection[str] | None
+    ) -> None:
+        """Tell of an event."""
+        ...
+
+    def excluded(self, access: RoomAccess, user_ids: Collection[str], data: Message) -> None:
+        """Tell users that they lost a room."""
+        ...
+
+    def users_changed(self) -> None:
+        """Have the users of sessions looked up."""
+        ...
+
+
 class EventBus:
-    """Delivers events in this process. For one event loop; nothing here waits."""
+    """Delivers events in this process and hands them to the exchange, if there is one.
+
+    For one event loop; nothing here waits.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._sessions: dict[tuple[str, str], set[Session]] = {}  # by context and user
         self._by_id: dict[str, Session] = {}
         self._followers: dict[Scope, set[Session]] = {}
+        self.exchange: Outlet | None = None  # to other Bridges
 
     def add(self, session: Session) -> None:
         """Take a new session."""
@@ -125,11 +147,14 @@ class EventBus:
         *,
         cause: Session | None = None,
         only: Collection[str] | None = None,
+        relayed: bool = False,
     ) -> None:
         """Send an event to all who want and may see it, except the session that caused it.
 
-        With `only`, to the sessions of these users.
+        With `only`, to the sessions of these users. What is `relayed` other Bridges know already.
         """
+        if self.exchange is not None and not relayed:
+            self.exchange.event(event, access, data, only)
         stream_id = getattr(data, "stream_id", None)
         followers = self._followers.get(("room", access.room_id), set()) | self._followers.get(
             ("context", access.context_id), set()
@@ -146,6 +171,26 @@ class EventBus:
             and session.may(Right.GET, access)
         ]
         self.send(audience, event, access, data)
+
+    def tell_excluded(
+        self,
+        access: RoomAccess,
+        user_ids: Collection[str],
+        data: Message,
+        *,
+        cause: Session | None = None,
+        relayed: bool = False,
+    ) -> None:
+        """Tell users who may not see the room any more, in the sessions that follow it."""
+        if self.exchange is not None and user_ids and not relayed:
+            self.exchange.excluded(access, user_ids, data)
+        for user_id in user_ids:
+            audience = [
+                session
+                for session in self.sessions_of(access.context_id, user_id)
+                if session is not cause and session.wants(EventType.ROOM_EXCLUDED, access)
+            ]
+            self.send(audience, EventType.ROOM_EXCLUDED, access, data)
 
     def send(
         self, audience: Iterable[Session], event: EventType, access: RoomAccess, data: Message

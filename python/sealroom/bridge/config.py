@@ -34,6 +34,8 @@ class BridgeConfig:
     # URL at which clients reach this Bridge, `ws://` or `wss://`; needed where Bridges share a
     # database. None: where it listens, if that is one address.
     public_url: str | None = None
+    # `redis://` URL by which Bridges tell each other of events; may hold a password
+    redis: str | None = field(default=None, repr=False)
     home_lease: float = 15.0  # after its last heartbeat a Bridge loses its rooms to others
     heartbeat_interval: float = 3.0
     ice_servers: Sequence[IceServer] = ()  # for clients; those below come in addition

@@ -14,6 +14,7 @@ from .data_cuts import DataCuts
 from .database import open_database
 from .dispatch import Dispatcher
 from .event_log import LogLimits
+from .exchange import Exchange
 from .homes import Homes
 from .key_store import KeyStore
 from .live import RoomRegistry
@@ -23,6 +24,8 @@ from .media_server import MediaServer, MediaServerStatistics
 from .methods import Methods
 from .metrics import Metrics
 from .recordings import RecordingService
+from .redis_relay import RedisRelay
+from .relay import NoRelay, Relay
 from .room_changes import RoomChanges
 from .room_control import RoomControl
 from .room_life import RoomLife
@@ -49,6 +52,7 @@ class Core:
     admission: Admission
     dispatcher: Dispatcher
     upkeep: Upkeep
+    relay: Relay
 
 
 @asynccontextmanager
@@ -128,6 +132,11 @@ async def open_core(
             interval=config.heartbeat_interval,
         )
         upkeep.start()
+        relay: Relay = NoRelay()
+        if config.redis is not None:
+            relay = RedisRelay(config.redis, await store.bridge_id(), homes.instance)
+        stack.push_async_callback(relay.close)
+        await Exchange(relay, homes.instance, bus, registry, upkeep).start()
         keys = KeyStore(database)
         admin = Admin(
             AdminParts(
@@ -175,10 +184,11 @@ async def open_core(
             admin=admin,
         )
         DataCuts(registry, bus, media_server)
+        metrics.watch("relay", "1: connected, 0: none or lost", lambda: relay.state == "connected")
         _watch(metrics, bus, registry, media_server)
         metrics.watch("parked_sessions", "Sessions without a socket", keeper.parked_count)
         dispatcher = Dispatcher(methods, admission, metrics)
-        yield Core(bridge_id, store, keys, admin, admission, dispatcher, upkeep)
+        yield Core(bridge_id, store, keys, admin, admission, dispatcher, upkeep, relay)
 
 
 def _watch(

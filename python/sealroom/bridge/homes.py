@@ -52,7 +52,7 @@ class Homes:
         self._database = database
         self._rooms = rooms
         self._lease_ms = int(lease * 1000)
-        self._instance = uuid4().hex  # of this process, so that nobody takes it for one before it
+        self.instance = uuid4().hex  # of this process, so that nobody takes it for one before it
         self._bridge_id = ""
         self.is_shared = database.is_shared
 
@@ -84,7 +84,7 @@ class Homes:
     async def _register(self, public_url: str) -> str:
         now = self._database.now()
         mine = bridges.c.public_url == public_url
-        values = {"instance_id": self._instance, "heartbeat_at": now}
+        values = {"instance_id": self.instance, "heartbeat_at": now}
         async with self._database.write(alone="bridges") as connection:
             old = bridges.c.heartbeat_at < now - _FORGET_AFTER_MS
             await connection.execute(sa.delete(bridges).where(old))
@@ -117,14 +117,14 @@ class Homes:
                     .where(room_homes.c.room_id == room_id)
                 )
             ).first()
-            me = sa.select(bridges.c.bridge_id).where(bridges.c.instance_id == self._instance)
+            me = sa.select(bridges.c.bridge_id).where(bridges.c.instance_id == self.instance)
             if await connection.scalar(me) is None:
                 raise RequestError(ErrorCode.BUSY, remedy="connect again")  # it is replaced
-            if home is not None and home.instance_id != self._instance:
+            if home is not None and home.instance_id != self.instance:
                 return Claim(room.state, room.empty_room_ttl, home.public_url)
             if home is None:
                 await self._forget(connection, room_id)
-                mine = {"room_id": room_id, "instance_id": self._instance}
+                mine = {"room_id": room_id, "instance_id": self.instance}
                 await connection.execute(sa.insert(room_homes).values(mine))
                 await connection.execute(
                     sa.update(rooms).where(here).values(state="open", empty_since=None)
@@ -143,7 +143,7 @@ class Homes:
         query = (
             sa.select(bridges.c.public_url)
             .select_from(room_homes.join(bridges, self._is_home()))
-            .where(room_homes.c.room_id == room_id, room_homes.c.instance_id != self._instance)
+            .where(room_homes.c.room_id == room_id, room_homes.c.instance_id != self.instance)
         )
         async with self._database.read() as connection:
             url: str | None = await connection.scalar(query)
@@ -154,7 +154,7 @@ class Homes:
     async def release(self, room_id: str) -> None:
         """The room is empty: any Bridge may be its next home."""
         here = sa.and_(rooms.c.room_id == room_id, rooms.c.state == "open")
-        mine = sa.and_(room_homes.c.room_id == room_id, room_homes.c.instance_id == self._instance)
+        mine = sa.and_(room_homes.c.room_id == room_id, room_homes.c.instance_id == self.instance)
         async with self._database.write() as connection:
             await self._lock(connection, room_id)
             if (await connection.execute(sa.delete(room_homes).where(mine))).rowcount:
@@ -181,14 +181,12 @@ class Homes:
 
         None: another process runs under this Bridge's public URL; it has its place.
         """
-        me = sa.and_(
-            bridges.c.bridge_id == self._bridge_id, bridges.c.instance_id == self._instance
-        )
+        me = sa.and_(bridges.c.bridge_id == self._bridge_id, bridges.c.instance_id == self.instance)
         beat = sa.update(bridges).where(me).values(heartbeat_at=self._database.now())
         query = (
             sa.select(rooms.c.room_id, rooms.c.record_signature, rooms.c.state)
             .join(room_homes, room_homes.c.room_id == rooms.c.room_id)
-            .where(room_homes.c.instance_id == self._instance)
+            .where(room_homes.c.instance_id == self.instance)
         )
         async with self._database.write() as connection:
             if not (await connection.execute(beat)).rowcount:
@@ -220,7 +218,7 @@ class Homes:
         """This Bridge stops: its rooms are free at once."""
         if not self.is_shared:
             return
-        me = bridges.c.instance_id == self._instance
+        me = bridges.c.instance_id == self.instance
         async with self._database.write() as connection:
             await connection.execute(sa.update(bridges).where(me).values(heartbeat_at=0))
 

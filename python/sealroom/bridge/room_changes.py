@@ -10,6 +10,7 @@ from sealroom.protocol import (
     Empty,
     ErrorCode,
     EventType,
+    RoomExcluded,
     RoomKickParams,
     RoomParams,
     RoomReadyParams,
@@ -94,25 +95,34 @@ class RoomChanges:
             raise access_denied()
         return RoomResult(room=room)
 
-    async def follow(self, before: RoomAccess, access: RoomAccess, cause: Session | None) -> None:
+    async def follow(
+        self,
+        before: RoomAccess,
+        access: RoomAccess,
+        cause: Session | None,
+        *,
+        relayed: bool = False,
+    ) -> None:
         """Bring the call in line with a room's new record, under the room's lock.
 
         Args:
             before: the access rules it was in line with.
             access: those of the new record, which is stored.
             cause: the session that sent it, if that is here.
+            relayed: other Bridges know of the record.
         """
         live = self._registry.live.get(access.room_id)
         if live is not None:
             live.access = access
         data = RoomUpdated(version=access.version, epoch=access.epoch, author=access.author)
-        self._bus.publish(EventType.ROOM_UPDATED, access, data, cause=cause)
+        self._bus.publish(EventType.ROOM_UPDATED, access, data, cause=cause, relayed=relayed)
         lost = [
             user_id
             for user_id, one in before.members.items()
             if not access.allows(Right.GET, user_id, one.fingerprint)
         ]
-        self._life.tell_excluded(access, lost, "removed", access.author, cause)
+        told = RoomExcluded(reason="removed", user_id=access.author)
+        self._bus.tell_excluded(access, lost, told, cause=cause, relayed=relayed)
         if live is not None:
             await self._enforce(live)
             self._life.epoch_ready(live)

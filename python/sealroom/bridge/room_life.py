@@ -9,7 +9,6 @@ from sealroom.protocol import (
     ParticipantGone,
     RoomClosed,
     RoomEpochReady,
-    RoomExcluded,
 )
 
 from .background import Background
@@ -18,7 +17,6 @@ from .homes import Homes
 from .live import LiveParticipant, LiveRoom, RoomRegistry
 from .media_calls import MediaCalls
 from .recordings import RecordingService
-from .records import RoomAccess
 from .room_store import RoomStore
 from .streams import StreamService
 from .subscriptions import SubscriptionService
@@ -102,24 +100,6 @@ class RoomLife:
         for one in list(room.participants.values()):
             self.detach(one)
             self._background.spawn(self._media.remove(one))
-
-    def tell_excluded(
-        self,
-        access: RoomAccess,
-        user_ids: Iterable[str],
-        reason: LeaveReason,
-        by: str,
-        cause: Session | None,
-    ) -> None:
-        """Tell users who lost access; call before their participants are expelled."""
-        data = RoomExcluded(reason=reason, user_id=by)
-        for user_id in user_ids:
-            audience = [
-                session
-                for session in self._bus.sessions_of(access.context_id, user_id)
-                if session is not cause and session.wants(EventType.ROOM_EXCLUDED, access)
-            ]
-            self._bus.send(audience, EventType.ROOM_EXCLUDED, access, data)
 
     def epoch_ready(self, room: LiveRoom) -> None:
         """Tell everybody once all participants can decrypt the newest epoch."""

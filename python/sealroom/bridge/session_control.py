@@ -22,16 +22,23 @@ class SessionControl:
             RequestError: INVALID_PARAMS with the line at fault.
         """
         parsed = Acl.parse(acl)
+        self._tell_others()
         for session in self._bus.sessions_of(context_id, user_id):
             session.acl = parsed
 
     async def end_user(self, context_id: str, user_id: str) -> None:
         """Cut off the sessions of a user, and their media."""
+        self._tell_others()
         await self.end(self._bus.sessions_of(context_id, user_id))
 
     async def end_context(self, context_id: str) -> None:
         """Cut off all sessions of a context, and their media."""
+        self._tell_others()
         await self.end(self._bus.sessions_in(context_id))
+
+    def _tell_others(self) -> None:
+        if self._bus.exchange is not None:
+            self._bus.exchange.users_changed()
 
     async def end(self, sessions: Iterable[Session]) -> None:
         """Cut off sessions, and their media."""

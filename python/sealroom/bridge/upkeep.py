@@ -1,7 +1,6 @@
 """Keeps what lives here in line with a database that other Bridges change as well."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Final
 
 from sealroom.protocol import EventType, RoomClosed, RoomDeleted
@@ -80,13 +79,13 @@ class Upkeep:
         if homed is None and not self.is_replaced:
             get_logger().error("another process runs under the public URL of this Bridge")
         self.is_replaced = homed is None
-        await self._check_users()
+        await self.check_users()
         for room_id, room in live.items():
-            await self._check(room_id, room, homed or {})
+            await self._check(room_id, room, (homed or {}).get(room_id))
         for room_id, ttl in await self._homes.sweep():
             await self._life.close_if_empty(room_id, ttl)
 
-    async def _check_users(self) -> None:
+    async def check_users(self) -> None:
         """Cut off whom an administrator removed at another Bridge, put new access lines in force.
 
         A session that begins meanwhile reads them itself.
@@ -101,8 +100,13 @@ class Upkeep:
             elif acl.text != user[1] and session.acl is acl and acl is not NOTHING:
                 session.acl = Acl.parse(user[1])
 
-    async def _check(self, room_id: str, room: LiveRoom, homed: Mapping[str, Homed]) -> None:
-        found = homed.get(room_id)
+    async def check_room(self, room_id: str) -> None:
+        """Carry out at once what another Bridge did to a room that lives here."""
+        room = self._registry.live.get(room_id)
+        if room is not None:
+            await self._check(room_id, room, Homed(b"", "open"))
+
+    async def _check(self, room_id: str, room: LiveRoom, found: Homed | None) -> None:
         if found == Homed(room.access.signature, "open"):
             return
         async with self._registry.lock(room_id):
@@ -111,18 +115,20 @@ class Upkeep:
             access = await self._registry.access(room_id)
             lifecycle = await self._rooms.lifecycle(room_id)
             if access is None or lifecycle is None:
-                self._bus.publish(EventType.ROOM_DELETED, room.access, RoomDeleted(user_id=None))
+                self._bus.publish(
+                    EventType.ROOM_DELETED, room.access, RoomDeleted(user_id=None), relayed=True
+                )
                 self._life.empty(room)
                 self._registry.forget(room_id)
                 self._bus.drop_room(room_id)
             elif lifecycle[0] == "closed":
                 data = RoomClosed(reason="closed", user_id=None, empty_room_ttl=lifecycle[1])
-                self._bus.publish(EventType.ROOM_CLOSED, access, data)
+                self._bus.publish(EventType.ROOM_CLOSED, access, data, relayed=True)
                 self._life.empty(room)
             elif found is None and not await self._has_claim(room_id):
                 await self._leave(room)
             elif access.signature != room.access.signature:
-                await self._changes.follow(room.access, access, None)
+                await self._changes.follow(room.access, access, None, relayed=True)
 
     async def _has_claim(self, room_id: str) -> bool:
         claim = None if self.is_replaced else await self._homes.claim(room_id)

@@ -37,6 +37,13 @@ def bridge(
             " share a PostgreSQL database. Default: where it listens, if --host is one address.",
         ),
     ] = None,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SEALROOM_REDIS",
+            help="redis:// URL by which Bridges on one database tell each other of events.",
+        ),
+    ] = None,
     admin_key_file: Annotated[
         Path | None,
         typer.Option(
@@ -68,6 +75,7 @@ def bridge(
         port=port,
         database=url,
         public_url=public_url,
+        redis=redis,
         host_addresses=media_address or host_addresses(f"ws://{host}"),
     )
 

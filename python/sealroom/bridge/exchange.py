@@ -1,0 +1,118 @@
+"""Joins a relay to the bus: what happens here goes out, what happens elsewhere is carried out."""
+
+from collections.abc import Collection, Mapping
+
+import msgspec
+
+from sealroom.access import Policy, Right
+from sealroom.protocol import EVENTS, EventType, Message, SessionResync
+
+from .bus import EventBus
+from .live import RoomRegistry
+from .records import Member, RoomAccess
+from .relay import Relay, Relayed, RelayedCheck, RelayedEvent, RelayedExclusion, RelayedGap
+from .upkeep import Upkeep
+
+# What upkeep does at a room's home, events included.
+_OF_UPKEEP = {EventType.ROOM_UPDATED, EventType.ROOM_CLOSED, EventType.ROOM_DELETED}
+
+
+class Exchange:
+    """For one event loop. Messages are handled one after another, in the order of each Bridge."""
+
+    def __init__(
+        self, relay: Relay, origin: str, bus: EventBus, registry: RoomRegistry, upkeep: Upkeep
+    ) -> None:
+        self._relay = relay
+        self._origin = origin
+        self._bus = bus
+        self._registry = registry
+        self._upkeep = upkeep
+
+    async def start(self) -> None:
+        """Begin to tell others, and to listen."""
+        if self._relay.state != "none":
+            self._bus.exchange = self
+            await self._relay.start(self._receive, self._resync)
+
+    def event(
+        self,
+        event: EventType,
+        access: RoomAccess,
+        data: Message,
+        only: Collection[str] | None,
+    ) -> None:
+        """Tell other Bridges of an event."""
+        self._relay.send(
+            RelayedEvent(
+                origin=self._origin,
+                context_id=access.context_id,
+                room_id=access.room_id,
+                type=event,
+                data=msgspec.Raw(msgspec.json.encode(data)),
+                only=None if only is None else list(only),
+                audience=_audience(access) if event is EventType.ROOM_DELETED else None,
+            )
+        )
+
+    def excluded(self, access: RoomAccess, user_ids: Collection[str], data: Message) -> None:
+        """Tell users' sessions at other Bridges that they lost a room."""
+        raw = msgspec.Raw(msgspec.json.encode(data))
+        self._relay.send(
+            RelayedExclusion(
+                origin=self._origin, room_id=access.room_id, user_ids=list(user_ids), data=raw
+            )
+        )
+
+    def users_changed(self) -> None:
+        """Have other Bridges look up the users of their sessions."""
+        self._relay.send(RelayedCheck(origin=self._origin))
+
+    async def _receive(self, message: Relayed) -> None:
+        if isinstance(message, RelayedGap):
+            self._resync()
+        elif isinstance(message, RelayedCheck):
+            await self._upkeep.check_users()
+        elif isinstance(message, RelayedExclusion):
+            access = await self._registry.access(message.room_id)
+            if access is not None and message.room_id not in self._registry.live:
+                data = msgspec.json.decode(message.data, type=EVENTS[EventType.ROOM_EXCLUDED])
+                self._bus.tell_excluded(access, message.user_ids, data, relayed=True)
+        else:
+            await self._receive_event(message)
+
+    async def _receive_event(self, message: RelayedEvent) -> None:
+        if message.type in _OF_UPKEEP and message.room_id in self._registry.live:
+            await self._upkeep.check_room(message.room_id)
+            return
+        access = await self._registry.access(message.room_id)
+        if access is None and message.audience is not None:
+            access = _gone(message.room_id, message.context_id, message.audience)
+        if access is None or access.context_id != message.context_id:
+            return
+        data = msgspec.json.decode(message.data, type=EVENTS[message.type])
+        self._bus.publish(message.type, access, data, only=message.only, relayed=True)
+        if message.type is EventType.ROOM_DELETED:
+            self._registry.forget(message.room_id)
+            self._bus.drop_room(message.room_id)
+
+    def _resync(self) -> None:
+        """Events of other Bridges are lost: every session is told to read again."""
+        raw = msgspec.Raw(msgspec.json.encode(SessionResync(missed=1)))
+        for user in self._bus.users():
+            for session in self._bus.sessions_of(*user):
+                session.deliver(EventType.SESSION_RESYNC, "", raw)
+
+
+def _audience(access: RoomAccess) -> dict[str, bytes]:
+    return {
+        user_id: one.fingerprint
+        for user_id, one in access.members.items()
+        if access.allows(Right.GET, user_id, one.fingerprint)
+    }
+
+
+def _gone(room_id: str, context_id: str, audience: Mapping[str, bytes]) -> RoomAccess:
+    """Rules of a room that is deleted: these users may still hear so."""
+    members = {user_id: Member(fingerprint, "user") for user_id, fingerprint in audience.items()}
+    return RoomAccess(room_id, context_id, "", 1, Policy.from_record({}), members)
