@@ -92,7 +92,7 @@ async def test_a_removed_member_whom_a_colluding_bridge_keeps_in_decrypts_nothin
         return None
 
     monkeypatch.setattr(RoomChanges, "_enforce", do_nothing)
-    monkeypatch.setattr("sealroom.bridge.room_life.RoomLife.tell_excluded", lambda *_: None)
+    monkeypatch.setattr("sealroom.bridge.bus.EventBus.tell_excluded", lambda *_, **__: None)
     async with open_call("alice", "bob", "carol") as call:
         stream = await publish(call.apis["alice"], call.room_id)
         for user_id in ("bob", "carol"):
