@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import re
 import stat
 import sys
@@ -111,6 +112,18 @@ def as_user(user: str) -> list[str]:
         ["context", "list"],
         ["context", "users"],
         ["context", "add-user"],
+        ["context", "rooms"],
+        ["context", "delete"],
+        ["user"],
+        ["user", "show"],
+        ["user", "set-identity"],
+        ["user", "set-acl"],
+        ["user", "remove"],
+        ["key"],
+        ["key", "create"],
+        ["key", "list"],
+        ["key", "revoke"],
+        ["statistics"],
         ["room"],
         ["room", "create"],
         ["room", "list"],
@@ -214,6 +227,58 @@ def test_contexts_and_users_are_listed(run: Command, context: str) -> None:
     assert re.search(rf"bob +{fingerprint}", users)
 
 
+def test_keys_are_made_listed_used_and_revoked(
+    run: Command, context: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = run("key", "create", "reader", "--scope", "contexts:read", "--days", "1")
+    key = made.out.strip()
+    assert key.startswith("sealroom-key-")
+    key_id = re.search(r"[0-9a-f]{32}", made.err)
+    assert key_id is not None
+    listing = run("key", "list").out
+    assert re.search(rf"{key_id[0]} +reader +contexts:read +\d+-\d+-\d+ .*never", listing)
+    assert key not in listing
+    assert run("context", "list", "--admin-key", key).code == 0
+    refused = run("context", "create", "x", "--admin-key", key)
+    assert (refused.code, "contexts:write" in refused.err) == (1, True)
+    assert run("key", "revoke", key_id[0]).code == 0
+    assert "revoked" in run("key", "list").out
+    assert run("context", "list", "--admin-key", key).code == 1
+
+
+def test_users_are_shown_restricted_given_a_new_key_and_removed(run: Command, context: str) -> None:
+    fingerprint = run("identity", "show", "bob.id").out.strip()
+    shown = run("user", "show", context, "bob").out
+    assert shown.splitlines() == [f"fingerprint: {fingerprint}", "sessions: 0", "access: allow all"]
+    assert run("user", "set-acl", context, "bob", "--line", "allow read").code == 0
+    assert "access: allow read" in run("user", "show", context, "bob").out
+    assert run("room", "create", *as_user("bob")).code == 1
+    assert run("user", "set-acl", context, "bob").code == 0
+    assert run("room", "create", *as_user("bob")).code == 0
+    new = run("identity", "new", "new.id").out.strip()
+    assert run("user", "set-identity", context, "bob", "new.id").out.strip() == new
+    assert run("room", "list", *as_user("bob")).code == 1
+    assert run("room", "list", "--user", "bob", "--identity", "new.id").code == 0
+    assert run("user", "remove", context, "bob").code == 0
+    assert run("room", "list", "--user", "bob", "--identity", "new.id").code == 1
+
+
+def test_an_administrator_sees_rooms_and_figures_and_deletes_a_context(
+    run: Command, context: str
+) -> None:
+    room = run("room", "create", "--title", "secret", "--member", "bob").out.strip()
+    listing = run("context", "rooms", context).out
+    assert re.search(rf"{room} +created +alice +2 +0", listing)
+    assert "secret" not in listing
+    figures = json.loads(run("statistics", "--context", context).out)
+    assert (figures["users"], figures["rooms"]["created"]) == (3, 1)
+    assert json.loads(run("statistics", "--room", room).out)["members"] == 2
+    assert json.loads(run("statistics").out)["live_rooms"] == 0
+    assert run("context", "delete", context).code == 0
+    assert context not in run("context", "list").out
+    assert run("room", "list").code == 1
+
+
 def test_titles_cannot_steer_the_terminal(run: Command, context: str) -> None:
     assert run("room", "create", "--title", "x\x1b]0;owned\x07y\x1b[2J").code == 0
     shown = run("room", "list").out
@@ -255,6 +320,15 @@ def test_watching_where_nobody_publishes_fails_and_says_so(
         (["context", "add-user", "0" * 32, "x", "alice.id"], "context"),
         (["context", "add-user", "CONTEXT", "x", "sealroom:abc"], "wrong length"),
         (["context", "add-user", "CONTEXT", "x", "nofile"], "neither a public identity"),
+        (["key", "create", "x", "--scope", "rooms"], "--scope rooms is unknown"),
+        (["key", "revoke", "unknown"], "key_id"),
+        (["user", "show", "CONTEXT", "zoe"], "user_id"),
+        (["user", "set-acl", "CONTEXT", "bob", "--line", "allow flying"], "acl.line[1]"),
+        (["context", "rooms", "unknown"], "context_id"),
+        (["context", "delete", "unknown"], "context_id"),
+        (["statistics", "--room", "unknown"], "room_id"),
+        (["statistics", "--room", "r", "--context", "c"], "do not go together"),
+        (["bridge", "--turn-url", "turn:127.0.0.1"], "--turn-secret-file"),
         (["publish", "no-such-file.mp4", "0" * 32], "there is no file no-such-file.mp4"),
         (["publish", "alice.id", "0" * 32], "not a media file"),
         (["watch", "0" * 32, "--save", "out.mp4"], ".mkv"),

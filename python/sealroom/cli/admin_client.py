@@ -20,6 +20,7 @@ from sealroom.protocol import (
     METHODS,
     RPC_PATH,
     AdminParams,
+    Empty,
     Incoming,
     Request,
 )
@@ -61,6 +62,26 @@ class AdminClient:
         if answer.error is not msgspec.UNSET:
             raise refusal(method, answer.error)
         return msgspec.json.decode(cast(Any, answer.result), type=result)
+
+
+def ask(
+    url: str,
+    key: str | None,
+    key_file: Path | None,
+    method: str,
+    params: msgspec.Struct,
+    result: type[ResultT] = Empty,  # type: ignore[assignment]
+) -> ResultT:
+    """Connects with the API key, sends one request and returns its result.
+
+    Raises what `administer` and `AdminClient.call` do.
+    """
+
+    async def work() -> ResultT:
+        async with administer(url, key, key_file) as bridge:
+            return await bridge.call(method, params, result)
+
+    return asyncio.run(work())
 
 
 @asynccontextmanager

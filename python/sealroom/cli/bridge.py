@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sealroom.cli.errors import CommandError
 from sealroom.cli.output import explain, print_result
 from sealroom.cli.session import host_addresses
 
 if TYPE_CHECKING:
+    from sealroom.bridge import TurnServer
     from sealroom.bridge.server import RunningBridge
 
 
@@ -58,6 +60,21 @@ def bridge(
             " loopback if --host is, else all addresses of this machine."
         ),
     ] = None,
+    turn_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SEALROOM_TURN_URL",
+            help="turn:HOST:PORT of a coturn with use-auth-secret, for which the Bridge makes"
+            " credentials; may be repeated.",
+        ),
+    ] = None,
+    turn_secret_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SEALROOM_TURN_SECRET_FILE",
+            help="File with coturn's static-auth-secret; or set SEALROOM_TURN_SECRET.",
+        ),
+    ] = None,
 ) -> None:
     """Run a Bridge: the server for rooms and media. It can read neither. Ctrl-C ends it."""
     from sealroom.bridge import BridgeConfig
@@ -77,6 +94,7 @@ def bridge(
         public_url=public_url,
         redis=redis,
         host_addresses=media_address or host_addresses(f"ws://{host}"),
+        turn_servers=_turn_servers(turn_url, turn_secret_file),
     )
 
     def on_started(running: RunningBridge, first_key: str | None) -> None:
@@ -85,6 +103,22 @@ def bridge(
             _tell_key(first_key, running.url, admin_key_file)
 
     run(config, on_started=on_started)
+
+
+def _turn_servers(urls: list[str] | None, secret_file: Path | None) -> list[TurnServer]:
+    from sealroom.bridge import TurnServer
+
+    if not urls:
+        return []
+    secret = os.environ.get("SEALROOM_TURN_SECRET")
+    if secret_file is not None:
+        secret = secret_file.read_text().strip()
+    if not secret:
+        raise CommandError(
+            "--turn-url needs the secret of the TURN server. Remedy: give --turn-secret-file, or"
+            " set SEALROOM_TURN_SECRET."
+        )
+    return [TurnServer(urls=urls, secret=secret)]
 
 
 def _tell_key(key: str, url: str, file: Path | None) -> None:

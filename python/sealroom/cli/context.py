@@ -9,18 +9,22 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from sealroom.cli.admin_client import administer
+from sealroom.cli.admin_client import administer, ask
 from sealroom.cli.identity import read_public_identity
 from sealroom.cli.options import DEFAULT_URL, AdminUrl, ApiKey, ApiKeyFile
 from sealroom.cli.output import explain, plain, print_result, results
 from sealroom.identity import PublicIdentity
 from sealroom.protocol import (
+    AdminRoomListParams,
+    AdminRoomListResult,
     Context,
     ContextCreateParams,
     ContextListResult,
     ContextPageParams,
+    ContextParams,
     ContextUsersResult,
     PageParams,
+    RoomSummary,
     User,
     UserAddParams,
 )
@@ -130,4 +134,38 @@ def users(
     for one in asyncio.run(work()):
         fingerprint = PublicIdentity.parse(one.identity).fingerprint_text
         table.add_row(Text(plain(one.user_id)), fingerprint)
+    results().print(table)
+
+
+@commands.command("delete")
+def delete(
+    context: ContextArgument,
+    url: AdminUrl = DEFAULT_URL,
+    admin_key: ApiKey = None,
+    admin_key_file: ApiKeyFile = None,
+) -> None:
+    """Delete a context with its rooms and users; everybody in it is cut off."""
+    ask(url, admin_key, admin_key_file, "admin.context_delete", ContextParams(context_id=context))
+    explain(f"Context {context} is gone.")
+
+
+@commands.command("rooms")
+def rooms(
+    context: ContextArgument,
+    url: AdminUrl = DEFAULT_URL,
+    admin_key: ApiKey = None,
+    admin_key_file: ApiKeyFile = None,
+) -> None:
+    """List the rooms of a context: what is public of them."""
+    found: list[RoomSummary] = []
+    while True:
+        params = AdminRoomListParams(context_id=context, skip=len(found))
+        page = ask(url, admin_key, admin_key_file, "admin.room_list", params, AdminRoomListResult)
+        found += page.rooms
+        if not page.rooms or len(found) >= page.total:
+            break
+    table = Table("Room", "State", "Author", "Members", "Participants", box=None, pad_edge=False)
+    for one in found:
+        author = Text(plain(one.author))
+        table.add_row(one.room_id, one.state, author, str(one.members), str(one.participants))
     results().print(table)

@@ -1,0 +1,46 @@
+"""`sealroom statistics`: figures of a Bridge, a context or a room, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from sealroom.cli.admin_client import ask
+from sealroom.cli.errors import CommandError
+from sealroom.cli.options import DEFAULT_URL, AdminUrl, ApiKey, ApiKeyFile
+from sealroom.cli.output import print_result
+from sealroom.protocol import (
+    BridgeStatistics,
+    ContextParams,
+    ContextStatistics,
+    Empty,
+    RoomParams,
+    RoomStatisticsView,
+)
+
+
+def statistics(
+    context: Annotated[str | None, typer.Option(help="Only those of this context.")] = None,
+    room: Annotated[str | None, typer.Option(help="Only those of this room.")] = None,
+    url: AdminUrl = DEFAULT_URL,
+    admin_key: ApiKey = None,
+    admin_key_file: ApiKeyFile = None,
+) -> None:
+    """Print participants, streams, sessions, bytes and the media server's figures as JSON."""
+    found: msgspec.Struct
+    if context is not None and room is not None:
+        raise CommandError("--context and --room do not go together. Remedy: give one of them.")
+    if room is not None:
+        params = RoomParams(room_id=room)
+        method = "admin.room_statistics"
+        found = ask(url, admin_key, admin_key_file, method, params, RoomStatisticsView)
+    elif context is not None:
+        of = ContextParams(context_id=context)
+        method = "admin.context_statistics"
+        found = ask(url, admin_key, admin_key_file, method, of, ContextStatistics)
+    else:
+        method = "admin.statistics"
+        found = ask(url, admin_key, admin_key_file, method, Empty(), BridgeStatistics)
+    print_result(msgspec.json.format(msgspec.json.encode(found).decode(), indent=2))
