@@ -210,7 +210,8 @@ async def test_announcements_of_a_room_are_limited_in_bytes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, _, room_id = await pair(world)
-    monkeypatch.setattr("sealroom.bridge.streams.MAX_ROOM_ANNOUNCEMENT_BYTES", 800)
+    size = len(msgspec.json.encode(announce(world.context_id, room_id)))
+    monkeypatch.setattr("sealroom.bridge.streams.MAX_ROOM_ANNOUNCEMENT_BYTES", size * 5 // 2)
     await alice.publish(room_id)
     await alice.publish(room_id)
     with pytest.raises(Refused) as refusal:
