@@ -18,6 +18,7 @@ from sealroom.bridge.media_server import (
     SubscribedTrack,
     SubscriptionOffer,
     TrackRef,
+    TransportGoneError,
 )
 from sealroom.bridge.server import RunningBridge, embedded
 from sealroom.identity import Identity
@@ -75,6 +76,8 @@ class FakeMedia:
         self.gate: asyncio.Event | None = None  # calls wait for it while it is set up
         self.entered = asyncio.Event()
         self.closed = 0
+        self.on_transport_failed: Any = None
+        self.gone_transports: set[tuple[str, str]] = set()
 
     async def _enter(self, *call: str) -> None:
         self.calls.append(call)
@@ -129,6 +132,28 @@ class FakeMedia:
 
     async def add_candidate(self, participant_id: str, transport: str, candidate: str) -> None:
         await self._enter("add_candidate", participant_id, transport, candidate)
+
+    async def restart_publisher(self, participant_id: str, offer: str) -> str:
+        await self._enter("restart_publisher", participant_id, offer)
+        if (participant_id, "publisher") in self.gone_transports:
+            raise TransportGoneError("there is no publisher transport")
+        return f"answer to {offer}"
+
+    async def restart_subscriber(self, participant_id: str) -> SubscriptionOffer:
+        await self._enter("restart_subscriber", participant_id)
+        if participant_id not in self.subscriptions:
+            raise TransportGoneError("there is no subscriber transport")
+        wanted = self.subscriptions[participant_id]
+        tracks = [SubscribedTrack(str(i), r.stream_id, r.track_id) for i, r in enumerate(wanted)]
+        return SubscriptionOffer(f"offer of {len(wanted)}", tracks)
+
+    async def reset(self, participant_id: str, transport: str) -> None:
+        await self._enter("reset", participant_id, transport)
+        self.gone_transports.discard((participant_id, transport))
+        if transport == "subscriber":
+            self.subscriptions.pop(participant_id, None)
+        else:
+            self.streams = {k: v for k, v in self.streams.items() if v[0] != participant_id}
 
     async def remove_participant(self, participant_id: str) -> None:
         await self._enter("remove_participant", participant_id)

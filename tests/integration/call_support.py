@@ -18,6 +18,7 @@ from sealroom.client import Connection, RemoteTrack, StreamApi, StreamSubscripti
 from sealroom.client.handles import StreamHandle
 from sealroom.identity import Identity
 from sealroom.media.frames import DecodedFrame
+from sealroom.media.ice import HostAddresses
 
 LOOPBACK = ["127.0.0.1"]
 
@@ -52,7 +53,10 @@ def shows_stripes(frame: DecodedFrame, grey: int = 200) -> bool:
 class Call:
     """A Bridge with a context of some users, a room, and their `StreamApi`s."""
 
-    def __init__(self, bridge: RunningBridge, context_id: str) -> None:
+    def __init__(
+        self, bridge: RunningBridge, context_id: str, host_addresses: HostAddresses = LOOPBACK
+    ) -> None:
+        self.host_addresses = host_addresses
         self.bridge = bridge
         self.context_id = context_id
         self.identities: dict[str, Identity] = {}
@@ -67,7 +71,7 @@ class Call:
         connection = self.connections[user_id] = await Connection.connect(
             self.bridge.url, identity=identity, user_id=user_id, context_id=self.context_id
         )
-        api = self.apis[user_id] = StreamApi(connection, host_addresses=LOOPBACK)
+        api = self.apis[user_id] = StreamApi(connection, host_addresses=self.host_addresses)
         return api
 
     async def subscribe(self, user_id: str, stream: StreamHandle) -> dict[str, RemoteTrack]:
@@ -101,14 +105,16 @@ class Call:
 
 
 @asynccontextmanager
-async def open_call(*users: str, session_timeout: float = 0.0) -> AsyncIterator[Call]:
+async def open_call(
+    *users: str, session_timeout: float = 0.0, host_addresses: HostAddresses = LOOPBACK
+) -> AsyncIterator[Call]:
     """A room of these users, all joined; the first one made it.
 
     Sessions end with their socket unless `session_timeout` is given.
     """
     async with Bridge.embedded(BridgeConfig(session_timeout=session_timeout)) as bridge:
         context = await bridge.admin.context_create("call")
-        call = Call(bridge, context.context_id)
+        call = Call(bridge, context.context_id, host_addresses)
         try:
             for user_id in users:
                 await call.add(user_id)

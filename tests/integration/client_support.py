@@ -12,8 +12,9 @@ import pytest
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from bridge_support import FakeMedia, World, open_world
 
-from sealroom.client import Connection, StreamApi, room_link
+from sealroom.client import Connection, StreamApi
 from sealroom.client.handles import StreamHandle
+from sealroom.client.media_recovery import MediaRecovery
 from sealroom.client.room_link import RoomLink
 from sealroom.identity import TrustOnFirstUse
 from sealroom.media.sections import MediaSection
@@ -102,21 +103,16 @@ class ClientWorld:
         self.peers: list[FakePeer] = []
         self._apis: list[tuple[Connection, StreamApi]] = []
         self.connecting: Exception | None = None
-        self._role = ""
-        honest = RoomLink.make_peer
+        outer = self
 
-        def make_peer(link: RoomLink, session: Any, role: Any, on_lost: Any = None) -> Any:
-            self._role = role
-            return honest(link, session, role, on_lost)
-
-        def fake_peer(*arguments: Any, **options: Any) -> FakePeer:
-            peer = FakePeer(world.media, self._role)
-            peer.connecting = self.connecting
-            self.peers.append(peer)
+        def make_peer(link: RoomLink, session: Any, recovery: MediaRecovery) -> FakePeer:
+            peer = FakePeer(world.media, recovery.role)
+            peer.connecting = outer.connecting
+            recovery.adopt(peer)  # type: ignore[arg-type]
+            outer.peers.append(peer)
             return peer
 
         monkeypatch.setattr(RoomLink, "make_peer", make_peer)
-        monkeypatch.setattr(room_link, "MediaPeer", fake_peer)
 
     async def connect(self, user_id: str, trust: Any = None) -> Connection:
         connection = await Connection.connect(

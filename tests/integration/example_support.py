@@ -75,6 +75,10 @@ class Stage:
             for participant_id, tracks in self.world.media.subscriptions.items():
                 self.world.media.on_data_cut(participant_id, tracks[0])
             return
+        if step == "(the media server loses a transport of bob's)":
+            for participant_id in self.world.media.subscriptions:
+                self.world.media.on_transport_failed(participant_id, "subscriber")
+            return
         name, _, other = step.partition(" as ")
         example = load(name)
         self._played.add(step)

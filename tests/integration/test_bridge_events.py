@@ -8,7 +8,12 @@ from bridge_support import Client, Refused, World, eventually
 from sealroom.bridge.homes import Claim, Homes
 from sealroom.protocol import MAX_EVENT_SUBSCRIPTIONS, ErrorCode, EventType
 
-UNASKED = (EventType.MEDIA_OFFER, EventType.DATA_CUT, EventType.SESSION_RESYNC)
+UNASKED = (
+    EventType.MEDIA_OFFER,
+    EventType.MEDIA_FAILED,
+    EventType.DATA_CUT,
+    EventType.SESSION_RESYNC,
+)
 ALL = [one.value for one in EventType if one not in UNASKED]
 OF_ROOMS = [one for one in ALL if one != EventType.ROOM_CREATED]
 
@@ -272,8 +277,9 @@ async def test_subscriptions_are_limited_per_session(world: World) -> None:
     assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
 
 
-async def test_media_offers_cannot_be_subscribed(world: World) -> None:
+@pytest.mark.parametrize("event", ["media.offer", "media.failed"])
+async def test_events_for_one_participant_cannot_be_subscribed(world: World, event: str) -> None:
     alice = await world.user("alice")
     with pytest.raises(Refused) as refusal:
-        await subscribe(alice, "context", world.context_id, ["media.offer"])
+        await subscribe(alice, "context", world.context_id, [event])
     assert (refusal.value.code, refusal.value.field) == (ErrorCode.INVALID_PARAMS, "types")

@@ -59,6 +59,8 @@ METHODS: dict[str, tuple[Right, Call]] = {
     "media.answer": (Right.GET, plain("media.answer", offer_id=1, sdp="x")),
     "media.trickle": (Right.GET, plain("media.trickle", transport="publisher", candidate="x")),
     "turn.credentials": (Right.GET, plain("turn.credentials")),
+    "media.restart": (Right.GET, plain("media.restart", transport="subscriber")),
+    "media.reset": (Right.GET, plain("media.reset", transport="subscriber")),
     "events.subscribe": (Right.GET, follow),
     "stream.publish": (Right.PUBLISH, publish),
     "stream.update": (Right.PUBLISH, update_stream),

@@ -27,6 +27,7 @@ from sealroom.client.events import (
     StreamUnpublished,
 )
 from sealroom.errors import InvalidArgumentError
+from sealroom.media.errors import TransportError
 from sealroom.protocol import MAX_NAME_LENGTH, MAX_STREAM_TRACKS, ErrorCode
 
 
@@ -166,20 +167,28 @@ async def test_leaving_while_publishing_ends_the_publication(call: Call) -> None
     await publish(alice, call.room_id)
 
 
-async def test_a_media_connection_that_breaks_is_told(call: Call) -> None:
+async def test_a_media_connection_that_nothing_brings_back_is_told(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bob = call.apis["bob"]
     stream = await publish(call.apis["alice"], call.room_id)
     tracks = await call.subscribe("bob", stream)
     await take(tracks["camera"], 3)
     reader = asyncio.create_task(drain(tracks["camera"]))
     events = bob.events()
+
+    async def refuse() -> None:
+        raise TransportError("nothing helps")
+
+    monkeypatch.setattr("sealroom.client.media_recovery.REPLACE_DELAYS", (0, 0.1))
     session = bob._session(call.room_id)
     assert session.receiving.subscriber is not None
+    session.receiving.recovery._replace = refuse
     session.receiving.subscriber.peer.transport._fail("test")
     async with asyncio.timeout(10):
         async for event in events:
             if isinstance(event, MediaFailed):
-                assert (event.transport, event.reason) == ("subscriber", "test")
+                assert (event.transport, event.reason) == ("subscriber", "nothing helps")
                 break
         await reader
     await bob.leave_stream_room(call.room_id)

@@ -53,6 +53,8 @@ WRITE: Final = frozenset(
         "media.answer",
         "media.trickle",
         "turn.credentials",
+        "media.restart",
+        "media.reset",
     }
 )
 _GROUPS: Final = {"all": READ | WRITE, "read": READ, "write": WRITE}

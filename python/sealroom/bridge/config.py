@@ -1,6 +1,6 @@
 """Settings of a Bridge."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sealroom.protocol import (
@@ -41,7 +41,8 @@ class BridgeConfig:
     ice_servers: Sequence[IceServer] = ()  # for clients; those below come in addition
     turn_servers: Sequence[TurnServer] = ()  # for which the Bridge makes credentials
     turn_ttl: float = 3600.0  # of such credentials
-    host_addresses: Sequence[str] | None = None  # media addresses; None: those of the machine
+    # Media addresses, or what tells those of now; None: those of the machine
+    host_addresses: Sequence[str] | Callable[[], Sequence[str]] | None = None
     empty_room_ttl: float = 3600.0  # for rooms created without one of their own
     max_connections: int = 10_000
     challenge_lifetime: float = 60.0

@@ -20,6 +20,7 @@ from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator, ChallengeTable
 from .media_calls import MediaCalls
+from .media_paths import MediaPaths
 from .media_server import MediaServer, MediaServerStatistics
 from .methods import Methods
 from .metrics import Metrics
@@ -181,6 +182,7 @@ async def open_core(
             streams=streams,
             subscriptions=subscriptions,
             recordings=recordings,
+            paths=MediaPaths(registry, bus, media, streams, subscriptions),
             admin=admin,
         )
         DataCuts(registry, bus, media_server)

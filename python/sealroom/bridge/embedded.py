@@ -21,9 +21,11 @@ from sealroom.bridge.media_server import (
     SubscribedTrack,
     SubscriptionOffer,
     TrackRef,
+    TransportGoneError,
 )
 from sealroom.errors import SealroomError
 from sealroom.media.errors import NegotiationError, TransportError
+from sealroom.media.ice import HostAddresses
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import MediaSection, sends
 from sealroom.media.session_description import (
@@ -32,6 +34,7 @@ from sealroom.media.session_description import (
     RemoteSection,
     parse_description,
 )
+from sealroom.media.transport import TransportState
 from sealroom.protocol import TransportRole
 
 logger = logging.getLogger(__name__)
@@ -104,16 +107,18 @@ class EmbeddedMediaServer:
     def __init__(
         self,
         *,
-        host_addresses: Sequence[str] | None = None,
+        host_addresses: HostAddresses = None,
         io_thread: net.IoThread | None = None,
         backend: str | None = None,
         takeover: bool | None = None,
     ) -> None:
-        """`host_addresses`: IP addresses clients can reach, None for all but loopback.
+        """`host_addresses`: IP addresses clients can reach, or a function that tells those of now;
+        None for all but loopback.
 
         `io_thread`: None for the process's own. `backend`: crypto back end.
         `takeover`: see `sealroom.media.transport.MediaTransport`.
         """
+        self.on_transport_failed: Callable[[str, TransportRole], None] | None = None
         self._host_addresses = host_addresses
         self._takeover = takeover
         self._router = sfu.Router(io_thread, backend=backend)
@@ -204,7 +209,7 @@ class EmbeddedMediaServer:
         data_before = set(self._data.subscriptions(participant_id))
         if not gone and not new and data == data_before:
             return None
-        connection = participant.subscriber or self._connect(())
+        connection = participant.subscriber or self._connect(participant_id, "subscriber")
         try:
             # First, because it is all that can fail.
             await connection.peer.transport.gather()
@@ -263,6 +268,34 @@ class EmbeddedMediaServer:
             await connection.peer.add_remote_candidate(candidate)
         except NegotiationError as error:
             raise MediaError(str(error)) from error
+
+    async def restart_publisher(self, participant_id: str, offer: str) -> str:
+        participant, connection = self._connected(participant_id, "publisher")
+        try:
+            if not connection.peer.restarts_ice(offer):
+                raise MediaError("the offer has the ICE credentials of the path there is")
+            await connection.peer.accept_offer(offer)
+            self._refuse_others(participant, connection, {}, ())
+            return await connection.peer.create_answer()
+        except (NegotiationError, TransportError) as error:
+            raise MediaError(str(error)) from error
+
+    async def restart_subscriber(self, participant_id: str) -> SubscriptionOffer:
+        participant, connection = self._connected(participant_id, "subscriber")
+        try:
+            offer = await connection.peer.create_offer(ice_restart=True)
+        except (NegotiationError, TransportError) as error:
+            raise MediaError(str(error)) from error
+        return self._offer_of(participant, offer)
+
+    async def reset(self, participant_id: str, transport: TransportRole) -> None:
+        participant = self._participants.get(participant_id)
+        if participant is not None:
+            await (
+                self._drop_publisher(participant)
+                if transport == "publisher"
+                else self._drop_subscriber(participant)
+            )
 
     async def remove_participant(self, participant_id: str) -> None:
         participant = self._participants.pop(participant_id, None)
@@ -324,7 +357,7 @@ class EmbeddedMediaServer:
             media = [track for track in tracks if track.kind != "data"]
             sections = _match(description, stream_id, media)
             if connection is None:
-                connection = self._connect(sections.values())
+                connection = self._connect(participant.id, "publisher", sections.values())
             if len(media) < len(tracks):
                 _check_data(description, tracks)
                 connection.peer.use_data_channels(max_message_size=MAX_SEALED_BYTES)
@@ -376,7 +409,9 @@ class EmbeddedMediaServer:
             ]
         return SubscriptionOffer(offer, tracks)
 
-    def _connect(self, offered: Iterable[RemoteSection]) -> _Connection:
+    def _connect(
+        self, participant_id: str, role: TransportRole, offered: Iterable[RemoteSection] = ()
+    ) -> _Connection:
         extensions: dict[str, int] = {}
         for section in offered:
             extensions.update(section.extensions)
@@ -387,7 +422,22 @@ class EmbeddedMediaServer:
             takeover=self._takeover,
             certificate=self._current_certificate(),
         )
+
+        def state_changed(state: TransportState) -> None:
+            if state == "failed" and self.on_transport_failed is not None:
+                self.on_transport_failed(participant_id, role)
+
+        peer.on_state_change = state_changed
         return _Connection(transport, peer)
+
+    def _connected(
+        self, participant_id: str, role: TransportRole
+    ) -> tuple[_Participant, _Connection]:
+        participant = self._participants.get(participant_id)
+        connection: _Connection | None = getattr(participant, role, None)
+        if participant is None or connection is None or connection.is_dead:
+            raise TransportGoneError(f"there is no {role} transport")
+        return participant, connection
 
     def _current_certificate(self) -> RTCCertificate:
         # One for all transports, because making it costs more than the rest; it lives for 30 days.

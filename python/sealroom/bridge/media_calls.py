@@ -9,7 +9,7 @@ from sealroom.protocol import ErrorCode
 from .errors import RequestError
 from .live import LiveParticipant
 from .logs import get_logger, where
-from .media_server import MediaError, MediaServer
+from .media_server import MediaError, MediaServer, TransportGoneError
 
 _Result = TypeVar("_Result")
 
@@ -33,6 +33,13 @@ class MediaCalls:
         """
         try:
             return await asyncio.wait_for(call, self._timeout)
+        except TransportGoneError as error:
+            raise RequestError(
+                ErrorCode.TRANSPORT_NOT_FOUND,
+                str(error),
+                field="transport",
+                remedy="media.reset it, then publish or subscribe again",
+            ) from None
         except MediaError as error:
             raise RequestError(
                 ErrorCode.MEDIA_FAILED, str(error), remedy="check the SDP and try again"

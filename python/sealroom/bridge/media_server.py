@@ -21,6 +21,12 @@ class MediaError(SealroomError):
     code = "media_failed"
 
 
+class TransportGoneError(MediaError):
+    """The participant has no such transport, or it is dead."""
+
+    code = "media_transport_gone"
+
+
 @dataclass(frozen=True, slots=True)
 class PublishedTrack:
     """Announced track and the mid of the m-line in the offer that carries it.
@@ -90,6 +96,9 @@ class MediaServer(Protocol):
     """Called with a participant's id and a data track that it took too slowly: what waited for it
     is gone, its subscription is over, and nothing else is touched."""
 
+    on_transport_failed: Callable[[str, TransportRole], None] | None
+    """Called with the participant's id once one of its transports is dead beyond ICE restarts."""
+
     async def publish(
         self, participant_id: str, stream_id: str, offer: str, tracks: Sequence[PublishedTrack]
     ) -> str:
@@ -136,6 +145,24 @@ class MediaServer(Protocol):
         self, participant_id: str, transport: TransportRole, candidate: str
     ) -> None:
         """Add a trickled ICE candidate of the client."""
+        ...
+
+    async def restart_publisher(self, participant_id: str, offer: str) -> str:
+        """Take an offer with new ICE credentials and return the answer; streams go on as before.
+
+        Media stays on the old path until the new one works. Raises TransportGoneError.
+        """
+        ...
+
+    async def restart_subscriber(self, participant_id: str) -> SubscriptionOffer:
+        """Return an offer with new ICE credentials that supersedes one not answered yet.
+
+        Raises TransportGoneError.
+        """
+        ...
+
+    async def reset(self, participant_id: str, transport: TransportRole) -> None:
+        """End a transport with its producers or consumers. No error if it is gone."""
         ...
 
     async def remove_participant(self, participant_id: str) -> None:

@@ -36,6 +36,7 @@ from .errors import RequestError, access_denied
 from .key_store import KeyStore
 from .live import RoomRegistry
 from .login import Authenticator
+from .media_paths import MediaPaths
 from .queries import illegal
 from .recordings import RecordingService
 from .room_changes import RoomChanges
@@ -70,6 +71,7 @@ class Methods:
         streams: StreamService,
         recordings: RecordingService,
         subscriptions: SubscriptionService,
+        paths: MediaPaths,
         admin: Admin,
     ) -> None:
         self._authenticator = authenticator
@@ -113,6 +115,8 @@ class Methods:
             "media.answer": subscriptions.answer,
             "media.trickle": subscriptions.trickle,
             "turn.credentials": rooms.turn_credentials,
+            "media.restart": paths.restart,
+            "media.reset": paths.reset,
             "events.subscribe": self._subscribe,
             "events.subscribe_for": self._subscribe_for,
             "events.unsubscribe": self._unsubscribe,

@@ -4,7 +4,12 @@ from typing import Final, Literal
 
 from sealroom.protocol import EventType
 
-_UNASKED: Final = {EventType.MEDIA_OFFER, EventType.DATA_CUT, EventType.SESSION_RESYNC}
+_UNASKED: Final = {
+    EventType.MEDIA_OFFER,
+    EventType.MEDIA_FAILED,
+    EventType.DATA_CUT,
+    EventType.SESSION_RESYNC,
+}
 _OF_CONTEXTS: Final = {EventType.ROOM_CREATED}
 
 

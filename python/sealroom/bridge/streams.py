@@ -153,6 +153,12 @@ class StreamService:
             streams=[one.view() for one in room.streams.values()] if room else []
         )
 
+    def drop_all(self, participant: LiveParticipant, *, cause: Session | None) -> None:
+        """Take a participant's streams out of its room; the media server has ended them."""
+        streams = participant.room.streams.values()
+        for stream in [one for one in streams if one.publisher is participant]:
+            self._subscriptions.refresh(self.drop(stream, cause=cause))
+
     async def end_all(self, participant: LiveParticipant) -> None:
         """End the streams of a participant who may not publish any more; it is told."""
         streams = participant.room.streams.values()

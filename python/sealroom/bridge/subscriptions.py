@@ -112,6 +112,19 @@ class SubscriptionService:
             )
         return Empty()
 
+    def forget_transport(self, participant: LiveParticipant) -> None:
+        """Drop all subscriptions together with the transport, which is gone: no offer follows."""
+        participant.wanted.clear()
+        participant.tracks = []
+        participant.stale, participant.answered = False, True
+
+    def offered(self, participant: LiveParticipant, offer: SubscriptionOffer) -> None:
+        """Count an offer, which supersedes those before."""
+        participant.offer_id += 1
+        participant.offer = offer.sdp
+        participant.answered = False
+        participant.tracks = _assignments(offer)
+
     def forget_stream(self, stream: LiveStream) -> list[LiveParticipant]:
         """Drop all subscriptions to a stream that ended and return who had one, for `refresh`."""
         affected = []
@@ -186,10 +199,7 @@ class SubscriptionService:
         )
         participant.stale = participant.wanted.keys() != wanted.keys()
         if offer is not None:
-            participant.offer_id += 1
-            participant.offer = offer.sdp
-            participant.answered = False
-            participant.tracks = _assignments(offer)
+            self.offered(participant, offer)
         if participant.stale:
             self.refresh([participant])
 

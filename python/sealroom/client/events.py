@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from sealroom.client.models import (
     AudioLevel,
@@ -268,8 +268,53 @@ class DataTrackCut:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackRefused:
+    """The media server offers a subscribed track in a way that does not fit what was announced.
+
+    It is not received; the other tracks go on.
+    """
+
+    room_id: str
+    stream_id: str
+    track_id: str
+    user_id: str
+    error: Exception
+
+
+RecoveryReason = Literal["requested", "no_consent", "address_gone", "connection_lost"]
+"""Why a media connection is restarted: the application wants it; the other end stopped answering;
+the host lost the address in use; the connection is dead at one end, and restarts cannot help."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRecovering:
+    """The media connection in one direction is being moved to a new path, or replaced.
+
+    Media goes on over the old path while that works.
+    """
+
+    room_id: str
+    transport: TransportRole
+    reason: RecoveryReason
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRecovered:
+    """The media connection works again.
+
+    If it `is_replaced`: own streams were published again (others see them end and come back), or
+    the tracks received ended and were subscribed to again (as new `RemoteTrack`s).
+    """
+
+    room_id: str
+    transport: TransportRole
+    reason: RecoveryReason
+    is_replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MediaFailed:
-    """The media connection in one direction broke; leave the room and join again.
+    """The media connection in one direction broke, and nothing helped; leave and join again.
 
     If it was the "subscriber", remote tracks have ended; if the "publisher", nothing is sent.
     """
@@ -316,6 +361,9 @@ Event = (
     | FrameRejected
     | DataRejected
     | DataTrackCut
+    | TrackRefused
+    | MediaRecovering
+    | MediaRecovered
     | MediaFailed
     | EventsDropped
     | ConnectionClosed

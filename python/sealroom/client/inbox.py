@@ -38,6 +38,7 @@ from sealroom.protocol import (
     DataCut,
     EventEnvelope,
     EventType,
+    MediaFailed,
     MediaOffer,
     Message,
     Participant,
@@ -179,6 +180,8 @@ class Inbox:
                 room.receiving.data_cut(data)
             case EventType.MEDIA_OFFER, MediaOffer():
                 await room.receiving.media_offered(data)
+            case EventType.MEDIA_FAILED, MediaFailed():
+                room.media_failed(data.transport)
 
     async def _handle_elsewhere(self, room_id: str, kind: EventType, data: Message) -> None:
         # Events of a room that is not joined, because the application subscribed to them.

@@ -111,6 +111,16 @@ class Publisher:
             if (one.stream_id, one.staged.track_id) == (stream_id, track_id) and one.outgoing:
                 one.outgoing.set_enabled(is_enabled)
 
+    async def restart(self, signal: Callable[[str], Awaitable[str]]) -> None:
+        """Moves to another path through `signal` (offer in, answer out); streams go on as before.
+
+        Media stays on the old path until the new one works. Raises TransportError.
+        """
+        async with self._lock:
+            offer = await self.peer.create_offer(ice_restart=True)
+            await self.peer.accept_answer(await signal(offer))
+        await self.peer.restarted()
+
     def rotate(self, keys: EpochKeys) -> None:
         """Encrypts from the next frame on under the keys of a newer epoch, with a key frame soon.
 

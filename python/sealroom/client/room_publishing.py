@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sealroom._core.session import MediaSession
-from sealroom.client.errors import RequestRefusedError, StreamStateError
+from sealroom.client.errors import ProtocolError, RequestRefusedError, StreamStateError
+from sealroom.client.events import StreamUnpublished
 from sealroom.client.publisher import Publisher
 from sealroom.client.room_link import RoomLink
 from sealroom.client.staged_stream import AnyStagedTrack, StagedStream, StagedTrack
@@ -20,11 +21,15 @@ from sealroom.crypto.signed_object import read_unverified
 from sealroom.crypto.stream_details import StreamDetails
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
 from sealroom.errors import SealroomError
+from sealroom.media.errors import TransportError
 from sealroom.media.negotiation import MediaPeer
 from sealroom.protocol import (
     Empty,
     PublishParams,
     PublishResult,
+    ResetParams,
+    RestartParams,
+    RestartResult,
     SignedObject,
     StreamAnnouncement,
     StreamUpdateParams,
@@ -57,17 +62,30 @@ class RoomPublishing:
         self._publisher: Publisher | None = None
         self._published: dict[str, _Published] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._replacing = asyncio.Lock()
+        self.recovery = link.recovery(
+            "publisher",
+            restart=self._restart,
+            replace=self.publish_again,
+            on_lost=lambda: None,
+        )
 
     @property
     def publisher(self) -> Publisher | None:
         """The media connection, None before the first stream."""
         return self._publisher
 
+    @property
+    def is_in_use(self) -> bool:
+        """True while there are streams, or a connection for them."""
+        return self._publisher is not None or bool(self._published)
+
     async def publish(self, staged: StagedStream) -> None:
         """Announces, negotiates and starts a stream; see `StreamApi.publish_stream`.
 
         Each call begins with a fresh nonce at version 1, also under an id that was used before.
         """
+        await self._replaced()
         self._link.check_open()
         tracks = staged.wanted_tracks()
         published = _Published(
@@ -88,6 +106,7 @@ class RoomPublishing:
 
     async def update(self, staged: StagedStream) -> None:
         """Brings a published stream in line with what is staged; see `StreamApi.update_stream`."""
+        await self._replaced()
         published = self._require(staged.stream_id)
         async with published.lock:
             self._require(staged.stream_id)
@@ -109,6 +128,7 @@ class RoomPublishing:
         track.is_enabled = is_enabled
         if not is_enabled and self._publisher is not None:
             self._publisher.set_enabled(stream_id, track.track_id, False)
+        await self._replaced()
         async with published.lock:
             self._require(stream_id)
             if track.is_enabled is not is_enabled:
@@ -121,6 +141,52 @@ class RoomPublishing:
                 raise
             if track.is_enabled and self._publisher is not None:
                 self._publisher.set_enabled(stream_id, track.track_id, True)
+
+    async def publish_again(self) -> None:
+        """Publishes all streams on a new connection, under fresh nonces and so fresh keys.
+
+        Their ids and tracks stay; others see them end and come back. One that the Bridge refuses
+        now has ended. Raises whatever keeps the connection from working; call it again then.
+        """
+        link = self._link
+        async with self._replacing:
+            link.check_open()
+            publisher, self._publisher = self._publisher, None
+            if publisher is not None:
+                await publisher.close()
+            params = ResetParams(room_id=link.room_id, transport="publisher")
+            await link.connection.call("media.reset", params, Empty)
+            link.check_open()
+            self._publisher = Publisher(self._make_peer, link.keys.sending)
+            for published in list(self._published.values()):
+                async with published.lock:
+                    await self._publish_again(published)
+
+    async def _publish_again(self, published: _Published) -> None:
+        if published.has_ended:
+            return
+        published.nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
+        published.version, published.stream = 0, None
+        tracks = published.tracks
+        try:
+            await self._change(published, tracks, (), published.details, tracks, is_again=True)
+        except RequestRefusedError as error:
+            logger.warning("stream %s is not published again: %s", published.stream_id, error)
+            published.has_ended = True
+            self._published.pop(published.stream_id, None)
+            gone = self._link.streams.pop(published.stream_id, None)
+            if gone is not None:
+                event = StreamUnpublished(self._link.room_id, published.stream_id, gone.user_id)
+                self._link.emit(event)
+        if published.has_ended and self._publisher is not None:  # unpublished meanwhile, or refused
+            await self._publisher.unpublish(published.stream_id)
+            with contextlib.suppress(SealroomError):
+                await self.tell_unpublished(published.stream_id)
+
+    async def _replaced(self) -> None:
+        """Waits while the connection is being replaced."""
+        async with self._replacing:
+            return
 
     async def stop(self, stream_id: str) -> None:
         """Stops sending a stream, whoever ended it."""
@@ -144,6 +210,7 @@ class RoomPublishing:
             self._announce_soon(published)
 
     async def close(self) -> None:
+        await self.recovery.close()
         for published in self._published.values():
             published.has_ended = True
         self._published.clear()
@@ -161,11 +228,16 @@ class RoomPublishing:
         remove: Collection[str],
         details: StreamDetails,
         tracks: Sequence[AnyStagedTrack],
+        *,
+        is_again: bool = False,
     ) -> None:
-        """Announces the next version, `tracks` under `details`, and follows it; holds the lock."""
+        """Announces the next version, `tracks` under `details`, and follows it; holds the lock.
+
+        `is_again`: on failure the stream is kept, to be published once more.
+        """
         link, publisher = self._link, self._publisher
         if publisher is None:
-            raise StreamStateError("the room was left meanwhile")
+            raise StreamStateError("the room was left, or its media connection is being replaced")
         identity, user_id = link.connection.identity, link.connection.user_id
         # Counted even if the answer is lost: the Bridge may have taken it.
         published.version += 1
@@ -205,7 +277,7 @@ class RoomPublishing:
         except RequestRefusedError:
             raise  # the Bridge changed nothing, and everything goes on as it was
         except BaseException:
-            if add:
+            if add and not is_again:
                 await self._abandon(publisher, published)
             raise
         published.tracks, published.details, published.stream = list(tracks), details, stream
@@ -220,7 +292,20 @@ class RoomPublishing:
         return published
 
     def _make_peer(self, session: MediaSession) -> MediaPeer:
-        return self._link.make_peer(session, "publisher")
+        return self._link.make_peer(session, self.recovery)
+
+    async def _restart(self) -> None:
+        if self._publisher is None:
+            raise TransportError("there is no publisher connection")
+        await self._link.refresh_ice_servers(self._publisher.peer)
+        await self._publisher.restart(self._signal_restart)
+
+    async def _signal_restart(self, offer: str) -> str:
+        params = RestartParams(room_id=self._link.room_id, transport="publisher", offer=offer)
+        result = await self._link.connection.call("media.restart", params, RestartResult)
+        if result.answer is None:
+            raise ProtocolError("media.restart: no answer to an offer")
+        return result.answer
 
     async def _signal(
         self, published: _Published, signed: SignedObject, offer: str | None

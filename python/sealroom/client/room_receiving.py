@@ -8,20 +8,26 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_receiving import DataReceiving
-from sealroom.client.events import BoundedStream, FrameRejected
+from sealroom.client.errors import ProtocolError
+from sealroom.client.events import BoundedStream, FrameRejected, TrackRefused
 from sealroom.client.models import StreamSubscription
 from sealroom.client.room_link import RoomLink
 from sealroom.client.subscriber import RemoteTrack, Subscriber
 from sealroom.client.wanted_tracks import WantedTracks
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.epoch import EpochKeys
-from sealroom.errors import InvalidArgumentError
+from sealroom.errors import InvalidArgumentError, SealroomError
+from sealroom.media.errors import TransportError
 from sealroom.media.negotiation import MediaPeer
 from sealroom.protocol import (
     AnswerParams,
     AnswerResult,
     DataCut,
+    Empty,
     MediaOffer,
+    ResetParams,
+    RestartParams,
+    RestartResult,
     SubscriptionParams,
     SubscriptionResult,
     TrackAssignment,
@@ -49,11 +55,22 @@ class RoomReceiving:
         self._lock = asyncio.Lock()
         self._track_streams: list[BoundedStream[RemoteTrack]] = []
         self._listeners: list[tuple[str | None, TrackListener]] = []
+        self.recovery = link.recovery(
+            "subscriber",
+            restart=self._restart,
+            replace=self.subscribe_again,
+            on_lost=self._media_lost,
+        )
 
     @property
     def subscriber(self) -> Subscriber | None:
         """The media connection, None before the first subscription."""
         return self._subscriber
+
+    @property
+    def is_in_use(self) -> bool:
+        """True while something is subscribed to, or there is a connection for it."""
+        return self._subscriber is not None or bool(self._wanted.subscriptions())
 
     async def subscribe(
         self, add: Sequence[StreamSubscription], remove: Sequence[StreamSubscription]
@@ -95,6 +112,29 @@ class RoomReceiving:
     def data_cut(self, data: DataCut) -> None:
         """The media server has cut this participant from a data track."""
         self.data.cut(data.stream_id, data.track_id, "it was taken too slowly")
+
+    async def subscribe_again(self) -> None:
+        """Subscribes to all that is wanted on a new connection; the tracks there are end.
+
+        Raises whatever keeps the connection from working; call it again then.
+        """
+        link = self._link
+        async with self._lock:
+            link.check_open()
+            subscriber, self._subscriber = self._subscriber, None
+            if subscriber is not None:
+                await subscriber.close()
+            params = ResetParams(room_id=link.room_id, transport="subscriber")
+            await link.connection.call("media.reset", params, Empty)
+            wanted = self._wanted.subscriptions()
+            if not wanted:
+                return
+            update = SubscriptionParams(room_id=link.room_id, add=_selectors(wanted))
+            result = await link.connection.call("subscription.update", update, SubscriptionResult)
+            if result.offer is not None:
+                await self._answer(result.offer_id, result.offer, result.tracks)
+        if self._subscriber is not None:
+            await self._subscriber.peer.connected()
 
     def forget(self, stream_id: str) -> None:
         """Asks for a stream no longer: it has ended."""
@@ -147,6 +187,7 @@ class RoomReceiving:
         return [] if self._subscriber is None else self._subscriber.tracks
 
     async def close(self) -> None:
+        await self.recovery.close()
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:
             await subscriber.close()
@@ -169,6 +210,7 @@ class RoomReceiving:
                 self._make_peer,
                 on_track=self._track_added,
                 on_rejected=self._frame_rejected,
+                on_refused=self._track_refused,
                 epochs=link.keys.accepted,
                 data=self.data,
             )
@@ -178,7 +220,21 @@ class RoomReceiving:
         await link.connection.call("media.answer", params, AnswerResult)
 
     def _make_peer(self, session: MediaSession) -> MediaPeer:
-        return self._link.make_peer(session, "subscriber", self._media_lost)
+        return self._link.make_peer(session, self.recovery)
+
+    async def _restart(self) -> None:
+        link = self._link
+        async with self._lock:
+            subscriber = self._subscriber
+            if subscriber is None:
+                raise TransportError("there is no subscriber connection")
+            await link.refresh_ice_servers(subscriber.peer)
+            params = RestartParams(room_id=link.room_id, transport="subscriber")
+            result = await link.connection.call("media.restart", params, RestartResult)
+            if result.offer is None or result.offer_id is None:
+                raise ProtocolError("media.restart: no offer")
+            await self._answer(result.offer_id, result.offer, result.tracks)
+        await subscriber.peer.restarted()
 
     def _media_lost(self) -> None:
         if self._subscriber is not None:
@@ -204,6 +260,11 @@ class RoomReceiving:
             listener(remote)
         except Exception:
             logger.exception("a remote stream listener failed")
+
+    def _track_refused(self, stream: VerifiedStream, track_id: str, error: SealroomError) -> None:
+        self._link.emit(
+            TrackRefused(self._link.room_id, stream.stream_id, track_id, stream.user_id, error)
+        )
 
     def _frame_rejected(self, remote: RemoteTrack, reason: str, count: int) -> None:
         rejected = FrameRejected(

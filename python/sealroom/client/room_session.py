@@ -49,6 +49,7 @@ from sealroom.crypto.custom_event import make_custom_event
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.errors import EventReplayError, StreamReplayError
 from sealroom.errors import SealroomError
+from sealroom.media.ice import HostAddresses
 from sealroom.protocol import (
     Empty,
     JoinResult,
@@ -60,6 +61,7 @@ from sealroom.protocol import (
     SignedObject,
     StreamListResult,
     StreamView,
+    TransportRole,
 )
 from sealroom.protocol import (
     StreamUnpublished as StreamUnpublishedData,
@@ -84,7 +86,7 @@ class RoomSession:
         room: OpenRoom,
         joined: JoinResult,
         *,
-        host_addresses: Sequence[str] | None,
+        host_addresses: HostAddresses,
         switch_within: float,
         grace: float,
         emit: Callable[[Event], None],
@@ -116,6 +118,7 @@ class RoomSession:
             connection, self.room_id, joined.media, self._link.set_ice_servers
         )
         self._link.set_ice_servers(self._ice_servers.current)
+        self._link.fetch_ice_servers = self._ice_servers.fetch
         self.streams = self._link.streams
         self.publishing = RoomPublishing(self._link)
         self.receiving = RoomReceiving(self._link, self._fetch_streams)
@@ -319,6 +322,16 @@ class RoomSession:
         if self._forget_stream(stream_id) is None:
             return  # somebody with the right to has unpublished it before
         await self.publishing.tell_unpublished(stream_id)
+
+    async def restart_media(self) -> None:
+        """Moves the media connections there are to new paths; see `StreamApi.restart_media`."""
+        halves = (self.publishing, self.receiving)
+        await asyncio.gather(*(half.recovery.restart() for half in halves if half.is_in_use))
+
+    def media_failed(self, transport: TransportRole) -> None:
+        """The media server says that a transport is dead at its end."""
+        half = self.publishing if transport == "publisher" else self.receiving
+        half.recovery.lost_at_the_server()
 
     def statistics(self) -> RoomStatistics:
         publisher, subscriber = self.publishing.publisher, self.receiving.subscriber

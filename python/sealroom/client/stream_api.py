@@ -23,6 +23,7 @@ from sealroom.client.receiving_api import ReceivingApi
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rotation import DEFAULT_GRACE, DEFAULT_SWITCH_WITHIN
 from sealroom.errors import InvalidArgumentError
+from sealroom.media.ice import HostAddresses
 from sealroom.protocol import (
     MAX_CHANNEL_LENGTH,
     MAX_CUSTOM_EVENT_BYTES,
@@ -61,7 +62,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         self,
         connection: Connection,
         *,
-        host_addresses: Sequence[str] | None = None,
+        host_addresses: HostAddresses = None,
         switch_within: float = DEFAULT_SWITCH_WITHIN,
         grace: float = DEFAULT_GRACE,
     ) -> None:
@@ -69,8 +70,10 @@ class StreamApi(PublishingApi, ReceivingApi):
 
         Args:
             connection: logged in; stays its owner's to close.
-            host_addresses: local IP addresses for media, None for all but loopback; an empty list
-                hides them all, and media goes by a TURN server of the Bridge's or not at all.
+            host_addresses: local IP addresses for media, or a function that tells those of now;
+                None for all but loopback. Of a function and of None, the addresses are looked at
+                every 3 s, and media moves away from one that is gone. An empty list hides them
+                all, and media goes by a TURN server of the Bridge's or not at all.
             switch_within: seconds after which this side's senders use a new epoch's key even if
                 not everybody has said to have it; 0 to switch at once, at the price of frames that
                 others cannot decrypt yet.
@@ -237,6 +240,18 @@ class StreamApi(PublishingApi, ReceivingApi):
                 yield event
         finally:
             self._event_streams.remove(stream)
+
+    async def restart_media(self, room_id: str) -> None:
+        """Moves a joined room's media to new paths (ICE restart), with the host addresses of now.
+
+        Media goes on over the old paths until the new ones work. Happens by itself where the other
+        end stops answering or an address is gone; `MediaRecovering` and `MediaRecovered` tell.
+
+        Raises:
+            NotJoinedError: the room is not joined.
+            TransportError: no new path works, and a new connection did not help.
+        """
+        await self._session(room_id).restart_media()
 
     def statistics(self, room_id: str) -> RoomStatistics:
         """Counters of a joined room's tracks and connections."""

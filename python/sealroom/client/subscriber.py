@@ -14,13 +14,14 @@ from sealroom.client.errors import DataTrackCutError, ProtocolError
 from sealroom.client.models import StreamTrackInfo, TrackStatistics
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.epoch import EpochKeys
-from sealroom.errors import KeyNotFoundError
+from sealroom.errors import KeyNotFoundError, SealroomError
 from sealroom.media.frames import DecodedFrame, EncodedFrame, EncodedFrameHandler
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import MediaKind, MediaSection
 from sealroom.media.tracks import IncomingTrack
 from sealroom.protocol import TrackAssignment
 
+RefusalCallback = Callable[[VerifiedStream, str, SealroomError], None]
 RejectionCallback = Callable[["RemoteTrack", str, int], None]
 
 
@@ -80,6 +81,7 @@ class Subscriber:
         *,
         on_track: Callable[[RemoteTrack], None],
         on_rejected: RejectionCallback,
+        on_refused: RefusalCallback,
         epochs: Iterable[EpochKeys],
         data: DataReceiving,
     ) -> None:
@@ -93,8 +95,10 @@ class Subscriber:
         self._data.attach(self.peer)
         self._on_track = on_track
         self._on_rejected = on_rejected
+        self._on_refused = on_refused
         self._epochs = {one.id.epoch: one for one in epochs}
         self._tracks: dict[tuple[str, str], _ReceivedTrack] = {}
+        self._refused: set[tuple[str, str, str]] = set()  # mid, stream id, track id
         self._drops_broken_frames = True
         self._lock = asyncio.Lock()
 
@@ -112,8 +116,9 @@ class Subscriber:
         """Takes an offer and returns the answer.
 
         `wanted` tells the verified stream of a track that was asked for, None for any other: the
-        media server cannot make this side receive what it did not ask for. Keys are installed
-        before the answer leaves, so that no frame comes too early.
+        media server cannot make this side receive what it did not ask for. A wanted track whose
+        m-line does not fit its announcement is refused by itself. Keys are installed before the
+        answer leaves, so that no frame comes too early.
         """
         async with self._lock:
             media, data = _by_kind(assignments, wanted)
@@ -128,12 +133,17 @@ class Subscriber:
             for section in self.peer.sections:
                 stream_id, track_id = by_mid.get(section.mid, ("", ""))
                 stream = wanted(stream_id, track_id)
+                section.direction = "inactive"
                 if section.stopped or stream is None:
-                    section.direction = "inactive"
                     continue
-                section.direction = "recvonly"
                 if (stream_id, track_id) not in self._tracks:
-                    added.append(self._add(section, stream, track_id))
+                    try:
+                        added.append(self._add(section, stream, track_id))
+                    except SealroomError as error:
+                        self._refuse(section.mid, stream, track_id, error)
+                        continue
+                section.direction = "recvonly"
+            self._refuse_unoffered(media, wanted)
             self._data.assign(data)
             answer = await self.peer.create_answer()
             for remote in added:
@@ -207,6 +217,27 @@ class Subscriber:
             for one in self._tracks.values()
         ]
 
+    def _refuse(
+        self, mid: str, stream: VerifiedStream, track_id: str, error: SealroomError
+    ) -> None:
+        key = (mid, stream.stream_id, track_id)
+        if key not in self._refused:  # told once, though later offers hold the m-line again
+            self._refused.add(key)
+            self._on_refused(stream, track_id, error)
+
+    def _refuse_unoffered(
+        self,
+        assignments: list[TrackAssignment],
+        wanted: Callable[[str, str], VerifiedStream | None],
+    ) -> None:
+        self._refused &= {(one.mid, one.stream_id, one.track_id) for one in assignments}
+        usable = {section.mid for section in self.peer.sections if not section.stopped}
+        for one in assignments:
+            stream = wanted(one.stream_id, one.track_id)
+            if stream is not None and one.mid not in usable:
+                error = ProtocolError("the media server offers no usable m-line for the track")
+                self._refuse(one.mid, stream, one.track_id, error)
+
     def _add(self, section: MediaSection, stream: VerifiedStream, track_id: str) -> RemoteTrack:
         announced = stream.track(track_id)
         if section.codec != announced.codec:
@@ -217,8 +248,12 @@ class Subscriber:
             payload_type=section.payload_type,
             codec=section.codec,
         )
-        for keys in self._epochs.values():
-            self._add_key(receiver, stream, track_id, keys)
+        try:
+            for keys in self._epochs.values():
+                self._add_key(receiver, stream, track_id, keys)
+        except SealroomError:
+            self.session.remove_receiver(receiver)
+            raise
         self.session.set_drop_broken_frames(receiver, self._drops_broken_frames)
         info = StreamTrackInfo.of(stream, announced)
         track = IncomingTrack(

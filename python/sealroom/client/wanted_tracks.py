@@ -56,6 +56,14 @@ class WantedTracks:
         if tracks is not None:
             tracks.difference_update(track_ids)
 
+    def subscriptions(self) -> list[StreamSubscription]:
+        """Everything asked for, as one would ask for it at once."""
+        return [
+            StreamSubscription(stream_id, track_id)
+            for stream_id, tracks in self._tracks.items()
+            for track_id in ([None] if tracks is None else sorted(tracks))
+        ]
+
     def forget(self, stream_ids: Iterable[str]) -> None:
         """Drops streams that have ended."""
         for stream_id in stream_ids:

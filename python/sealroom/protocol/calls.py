@@ -369,11 +369,46 @@ class TrickleParams(Message, frozen=True):
     candidate: Annotated[str, Meta(max_length=MAX_CANDIDATE_LENGTH)]
 
 
+class RestartParams(Message, frozen=True):
+    """Another path for one of the caller's transports (ICE restart, RFC 8445 section 2.4).
+
+    For the publisher transport `offer` is one with new ICE credentials and the same m-lines; for
+    the subscriber transport there is none, since the media server makes it.
+    """
+
+    room_id: Id
+    transport: TransportRole
+    offer: Sdp | None = None
+
+
+class RestartResult(Message, frozen=True):
+    """Of the publisher transport the `answer`; of the subscriber transport an `offer`.
+
+    The offer is to be answered as one of `subscription.update`.
+    """
+
+    answer: str | None = None
+    offer_id: int | None = None
+    offer: str | None = None
+    tracks: list[TrackAssignment] = field(default_factory=list)
+
+
+class ResetParams(Message, frozen=True):
+    """Ends one of the caller's transports with what it carries; none there is no error.
+
+    With the publisher transport the caller's streams end, with the subscriber transport its
+    subscriptions. The next `stream.publish` or `subscription.update` begins a new transport.
+    """
+
+    room_id: Id
+    transport: TransportRole
+
+
 class EventSubscribeParams(Message, frozen=True):
     """Events of one stream or room, or of all the caller's rooms in a context.
 
-    Those of a joined room come without asking. `media.offer` and `session.resync` cannot be asked
-    for, `room.created` only of a context, and only `stream.*` of a stream. A stream must be live
+    Those of a joined room come without asking. `media.*` and `session.resync` cannot be asked for,
+    `room.created` only of a context, and only `stream.*` of a stream. A stream must be live
     when it is asked for; if it ends and comes back under its id, its events go on.
     """
 

@@ -24,7 +24,7 @@ from .objects import (
     StreamView,
     TrackAssignment,
 )
-from .values import Id, LeaveReason, Message, Milliseconds, Note, Number, UserId
+from .values import Id, LeaveReason, Message, Milliseconds, Note, Number, TransportRole, UserId
 
 EVENT_METHOD: Final = "event"
 
@@ -48,6 +48,7 @@ class EventType(StrEnum):
     RECORDING_STARTED = "recording.started"
     RECORDING_STOPPED = "recording.stopped"
     MEDIA_OFFER = "media.offer"
+    MEDIA_FAILED = "media.failed"
     DATA_CUT = "data.cut"
     SESSION_RESYNC = "session.resync"
 
@@ -129,6 +130,15 @@ class MediaOffer(Message, frozen=True):
     tracks: list[TrackAssignment]
 
 
+class MediaFailed(Message, frozen=True):
+    """A transport is dead at the media server: restart it, and reset it if that is refused.
+
+    Goes to that one participant only.
+    """
+
+    transport: TransportRole
+
+
 class SessionResync(Message, frozen=True):
     """Events of this session are lost: read again whatever one follows. Of no room.
 
@@ -162,6 +172,7 @@ EVENTS: Final[dict[EventType, type[Message]]] = {
     EventType.RECORDING_STARTED: RecordingNotice,
     EventType.RECORDING_STOPPED: RecordingNotice,
     EventType.MEDIA_OFFER: MediaOffer,
+    EventType.MEDIA_FAILED: MediaFailed,
     EventType.DATA_CUT: DataCut,
     EventType.SESSION_RESYNC: SessionResync,
 }

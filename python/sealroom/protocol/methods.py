@@ -38,6 +38,8 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "media.answer": (calls.AnswerParams, calls.AnswerResult),
     "media.trickle": (calls.TrickleParams, Empty),
     "turn.credentials": (calls.RoomParams, MediaConfiguration),
+    "media.restart": (calls.RestartParams, calls.RestartResult),
+    "media.reset": (calls.ResetParams, Empty),
     "events.subscribe": (calls.EventSubscribeParams, calls.EventSubscription),
     "events.subscribe_for": (calls.EventQueriesParams, calls.EventQueriesResult),
     "events.unsubscribe": (calls.EventSubscription, Empty),

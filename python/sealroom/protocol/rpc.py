@@ -60,6 +60,7 @@ class ErrorCode(IntEnum):
     MEDIA_FAILED = 1306
     RECORDING_ALREADY = 1310
     NOT_RECORDING = 1311
+    TRANSPORT_NOT_FOUND = 1330
     SUBSCRIPTION_NOT_FOUND = 1401
     SESSION_NOT_FOUND = 1410
     KEY_NOT_FOUND = 1501
@@ -105,6 +106,7 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.MEDIA_FAILED: "The media server refused or failed.",
     ErrorCode.RECORDING_ALREADY: "The participant says to record already.",
     ErrorCode.NOT_RECORDING: "The participant does not say to record.",
+    ErrorCode.TRANSPORT_NOT_FOUND: "The participant has no such media transport, or it is dead.",
     ErrorCode.SUBSCRIPTION_NOT_FOUND: "There is no such event subscription.",
     ErrorCode.SESSION_NOT_FOUND: "The session is over.",
     ErrorCode.ROOM_ELSEWHERE: "The room lives at another Bridge now.",

@@ -157,7 +157,7 @@ async def test_a_path_that_swallows_everything_is_noticed_by_both_ends(connect, 
         blackhole(peer.transport)
     await until(lambda: [peer.state for peer in pair.peers] == ["disconnected"] * 2)
     await until(lambda: all(peer.transport.path.is_lost for peer in pair.peers))
-    assert not any(peer.transport.is_taken_over for peer in pair.peers)
+    await until(lambda: not any(peer.transport.is_taken_over for peer in pair.peers))
     assert [fake.socket for fake in pair.fakes] == [None, None]
     pair.fakes[0].send(RTP)  # nowhere to send: dropped, and no harm done
     await restart(*pair.peers)
