@@ -48,11 +48,6 @@ class DataChannel:
         return self._channel.readyState == "closed"
 
     @property
-    def is_open(self) -> bool:
-        """True while the peer has confirmed the channel."""
-        return not self._is_closed and self._channel.readyState == "open"
-
-    @property
     def buffered_amount(self) -> int:
         """Bytes queued to be sent, without those on their way (`sctp.MAX_WINDOW` at most)."""
         return self._channel.bufferedAmount

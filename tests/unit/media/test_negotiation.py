@@ -1,3 +1,4 @@
+import asyncio
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from aiortc import (
 )
 from fake_packet_transport import FakePacketTransport
 
-from sealroom.media.errors import NegotiationError
+from sealroom.media.errors import NegotiationError, TransportError
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import intersect, reverse
 from sealroom.media.session_description import MAX_CANDIDATES, MAX_SECTIONS, parse_description
@@ -385,3 +386,58 @@ def test_a_browser_offer_with_bundle_only_lines_is_understood():
     audio, video = parse_description("\r\n".join(lines) + "\r\n").sections
     assert (audio.payload_type, audio.direction, audio.track_id) == (111, "sendrecv", "audio")
     assert (video.payload_type, video.rejected, video.direction) == (96, False, "recvonly")
+
+
+async def test_data_channels_share_the_transport_of_the_media_and_need_one_m_line(make_peer):
+    one, other = make_peer(), make_peer()
+    one.add_section(kind="video", codec="vp8", ssrc=1)
+    one.use_data_channels(max_message_size=1234)
+    channels = other.use_data_channels()
+    await negotiate(one, other)
+    assert (one.data_mid, other.data_mid) == ("1", "1")
+    assert [section.kind for section in other.sections] == ["video"]
+    arrived = []
+    channels.on_channel = lambda channel: setattr(channel, "on_message", arrived.append)
+    one.use_data_channels().open("label").send(b"before the answer is in")
+    async with asyncio.timeout(10):
+        while not arrived:
+            await asyncio.sleep(0.01)
+    one.add_section(kind="audio", codec="opus", ssrc=2)
+    offer = await one.create_offer()
+    assert offer.count("m=application 9 UDP/DTLS/SCTP webrtc-datachannel") == 1
+    assert "a=max-message-size:1234" in offer
+    assert "a=sctp-port:5000" in offer
+    await other.accept_offer(offer)
+    await one.accept_answer(await other.create_answer())
+    assert arrived == [b"before the answer is in"]
+
+
+async def test_an_answer_without_data_channels_closes_those_of_the_offerer(make_peer):
+    one, other = make_peer(), make_peer()
+    one.add_section(kind="video", codec="vp8", ssrc=1)
+    channel = one.use_data_channels().open("label")
+    await negotiate(one, other)
+    assert channel.is_closed
+    with pytest.raises(TransportError):
+        channel.send(b"")
+    with pytest.raises(TransportError):
+        one.use_data_channels().open("another")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("a=sctp-port:5000", "a=sctp-port:0"),
+        ("a=sctp-port:5000", "a=sctp-port:65536"),
+        ("a=sctp-port:5000", "a=sctp-port:many"),
+        ("a=max-message-size:65536", "a=max-message-size:-1"),
+    ],
+)
+async def test_malformed_attributes_of_data_channels_are_refused(make_peer, old, new):
+    one, other = make_peer(), make_peer()
+    one.use_data_channels()
+    offer = await one.create_offer()
+    assert old in offer
+    other.use_data_channels()
+    with pytest.raises(NegotiationError):
+        await other.accept_offer(offer.replace(old, new))
