@@ -214,7 +214,7 @@ async def test_a_removed_member_whom_a_colluding_bridge_keeps_in_reads_nothing_o
         return None
 
     monkeypatch.setattr(RoomChanges, "_enforce", do_nothing)
-    monkeypatch.setattr("sealroom.bridge.room_life.RoomLife.tell_excluded", lambda *_: None)
+    monkeypatch.setattr("sealroom.bridge.bus.EventBus.tell_excluded", lambda *_, **__: None)
     monkeypatch.setattr("sealroom.client.remote_data_track.HOLD_SECONDS", 0.3)
     async with open_call("alice", "bob", "carol") as call:
         stream, data = await publish_data(call, "alice")
