@@ -14,7 +14,7 @@ from av import VideoFrame
 
 from sealroom.bridge import Bridge, BridgeConfig
 from sealroom.bridge.server import RunningBridge
-from sealroom.client import Connection, RemoteTrack, StreamApi, StreamSubscription
+from sealroom.client import Connection, Reconnect, RemoteTrack, StreamApi, StreamSubscription
 from sealroom.client.handles import StreamHandle
 from sealroom.identity import Identity
 from sealroom.media.frames import DecodedFrame
@@ -63,13 +63,18 @@ class Call:
         self.connections: dict[str, Connection] = {}
         self.apis: dict[str, StreamApi] = {}
         self.room_id = ""
+        self.reconnect: Reconnect | None = Reconnect()
 
     async def add(self, user_id: str) -> StreamApi:
         """Register a user and log in."""
         identity = self.identities[user_id] = Identity.generate()
         await self.bridge.admin.user_add(self.context_id, user_id, identity.public)
         connection = self.connections[user_id] = await Connection.connect(
-            self.bridge.url, identity=identity, user_id=user_id, context_id=self.context_id
+            self.bridge.url,
+            identity=identity,
+            user_id=user_id,
+            context_id=self.context_id,
+            reconnect=self.reconnect,
         )
         api = self.apis[user_id] = StreamApi(connection, host_addresses=self.host_addresses)
         return api
@@ -106,15 +111,20 @@ class Call:
 
 @asynccontextmanager
 async def open_call(
-    *users: str, session_timeout: float = 0.0, host_addresses: HostAddresses = LOOPBACK
+    *users: str,
+    session_timeout: float = 0.0,
+    reconnect: Reconnect | None = None,
+    host_addresses: HostAddresses = LOOPBACK,
 ) -> AsyncIterator[Call]:
     """A room of these users, all joined; the first one made it.
 
-    Sessions end with their socket unless `session_timeout` is given.
+    Sessions end with their socket unless `session_timeout` is given, and connections do not come
+    back unless `reconnect` says when.
     """
     async with Bridge.embedded(BridgeConfig(session_timeout=session_timeout)) as bridge:
         context = await bridge.admin.context_create("call")
         call = Call(bridge, context.context_id, host_addresses)
+        call.reconnect = reconnect
         try:
             for user_id in users:
                 await call.add(user_id)

@@ -264,7 +264,15 @@ class Methods:
         for event in query.types:
             if (remedy := illegal(event, query.scope)) is not None:
                 raise RequestError(ErrorCode.INVALID_PARAMS, field=f"{prefix}types", remedy=remedy)
-        if query.scope == "room":
+        if query.room_id is not None and query.scope != "stream":
+            raise RequestError(
+                ErrorCode.INVALID_PARAMS,
+                field=f"{prefix}room_id",
+                remedy="name the room of a stream only",
+            )
+        if query.scope == "stream" and query.room_id is not None:
+            allowed = await self._registry.allows(session, query.room_id, Right.GET)
+        elif query.scope == "room":
             allowed = await self._registry.allows(session, query.scope_id, Right.GET)
         elif query.scope == "stream":
             allowed = self._registry.shows_stream(session, query.scope_id)
@@ -272,7 +280,7 @@ class Methods:
             allowed = query.scope_id == session.context_id
         if not allowed:
             raise access_denied(f"{prefix}scope_id")
-        return Interest(frozenset(query.types), (query.scope, query.scope_id))
+        return Interest(frozenset(query.types), (query.scope, query.scope_id), query.room_id)
 
     async def _unsubscribe(self, session: Session, params: EventSubscription) -> Empty:
         self._bus.unsubscribe(session, params.subscription_id)

@@ -50,6 +50,15 @@ class Interest:
 
     types: frozenset[EventType]
     scope: Scope
+    room_id: str | None = None  # only there
+
+    def covers(self, event: EventType, access: RoomAccess, stream_id: str | None) -> bool:
+        """Tell whether an event of a room, and of a stream maybe, was asked for."""
+        kind, scope_id = self.scope
+        ids = {"room": access.room_id, "context": access.context_id, "stream": stream_id}
+        return (
+            event in self.types and scope_id == ids[kind] and self.room_id in (None, access.room_id)
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -79,8 +88,7 @@ class Session:
         """Tell whether the session asked for this event, by joining or by subscribing."""
         if access.room_id in self.joined:
             return True
-        scopes = {("room", access.room_id), ("context", access.context_id), ("stream", stream_id)}
-        return any(event in one.types and one.scope in scopes for one in self.interests.values())
+        return any(one.covers(event, access, stream_id) for one in self.interests.values())
 
     def may(self, right: Right, access: RoomAccess) -> bool:
         """Tell whether the session's user has a right in a room."""

@@ -3,6 +3,7 @@
 from sealroom.client.active_speaker import ActiveSpeakerDetector
 from sealroom.client.connection import Connection
 from sealroom.client.data_track import DataTrackHandle
+from sealroom.client.event_subscriptions import EventQuery, build_subscription_query
 from sealroom.client.models import (
     AudioLevel,
     ParticipantInfo,
@@ -15,6 +16,7 @@ from sealroom.client.models import (
     StreamTrackInfo,
     UserIdentity,
 )
+from sealroom.client.reconnect import Reconnect
 from sealroom.client.remote_data_track import DataMessage, RemoteDataTrack
 from sealroom.client.stream_api import StreamApi
 from sealroom.client.subscriber import RemoteTrack
@@ -25,7 +27,9 @@ __all__ = [
     "Connection",
     "DataMessage",
     "DataTrackHandle",
+    "EventQuery",
     "ParticipantInfo",
+    "Reconnect",
     "RefusedRoom",
     "RemoteDataTrack",
     "RemoteTrack",
@@ -37,4 +41,5 @@ __all__ = [
     "StreamSubscription",
     "StreamTrackInfo",
     "UserIdentity",
+    "build_subscription_query",
 ]

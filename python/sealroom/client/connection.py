@@ -1,27 +1,28 @@
-"""A logged-in connection to a Bridge: requests, responses and events over one WebSocket."""
+"""A logged-in connection to a Bridge: one session, over one WebSocket after another."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Literal, Self, TypeAlias, TypeVar
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from sealroom.client.errors import (
     ConnectionClosedError,
+    LoginFailedError,
     ProtocolError,
-    RequestTimeoutError,
-    refusal,
+    RequestRefusedError,
 )
+from sealroom.client.login import Credentials, decode_result
+from sealroom.client.reconnect import Reconnect
+from sealroom.client.repeating import is_bound, may_repeat, was_done
+from sealroom.client.rpc_socket import Closure, RpcSocket, SocketLostError
+from sealroom.errors import SealroomError
 from sealroom.identity import (
     Identity,
-    PublicIdentity,
     RoomPinFile,
     RoomPins,
     TrustOnFirstUse,
@@ -30,20 +31,12 @@ from sealroom.identity import (
     default_room_pin_file,
 )
 from sealroom.protocol import (
-    EVENT_METHOD,
-    LOGIN_TYPE,
-    MAX_MESSAGE_BYTES,
     METHODS,
-    RPC_PATH,
-    ChallengeParams,
-    ChallengeResult,
+    ErrorCode,
     EventEnvelope,
-    Incoming,
-    LoginParams,
-    LoginPayload,
-    LoginResult,
-    Request,
+    EventType,
     RoomListItems,
+    SessionResync,
 )
 
 logger = logging.getLogger(__name__)
@@ -51,6 +44,9 @@ logger = logging.getLogger(__name__)
 ResultT = TypeVar("ResultT", bound=msgspec.Struct)
 EventCallback = Callable[[EventEnvelope], None]
 CloseCallback = Callable[[str], None]
+ConnectionState: TypeAlias = Literal["connected", "reconnecting", "resumed", "closed"]
+"""`resumed`: the session goes on. `connected`: a new session, in no room as yet."""
+StateCallback = Callable[[ConnectionState, str], None]
 
 REQUEST_TIMEOUT = 15.0
 """Seconds a response may take, unless `connect` is told otherwise."""
@@ -60,38 +56,49 @@ MAX_REQUESTS_IN_FLIGHT = 64
 
 
 class Connection:
-    """One session of a user at a Bridge. Event-loop thread only.
+    """One user at a Bridge. Event-loop thread only.
 
-    Use `Connection.connect`, then hand it to `StreamApi`. A connection does not come back by
-    itself: when it is closed, every open request fails and `on_close` is called once.
+    Use `Connection.connect`, then hand it to `StreamApi`. When its socket drops it comes back by
+    itself, with the session it had or, if that is over, a new one; `on_state` tells which. Requests
+    made meanwhile wait. Of those under way, which may have been carried out or not, those that can
+    be repeated are (`sealroom.client.repeating`); the others raise `ConnectionClosedError`. It is
+    closed for good by `close`, by a Bridge that removed the user or gave the session to somebody
+    else who logged in as the user, and when `reconnect` gives up: `on_close` is called once.
     """
 
     def __init__(
         self,
-        socket: ClientConnection,
+        url: str,
+        credentials: Credentials,
         *,
-        identity: Identity,
-        user_id: str,
-        context_id: str,
         trust: UserVerifier,
         room_pins: RoomPins,
         request_timeout: float,
+        reconnect: Reconnect | None,
     ) -> None:
-        self.identity = identity
-        self.user_id = user_id
-        self.context_id = context_id
+        self.identity = credentials.identity
+        self.user_id = credentials.user_id
+        self.context_id = credentials.context_id
         self.trust = trust
         self.room_pins = room_pins
+        self.request_timeout = request_timeout
         self.session_id = ""
-        self._socket = socket
-        self._request_timeout = request_timeout
-        self._ids = itertools.count(1)
-        self._open: dict[int, tuple[str, asyncio.Future[msgspec.Raw]]] = {}
+        self.state: ConnectionState = "reconnecting"
+        self._url = url
+        self._credentials = credentials
+        self._reconnect = reconnect
+        self._socket: RpcSocket | None = None
+        self._last_sequence = 0
+        self._attempts = 0
+        self._connected_at = 0.0
+        self._coming_back: asyncio.Task[None] | None = None
+        self._usable = asyncio.Event()  # logged in, or closed for good
         self._slots = asyncio.Semaphore(MAX_REQUESTS_IN_FLIGHT)
         self._event_callbacks: list[EventCallback] = []
+        self._state_callbacks: list[StateCallback] = []
         self._close_callbacks: list[CloseCallback] = []
+        self._joined_rooms: list[Callable[[], Iterable[str]]] = []
         self._close_reason: str | None = None
-        self._reader = asyncio.create_task(self._read())
 
     @classmethod
     async def connect(
@@ -104,6 +111,7 @@ class Connection:
         trust: UserVerifier | None = None,
         room_pins: RoomPins | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
+        reconnect: Reconnect | None = Reconnect(),  # noqa: B008 - immutable
     ) -> Self:
         """Connects and logs in.
 
@@ -117,43 +125,30 @@ class Connection:
                 history is believed; by default in the file `default_room_pin_file()` names.
                 `MemoryRoomPins()` keeps them in memory only.
             request_timeout: seconds.
+            reconnect: when to come back after the socket dropped; None to be closed then.
 
         Raises:
             ConnectionClosedError: nobody answers at `url`.
             LoginFailedError: context, user or identity are not the registered ones.
         """
-        try:
-            socket = await connect(
-                url.rstrip("/") + RPC_PATH,
-                max_size=MAX_MESSAGE_BYTES,
-                compression=None,
-                open_timeout=request_timeout,
-                proxy=None,
-            )
-        except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-            raise ConnectionClosedError(f"cannot reach a Bridge at {url}: {error}") from error
         connection = cls(
-            socket,
-            identity=identity,
-            user_id=user_id,
-            context_id=context_id,
+            url,
+            Credentials(identity, user_id, context_id),
             trust=trust or TrustOnFirstUse(default_pin_file()),
             room_pins=room_pins or RoomPinFile(default_room_pin_file()),
             request_timeout=request_timeout,
+            reconnect=reconnect,
         )
-        try:
-            await connection._log_in()
-        except BaseException:
-            await connection.close()
-            raise
+        await connection._connect()
         return connection
 
     @property
     def is_closed(self) -> bool:
+        """Whether it is closed for good."""
         return self._close_reason is not None
 
     async def call(self, method: str, params: msgspec.Struct, result: type[ResultT]) -> ResultT:
-        """Sends a request and returns its result.
+        """Sends a request and returns its result; while there is no socket, waits for one.
 
         Raises:
             RequestRefusedError: the Bridge says no, and why; nothing has changed.
@@ -165,28 +160,37 @@ class Connection:
         assert result is expected[1] or (method == "room.list" and result is RoomListItems)
         async with self._slots:
             raw = await self._request(method, params)
-        try:
-            return msgspec.json.decode(raw, type=result)
-        except msgspec.DecodeError as error:
-            raise ProtocolError(f"{method}: malformed result: {error}") from None
+        return decode_result(method, raw, result)
 
     def on_event(self, callback: EventCallback) -> Callable[[], None]:
-        """Calls `callback` with every event in order; returns a function that ends it."""
+        """Calls `callback` with every event once and in order; returns a function that ends it."""
         self._event_callbacks.append(callback)
         return lambda: self._event_callbacks.remove(callback)
 
+    def on_state(self, callback: StateCallback) -> Callable[[], None]:
+        """Calls `callback` with each state from now on and why; returns a function that ends it."""
+        self._state_callbacks.append(callback)
+        return lambda: self._state_callbacks.remove(callback)
+
     def on_close(self, callback: CloseCallback) -> None:
-        """Calls `callback` once with the reason when the connection is closed."""
+        """Calls `callback` once with the reason when the connection is closed for good."""
         if self._close_reason is not None:
             callback(self._close_reason)
         else:
             self._close_callbacks.append(callback)
 
+    def remember_joined(self, rooms: Callable[[], Iterable[str]]) -> None:
+        """Has a resumed session be in the rooms that `rooms` returns then, and in no others."""
+        self._joined_rooms.append(rooms)
+
     async def close(self) -> None:
-        """Closes the connection; the Bridge then takes the user out of all rooms. Idempotent."""
+        """Logs out; the Bridge then takes the user out of all rooms. Idempotent."""
         self._closed("closed by this side")
-        await self._socket.close()
-        await asyncio.gather(self._reader, return_exceptions=True)
+        if self._coming_back is not None:
+            self._coming_back.cancel()
+            await asyncio.gather(self._coming_back, return_exceptions=True)
+        if self._socket is not None:
+            await self._socket.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -200,103 +204,144 @@ class Connection:
         await self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.is_closed else "open"
-        return f"<Connection {self.user_id} in {self.context_id}, {state}>"
+        return f"<Connection {self.user_id} in {self.context_id}, {self.state}>"
 
-    async def _log_in(self) -> None:
-        challenge = await self.call(
-            "auth.challenge",
-            ChallengeParams(context_id=self.context_id, user_id=self.user_id),
-            ChallengeResult,
+    async def _connect(self) -> None:
+        """Opens a socket and resumes the session there, or begins a new one."""
+        socket = await RpcSocket.open(
+            self._url,
+            timeout=self.request_timeout,
+            on_event=self._handle_event,
+            on_closed=self._lost,
         )
-        payload = msgspec.json.encode(
-            LoginPayload(
-                bridge_id=challenge.bridge_id,
-                nonce=challenge.nonce,
-                context_id=self.context_id,
-                user_id=self.user_id,
+        try:
+            state: ConnectionState = "resumed"
+            if not self.session_id or not await self._resume(socket):
+                state = "connected"
+                self.session_id = (await self._credentials.log_in(socket)).session_id
+            if socket.closure is not None or self.is_closed:
+                raise ConnectionClosedError("closed while it came back")
+        except BaseException:
+            await socket.close(logs_out=self.is_closed)
+            raise
+        self._socket = socket
+        if self._reconnect is not None:
+            self._connected_at = self._reconnect.clock()
+        self._enter(state, "")
+        self._usable.set()
+
+    async def _resume(self, socket: RpcSocket) -> bool:
+        joined = {room_id for rooms in self._joined_rooms for room_id in rooms()}
+        try:
+            await self._credentials.resume(
+                socket, self.session_id, self._last_sequence, sorted(joined)
             )
+        except RequestRefusedError as error:
+            if error.error_code != ErrorCode.SESSION_NOT_FOUND:
+                raise
+            self.session_id, self._last_sequence = "", 0
+            return False
+        return True
+
+    async def _come_back(self, policy: Reconnect, reason: str) -> None:
+        lost_at = policy.clock()
+        if lost_at - self._connected_at >= policy.stable_after:
+            self._attempts = 0
+        while True:
+            delay = policy.delay(self._attempts)
+            self._attempts += 1
+            await policy.sleep(delay)
+            try:
+                return await self._connect()
+            except (LoginFailedError, ProtocolError) as error:
+                return self._closed(str(error))
+            except SealroomError as error:
+                logger.info("%r: attempt %d failed: %s", self, self._attempts, error)
+                if policy.clock() - lost_at >= policy.give_up_after:
+                    return self._closed(f"gave up after {policy.give_up_after:g} s: {reason}")
+
+    def _lost(self, socket: RpcSocket, closure: Closure) -> None:
+        if socket is not self._socket or self.is_closed:
+            return None
+        if closure.is_final or self._reconnect is None:
+            return self._closed(closure.reason)
+        self._usable.clear()
+        self._enter("reconnecting", closure.reason)
+        self._coming_back = asyncio.create_task(
+            self._come_back(self._reconnect, closure.reason), name="sealroom reconnect"
         )
-        result = await self.call(
-            "auth.login",
-            LoginParams(payload=payload, signature=self.identity.sign(LOGIN_TYPE, payload)),
-            LoginResult,
-        )
-        registered = PublicIdentity.parse(result.user.identity)
-        if registered.fingerprint != self.identity.public.fingerprint:
-            raise ProtocolError("the Bridge answered a log-in with somebody else's identity")
-        self.session_id = result.session_id
+        return None
 
     async def _request(self, method: str, params: msgspec.Struct) -> msgspec.Raw:
+        session_id = self.session_id
+        is_repeated = False
+        while True:
+            socket = await self._socket_for(method)
+            if session_id != self.session_id and is_bound(method):
+                raise ConnectionClosedError(f"{method}: the session it belongs to is over")
+            try:
+                return await socket.request(method, params)
+            except SocketLostError as error:
+                if self.is_closed or not may_repeat(method):
+                    raise ConnectionClosedError(str(error)) from None
+            except RequestRefusedError as error:
+                if not (is_repeated and was_done(method, error.error_code)):
+                    raise
+                return msgspec.Raw(b"{}")
+            is_repeated = True
+
+    async def _socket_for(self, method: str) -> RpcSocket:
+        try:
+            async with asyncio.timeout(self.request_timeout):
+                await self._usable.wait()
+        except TimeoutError:
+            raise ConnectionClosedError(
+                f"{method}: no connection for {self.request_timeout:g} s; it was not sent"
+            ) from None
         if self._close_reason is not None:
             raise ConnectionClosedError(f"the connection is closed: {self._close_reason}")
-        request_id = next(self._ids)
-        response: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
-        self._open[request_id] = (method, response)
-        request = Request(
-            id=request_id, method=method, params=msgspec.Raw(msgspec.json.encode(params))
-        )
-        try:
-            async with asyncio.timeout(self._request_timeout):
-                await self._socket.send(msgspec.json.encode(request).decode())
-                return await response
-        except TimeoutError:
-            raise RequestTimeoutError(
-                f"{method}: no response within {self._request_timeout:g} s"
-            ) from None
-        except ConnectionClosed as error:
-            raise ConnectionClosedError(f"{method}: {error}") from None
-        finally:
-            self._open.pop(request_id, None)
-
-    async def _read(self) -> None:
-        reason = "closed by the Bridge"
-        try:
-            async for message in self._socket:
-                self._handle(msgspec.json.decode(message, type=Incoming))
-        except ConnectionClosed as error:
-            reason = str(error)
-        except msgspec.DecodeError as error:
-            reason = f"the Bridge sent a malformed message: {error}"
-        finally:
-            # Before anything else that waits: who waits for a response must hear of it at once.
-            self._closed(reason)
-        await self._socket.close(1002)
-
-    def _handle(self, message: Incoming) -> None:
-        if message.method is not msgspec.UNSET:
-            if message.method == EVENT_METHOD and message.params is not msgspec.UNSET:
-                self._handle_event(msgspec.json.decode(message.params, type=EventEnvelope))
-            return
-        waiting = self._open.get(message.id) if isinstance(message.id, int) else None
-        if waiting is None or waiting[1].done():
-            return  # an answer after its time-out
-        method, response = waiting
-        if message.error is not msgspec.UNSET:
-            response.set_exception(refusal(method, message.error))
-        elif message.result is not msgspec.UNSET:
-            # A copy: Raw is a view of the message.
-            response.set_result(msgspec.Raw(bytes(cast(Any, message.result))))
-        else:
-            response.set_exception(ProtocolError(f"{method}: neither a result nor an error"))
+        assert self._socket is not None
+        return self._socket
 
     def _handle_event(self, envelope: EventEnvelope) -> None:
+        expected = self._last_sequence + 1
+        if envelope.sequence < expected:
+            return  # it has come before
+        self._last_sequence = envelope.sequence
+        if envelope.sequence > expected and envelope.type is not EventType.SESSION_RESYNC:
+            # No Bridge should do that; what is lost is lost all the same.
+            self._pass_on(_resync(envelope, envelope.sequence - expected))
+        self._pass_on(envelope)
+
+    def _pass_on(self, envelope: EventEnvelope) -> None:
         for callback in list(self._event_callbacks):
             try:
                 callback(envelope)
             except Exception:
                 logger.exception("a listener of %s failed", envelope.type)
 
+    def _enter(self, state: ConnectionState, reason: str) -> None:
+        self.state = state
+        for callback in list(self._state_callbacks):
+            try:
+                callback(state, reason)
+            except Exception:
+                logger.exception("a state listener failed")
+
     def _closed(self, reason: str) -> None:
         if self._close_reason is not None:
             return
         self._close_reason = reason
-        for method, response in self._open.values():
-            if not response.done():
-                response.set_exception(ConnectionClosedError(f"{method}: {reason}"))
+        self._usable.set()
+        self._enter("closed", reason)
         callbacks, self._close_callbacks = self._close_callbacks, []
         for callback in callbacks:
             try:
                 callback(reason)
             except Exception:
                 logger.exception("a close listener failed")
+
+
+def _resync(envelope: EventEnvelope, missed: int) -> EventEnvelope:
+    data = msgspec.Raw(msgspec.json.encode(SessionResync(missed=missed)))
+    return msgspec.structs.replace(envelope, type=EventType.SESSION_RESYNC, room_id="", data=data)

@@ -128,6 +128,11 @@ class DataReceiving:
             for one in self._tracks.values()
         ]
 
+    def adopt(self, other: DataReceiving) -> None:
+        """Goes on for another session's: its listeners, iterators, and the numbers that came."""
+        self._streams, self._listeners = other._streams, other._listeners
+        self._receivers = other._receivers
+
     def close(self) -> None:
         self.end_all()
         for tracks in self._streams:

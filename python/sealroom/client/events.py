@@ -109,12 +109,13 @@ class ParticipantJoined:
 class ParticipantLeft:
     """Somebody left or was cut off.
 
-    `reason` is "left", "disconnected", "removed" (no member any more) or "kicked".
+    `reason` is "left", "disconnected", "removed" (no member any more), "kicked", or "unknown" if it
+    happened while this side had no connection.
     """
 
     room_id: str
     participant: ParticipantInfo
-    reason: LeaveReason
+    reason: LeaveReason | Literal["unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,49 @@ class EventsDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionStateChanged:
+    """How this side's connection to the Bridge is.
+
+    * "reconnecting": the socket dropped, and this side tries to come back. Media flows on.
+    * "resumed": it is back with its session; what happened meanwhile follows as events.
+    * "resynced": too much happened, and this side has read rooms, participants and streams again:
+      whatever differs came as events before this one. Custom events sent meanwhile are lost.
+    * "connected": it is back with a new session, and on its way into its rooms.
+    * "restored": it is in its rooms again, its streams are published again and what it subscribed
+      to is, if it is there; each room and stream that could not come back had an event of its own.
+    * "closed": for good; `ConnectionClosed` follows.
+    """
+
+    state: Literal["reconnecting", "resumed", "resynced", "connected", "restored", "closed"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLost:
+    """A joined room did not come back after the connection did; `error` says why."""
+
+    room_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLost:
+    """A stream of this side's own could not be published again; its handle can be, later."""
+
+    room_id: str
+    stream_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionLost:
+    """An event subscription was refused after the connection came back; its id is void."""
+
+    subscription_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionClosed:
     """The connection to the Bridge is over, and with it every joined room."""
 
@@ -366,6 +410,10 @@ Event = (
     | MediaRecovered
     | MediaFailed
     | EventsDropped
+    | ConnectionStateChanged
+    | RoomLost
+    | StreamLost
+    | SubscriptionLost
     | ConnectionClosed
 )
 

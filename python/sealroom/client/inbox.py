@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from sealroom.client.connection import Connection
+from sealroom.client.errors import ConnectionClosedError
 from sealroom.client.events import (
     ConnectionClosed,
+    ConnectionStateChanged,
     Event,
     ParticipantJoined,
     ParticipantLeft,
@@ -22,6 +24,7 @@ from sealroom.client.events import (
     RoomCreated,
     RoomDeleted,
     RoomExcluded,
+    RoomLost,
     RoomReopened,
     RoomUpdated,
     StreamPublished,
@@ -92,6 +95,11 @@ class Inbox:
         async with self._turn:
             yield
 
+    def discard(self) -> None:
+        """Drops events of a session that is over."""
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
     async def close(self) -> None:
         self._stop_listening()
         self._task.cancel()
@@ -130,6 +138,9 @@ class Inbox:
     async def _handle(self, envelope: EventEnvelope) -> None:
         data = decode_event_data(envelope)
         match envelope.type:
+            case EventType.SESSION_RESYNC:
+                await self._read_again()
+                return
             case EventType.ROOM_CREATED:
                 assert isinstance(data, RoomCreatedData)
                 self._emit(RoomCreated(envelope.room_id, data.author))
@@ -210,6 +221,17 @@ class Inbox:
                 else:
                     made = StreamUpdated if kind is EventType.STREAM_UPDATED else StreamPublished
                     self._emit(made(room_id, StreamInfo.of(stream)))
+
+    async def _read_again(self) -> None:
+        """Events are lost: brings every joined room up to date, and ends those it is out of."""
+        for room_id, room in list(self._rooms.items()):
+            try:
+                await room.read_again()
+            except ConnectionClosedError:
+                raise
+            except SealroomError as error:
+                await self._out(room_id, RoomLost(room_id, error))
+        self._emit(ConnectionStateChanged("resynced", "events were lost"))
 
     async def _out(self, room_id: str, event: Event) -> None:
         room = self._rooms.pop(room_id, None)

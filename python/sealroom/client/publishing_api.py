@@ -174,7 +174,7 @@ class PublishingApi(RoomApi):
         one = self._track(staged, track)
         if one.is_enabled == enabled or not isinstance(one, StagedTrack):
             return
-        if one.is_published:
+        if one.is_published and staged.is_published:
             publishing = self._session(staged.room_id).publishing
             await publishing.set_enabled(staged.stream_id, one, enabled)
         else:
@@ -185,6 +185,7 @@ class PublishingApi(RoomApi):
 
         Raises StreamStateError if it has no track or is published already.
         """
+        await self._settled()
         staged = self._stream(stream.stream_id)
         if staged.is_published:
             raise StreamStateError("the stream is published already")
@@ -207,6 +208,7 @@ class PublishingApi(RoomApi):
         Raises:
             StreamStateError: it is not published, or not any more.
         """
+        await self._settled()
         staged = self._stream(stream.stream_id)
         if not staged.is_published:
             raise StreamStateError("the stream is not published: publish it first")
@@ -214,11 +216,23 @@ class PublishingApi(RoomApi):
 
     async def unpublish_stream(self, stream: StreamHandle) -> None:
         """Stops sending; the handle is dead afterwards. The sources stay the caller's to stop."""
+        await self._settled()
         staged = self._stream(stream.stream_id)
         if not staged.is_published:
             raise StreamStateError("the stream is not published")
         del self._streams[staged.stream_id]
         await self._session(staged.room_id).unpublish(staged.stream_id)
+
+    async def _publish_again(self, stream_id: str) -> None:
+        """Publishes a stream of a session before in the one that took its place."""
+        if (staged := self._streams.get(stream_id)) is not None:  # or it is not wanted any more
+            staged.is_published = True
+            await self._session(staged.room_id).publishing.publish(staged)
+
+    def _stream_lost(self, stream_id: str) -> None:
+        """A stream could not be published again."""
+        if (staged := self._streams.get(stream_id)) is not None:
+            staged.is_published = False
 
     def _forget(self, room_id: str) -> RoomSession:
         self._streams = {key: one for key, one in self._streams.items() if one.room_id != room_id}

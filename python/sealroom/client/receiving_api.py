@@ -24,6 +24,7 @@ class ReceivingApi(RoomApi):
         """Begins to receive these streams or tracks, besides what is received already."""
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
+        await self._settled()
         await self._session(room_id).receiving.subscribe(subscriptions, ())
 
     async def unsubscribe_from_remote_streams(
@@ -32,6 +33,7 @@ class ReceivingApi(RoomApi):
         """Stops receiving these streams or tracks; what is not received is no error."""
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
+        await self._settled()
         await self._session(room_id).receiving.subscribe((), subscriptions)
 
     async def modify_remote_streams_subscriptions(

@@ -253,6 +253,10 @@ class RoomApi:
             raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")
         return session
 
+    async def _settled(self) -> None:
+        """Waits until joined rooms are what they seem to be."""
+        raise NotImplementedError
+
     async def _end(self, room_id: str) -> None:
         if room_id in self._joined:
             await self._forget(room_id).close()

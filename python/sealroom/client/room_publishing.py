@@ -71,6 +71,11 @@ class RoomPublishing:
         )
 
     @property
+    def published(self) -> list[str]:
+        """Ids of what is published."""
+        return list(self._published)
+
+    @property
     def publisher(self) -> Publisher | None:
         """The media connection, None before the first stream."""
         return self._publisher
@@ -98,6 +103,7 @@ class RoomPublishing:
             self._publisher = Publisher(self._make_peer, self._link.keys.sending)
         async with published.lock:
             await self._change(published, tracks, (), published.details, tracks)
+            self._link.check_open()  # not left, or given up for another session, meanwhile
             staged.settle(tracks)
             self._published[staged.stream_id] = published
         stream = published.stream

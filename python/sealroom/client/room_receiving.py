@@ -13,7 +13,8 @@ from sealroom.client.events import BoundedStream, FrameRejected, TrackRefused
 from sealroom.client.models import StreamSubscription
 from sealroom.client.room_link import RoomLink
 from sealroom.client.subscriber import RemoteTrack, Subscriber
-from sealroom.client.wanted_tracks import WantedTracks
+from sealroom.client.track_outlets import TrackListener, TrackOutlets
+from sealroom.client.wanted_tracks import AwaitedStreams, WantedTracks
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.errors import InvalidArgumentError, SealroomError
@@ -36,10 +37,6 @@ from sealroom.protocol import (
 
 logger = logging.getLogger(__name__)
 
-MAX_UNREAD_TRACKS = 256
-
-TrackListener = Callable[[RemoteTrack], None]
-
 
 class RoomReceiving:
     """Subscribes to tracks and hands them to the application. Event-loop thread only."""
@@ -50,11 +47,11 @@ class RoomReceiving:
         self._fetch_streams = fetch_streams
         self.data = DataReceiving(link)
         self._wanted = WantedTracks()
+        self._awaited = AwaitedStreams()
         self._subscriber: Subscriber | None = None
         self._drops_broken_frames = True
         self._lock = asyncio.Lock()
-        self._track_streams: list[BoundedStream[RemoteTrack]] = []
-        self._listeners: list[tuple[str | None, TrackListener]] = []
+        self._outlets = TrackOutlets()
         self.recovery = link.recovery(
             "subscriber",
             restart=self._restart,
@@ -88,6 +85,7 @@ class RoomReceiving:
         async with self._lock:
             before = self._wanted.copy()
             for one in remove:
+                self._awaited.remove(one)
                 self._wanted.remove(one, link.streams.get(one.stream_id))
             for one in add:
                 self._wanted.add(one)
@@ -136,9 +134,39 @@ class RoomReceiving:
         if self._subscriber is not None:
             await self._subscriber.peer.connected()
 
-    def forget(self, stream_id: str) -> None:
-        """Asks for a stream no longer: it has ended."""
-        self._wanted.forget([stream_id])
+    def stream_ended(self, stream: VerifiedStream) -> None:
+        """Asks for a stream no longer, but will if its publisher comes back with it."""
+        self._awaited.put(stream, self._wanted.take(stream.stream_id))
+
+    async def subscribe_to_returned(self, streams: Sequence[VerifiedStream]) -> None:
+        """Subscribes to those of these streams that were wanted before they ended.
+
+        What cannot be had now is waited for again.
+        """
+        returned = [(one, self._awaited.take(one)) for one in streams]
+        add = [subscription for _, found in returned for subscription in found]
+        if not add:
+            return
+        try:
+            await self.subscribe(add, ())
+        except SealroomError as error:
+            logger.info("room %s: streams that came back: %s", self._link.room_id, error)
+            for stream, found in returned:
+                self._awaited.put(stream, found)
+
+    async def read_again(self) -> None:
+        """Asks for the media server's offer once more, should one have been lost."""
+        if self._subscriber is not None:
+            await self.subscribe((), ())
+
+    def adopt(self, other: RoomReceiving) -> None:
+        """Goes on for another session's half: its listeners, iterators, and what it wanted."""
+        self._awaited = other._awaited
+        for stream in other._link.streams.values():
+            self._awaited.put(stream, other._wanted.take(stream.stream_id))
+        self._drops_broken_frames = other._drops_broken_frames
+        self._outlets = other._outlets
+        self.data.adopt(other.data)
 
     def stream_updated(self, stream: VerifiedStream, removed: Collection[str]) -> None:
         """Follows a newer announcement; what was added comes with an offer if it is wanted."""
@@ -170,30 +198,27 @@ class RoomReceiving:
         self, listener: TrackListener, stream_id: str | None
     ) -> Callable[[], None]:
         """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
-        entry = (stream_id, listener)
-        self._listeners.append(entry)
-        for remote in self.remote_tracks():
-            self._notify(listener, stream_id, remote)
-        return lambda: self._listeners.remove(entry)
+        return self._outlets.add_listener(listener, stream_id, self.remote_tracks())
 
     def open_track_stream(self) -> BoundedStream[RemoteTrack]:
-        tracks: BoundedStream[RemoteTrack] = BoundedStream(MAX_UNREAD_TRACKS)
-        for remote in self.remote_tracks():
-            tracks.put(remote)
-        self._track_streams.append(tracks)
-        return tracks
+        return self._outlets.open_stream(self.remote_tracks())
 
     def remote_tracks(self) -> list[RemoteTrack]:
         return [] if self._subscriber is None else self._subscriber.tracks
 
     async def close(self) -> None:
+        """Ends all tracks, and the iterators over them."""
+        await self.end()
+        self.data.close()
+        self._outlets.close()
+
+    async def end(self) -> None:
+        """Ends all tracks; iterators and listeners wait for those of another session."""
         await self.recovery.close()
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:
             await subscriber.close()
-        self.data.close()
-        for tracks in self._track_streams:
-            tracks.close()
+        self.data.end_all()
 
     async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
         link = self._link
@@ -248,18 +273,7 @@ class RoomReceiving:
 
     def _track_added(self, remote: RemoteTrack) -> None:
         self._link.on_tracks_changed()
-        for tracks in self._track_streams:
-            tracks.put(remote)
-        for stream_id, listener in list(self._listeners):
-            self._notify(listener, stream_id, remote)
-
-    def _notify(self, listener: TrackListener, stream_id: str | None, remote: RemoteTrack) -> None:
-        if stream_id is not None and stream_id != remote.stream_id:
-            return
-        try:
-            listener(remote)
-        except Exception:
-            logger.exception("a remote stream listener failed")
+        self._outlets.put(remote)
 
     def _track_refused(self, stream: VerifiedStream, track_id: str, error: SealroomError) -> None:
         self._link.emit(

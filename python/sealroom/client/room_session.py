@@ -15,7 +15,7 @@ import msgspec
 from sealroom._core import crypto as native_crypto
 from sealroom.access import Right, member_may
 from sealroom.client.connection import Connection
-from sealroom.client.errors import ConnectionClosedError, RequestRefusedError
+from sealroom.client.errors import ConnectionClosedError, NotJoinedError, RequestRefusedError
 from sealroom.client.events import (
     CustomEvent,
     CustomEventRefused,
@@ -55,10 +55,12 @@ from sealroom.protocol import (
     JoinResult,
     Participant,
     ParticipantGone,
+    ParticipantsResult,
     RoomParams,
     RoomReadyParams,
     RoomSendEventParams,
     SignedObject,
+    StreamAnnouncement,
     StreamListResult,
     StreamView,
     TransportRole,
@@ -126,14 +128,91 @@ class RoomSession:
         self._link.on_tracks_changed = self.levels.wake
         self._ended_nonces: dict[bytes, None] = {}
         self._seen_events: dict[str, None] = {}
+        self.session_id = connection.session_id  # of the connection, in which it was joined
+        self.is_set_up = False
+        self._before: dict[str, VerifiedStream] = {}  # of the session before, not seen again yet
         self._update_lock = asyncio.Lock()
 
     async def start(self, streams: Sequence[StreamView], version: int) -> None:
         """Takes the streams that were there before; `version` is the room's when it was joined."""
         if version > self._room.record.version:
             await self.room_updated()
-        for view in streams:
-            await self.stream_published(view)
+        await self._take_streams(streams)
+        self.is_set_up = True
+
+    async def retire(self) -> list[str]:
+        """Ends the media of a session that is over; another takes the rest over.
+
+        Returns the ids of what was published.
+        """
+        self._link.is_closed = True
+        self._keys.close()
+        published = self.publishing.published
+        await self.publishing.close()
+        await self.receiving.end()
+        return published
+
+    def take_over(self, other: RoomSession) -> None:
+        """Goes on for the room's session before, which is retired, and tells what is gone since.
+
+        Streams that ended, and custom events that came, stay known: they are not believed again.
+        """
+        self._ended_nonces, self._seen_events = other._ended_nonces, other._seen_events
+        self.receiving.adopt(other.receiving)
+        for one in other.participants.values():
+            if one.participant_id not in self.participants and one != other.own:
+                self._emit(ParticipantLeft(self.room_id, ParticipantInfo.of(one), "unknown"))
+        for one in self.participants.values():
+            if one.participant_id not in other.participants and one != self.own:
+                self._emit(ParticipantJoined(self.room_id, ParticipantInfo.of(one)))
+        for stream in other.streams.values():
+            if stream.participant_id == other.participant_id:
+                self._remember_ended(stream)  # published again under another nonce
+            else:
+                self._before[stream.stream_id] = stream
+
+    @property
+    def own(self) -> Participant | None:
+        """This participant."""
+        return self.participants.get(self.participant_id)
+
+    async def read_again(self) -> None:
+        """Reads everything again, since events were lost, and tells what differs.
+
+        Raises:
+            NotJoinedError: this participant is in the room no longer.
+            SealroomError: the Bridge does not answer or refuses.
+        """
+        params = RoomParams(room_id=self.room_id)
+        connection = self._connection
+        found = await connection.call("room.participants", params, ParticipantsResult)
+        listed = await connection.call("stream.list", params, StreamListResult)
+        there = {one.participant_id: one for one in found.participants}
+        if self.participant_id not in there:
+            raise NotJoinedError(f"room {self.room_id}: this participant is out of it")
+        await self.room_updated()
+        for one in list(self.participants.values()):
+            if one.participant_id not in there:
+                del self.participants[one.participant_id]
+                self._emit(ParticipantLeft(self.room_id, ParticipantInfo.of(one), "unknown"))
+        for one in there.values():
+            self.participant_joined(one)
+        announced = {one.stream_id: one.announcement.payload for one in listed.streams}
+        for stream in list(self.streams.values()):
+            payload = announced.get(stream.stream_id)
+            if payload is None or not _is_of(payload, stream):
+                await self._stream_ended(stream.stream_id)
+        await self._take_streams(listed.streams)
+        await self.receiving.read_again()
+
+    async def _take_streams(self, views: Sequence[StreamView]) -> None:
+        for view in views:
+            await self._take_stream(view)
+        before, self._before = self._before, {}
+        for stream in before.values():
+            self._remember_ended(stream)
+            self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
+        await self.receiving.subscribe_to_returned(list(self.streams.values()))
 
     # What happens in the room.
 
@@ -257,18 +336,31 @@ class RoomSession:
         self.receiving.drop_epochs_before(epoch)
 
     async def stream_published(self, view: StreamView) -> None:
-        """Believes the stream if its announcement verifies; a second showing changes nothing."""
+        """Believes the stream if its announcement verifies; a second showing changes nothing.
+
+        If it was wanted before it ended, it is subscribed to again.
+        """
+        stream = await self._take_stream(view)
+        if stream is not None:
+            await self.receiving.subscribe_to_returned([stream])
+
+    async def _take_stream(self, view: StreamView) -> VerifiedStream | None:
         if view.stream_id in self.streams:
-            return
+            return None
         try:
             stream = await self._directory.verify_stream(view, self._room)
             if stream.announcement.nonce in self._ended_nonces:
                 raise StreamReplayError("the announcement of a stream that has ended comes back")
         except SealroomError as error:
             self._emit(StreamRefused(self.room_id, view.stream_id, view.user_id, error))
-            return
+            return None
         self.streams[view.stream_id] = stream
-        self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
+        before = self._before.get(view.stream_id)
+        if before is not None and before.announcement.nonce == stream.announcement.nonce:
+            del self._before[view.stream_id]  # it has been there all the time
+        else:
+            self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
+        return stream
 
     async def stream_updated(self, view: StreamView) -> None:
         """Believes a newer announcement; one that is known already changes nothing.
@@ -300,21 +392,27 @@ class RoomSession:
 
     async def stream_unpublished(self, data: StreamUnpublishedData) -> None:
         """Ends a stream; one of this participant's own, if somebody else unpublished it, too."""
-        stream = self._forget_stream(data.stream_id)
+        await self._stream_ended(data.stream_id)
+
+    async def _stream_ended(self, stream_id: str) -> None:
+        stream = self._forget_stream(stream_id)
         if stream is None:
             return
-        await self.publishing.stop(data.stream_id)
-        self.receiving.end_stream(data.stream_id)
+        await self.publishing.stop(stream_id)
+        self.receiving.end_stream(stream_id)
         self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
 
     def _forget_stream(self, stream_id: str) -> VerifiedStream | None:
-        self.receiving.forget(stream_id)
         stream = self.streams.pop(stream_id, None)
         if stream is not None:
-            while len(self._ended_nonces) >= MAX_ENDED_STREAMS:
-                del self._ended_nonces[next(iter(self._ended_nonces))]
-            self._ended_nonces[stream.announcement.nonce] = None
+            self.receiving.stream_ended(stream)
+            self._remember_ended(stream)
         return stream
+
+    def _remember_ended(self, stream: VerifiedStream) -> None:
+        while len(self._ended_nonces) >= MAX_ENDED_STREAMS:
+            del self._ended_nonces[next(iter(self._ended_nonces))]
+        self._ended_nonces[stream.announcement.nonce] = None
 
     async def unpublish(self, stream_id: str) -> None:
         """Ends a stream of this participant's own."""
@@ -356,6 +454,15 @@ class RoomSession:
         await self._ice_servers.close()
         await self.publishing.close()
         await self.receiving.close()
+
+
+def _is_of(payload: bytes, stream: VerifiedStream) -> bool:
+    """Whether an announcement, verified or not, is of a stream as it was believed."""
+    try:
+        announced = msgspec.json.decode(payload, type=StreamAnnouncement)
+    except msgspec.DecodeError:
+        return False
+    return announced.nonce == stream.announcement.nonce
 
 
 def new_id() -> str:

@@ -12,7 +12,14 @@ from sealroom.client.errors import (
     ConnectionClosedError,
     RequestRefusedError,
 )
-from sealroom.client.events import MAX_UNREAD_EVENTS, BoundedStream, Event, EventsDropped
+from sealroom.client.event_subscriptions import EventQuery, EventSubscriptions, params_of
+from sealroom.client.events import (
+    MAX_UNREAD_EVENTS,
+    BoundedStream,
+    ConnectionClosed,
+    Event,
+    EventsDropped,
+)
 from sealroom.client.inbox import Inbox
 from sealroom.client.models import (
     ParticipantInfo,
@@ -20,6 +27,7 @@ from sealroom.client.models import (
 )
 from sealroom.client.publishing_api import PublishingApi
 from sealroom.client.receiving_api import ReceivingApi
+from sealroom.client.restoring import Restoring
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rotation import DEFAULT_GRACE, DEFAULT_SWITCH_WITHIN
 from sealroom.errors import InvalidArgumentError
@@ -30,7 +38,6 @@ from sealroom.protocol import (
     MAX_ROOM_MEMBERS,
     Empty,
     EventSubscribeParams,
-    EventSubscription,
     EventType,
     JoinResult,
     RoomKickParams,
@@ -91,6 +98,18 @@ class StreamApi(PublishingApi, ReceivingApi):
         self._listeners: list[Callable[[Event], None]] = []
         self._event_streams: list[BoundedStream[Event]] = []
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
+        self._subscriptions = EventSubscriptions(connection, self._emit)
+        self._restoring = Restoring(
+            connection,
+            self._inbox,
+            self._joined,
+            self._subscriptions,
+            enter=self._enter,
+            lose=self._forget,
+            publish=self._publish_again,
+            stream_lost=self._stream_lost,
+            emit=self._emit,
+        )
 
     # Taking part.
 
@@ -99,30 +118,46 @@ class StreamApi(PublishingApi, ReceivingApi):
 
         Raises AlreadyJoinedError.
         """
+        await self._settled()
         if room_id in self._joined:
             raise AlreadyJoinedError(f"room {room_id} is joined already")
         # Events of the room wait until it is set up, so none is lost or comes too early.
         async with self._inbox.paused():
-            opened = await self._directory.get(room_id)
-            joined = await self._connection.call(
-                "room.join", RoomParams(room_id=room_id), JoinResult
-            )
-            session = RoomSession(
-                self._connection,
-                self._directory,
-                opened,
-                joined,
-                host_addresses=self._host_addresses,
-                switch_within=self._switch_within,
-                grace=self._grace,
-                emit=self._emit,
-            )
-            self._joined[room_id] = session
-            await session.start(joined.streams, joined.version)
+            try:
+                await self._enter(room_id, None)
+            except BaseException:
+                if room_id in self._joined:
+                    await self._forget(room_id).close()
+                raise
+
+    async def _enter(self, room_id: str, before: RoomSession | None) -> None:
+        """Joins a room; `before` is its session of a connection before, to go on for."""
+        opened = await self._directory.get(room_id)
+        joined = await self._connection.call("room.join", RoomParams(room_id=room_id), JoinResult)
+        session = RoomSession(
+            self._connection,
+            self._directory,
+            opened,
+            joined,
+            host_addresses=self._host_addresses,
+            switch_within=self._switch_within,
+            grace=self._grace,
+            emit=self._emit,
+        )
+        self._joined[room_id] = session
+        if before is not None:
+            session.take_over(before)
+        await session.start(joined.streams, joined.version)
+
+    async def _settled(self) -> None:
+        await self._restoring.settled()
 
     async def leave_stream_room(self, room_id: str) -> None:
         """Leaves a room; its tracks end and its stream handles are dead. Raises NotJoinedError."""
         self._session(room_id)
+        await self._settled()
+        if room_id not in self._joined:
+            return  # it was lost meanwhile
         await self._forget(room_id).close()
         if not self._connection.is_closed:
             await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
@@ -161,6 +196,7 @@ class StreamApi(PublishingApi, ReceivingApi):
             raise InvalidArgumentError(f"channel: at most {MAX_CHANNEL_LENGTH} characters")
         if user_ids is not None and not 1 <= len(user_ids) <= MAX_ROOM_MEMBERS:
             raise InvalidArgumentError(f"user_ids: 1 to {MAX_ROOM_MEMBERS}")
+        await self._settled()
         await self._session(room_id).send_event(bytes(data), channel, user_ids)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
@@ -211,13 +247,26 @@ class StreamApi(PublishingApi, ReceivingApi):
             scope="context" if room_id is None else "room",
             scope_id=self._connection.context_id if room_id is None else room_id,
         )
-        result = await self._connection.call("events.subscribe", params, EventSubscription)
-        return result.subscription_id
+        return (await self._subscriptions.add([params]))[0]
+
+    async def subscribe_for(self, queries: Sequence[EventQuery]) -> list[str]:
+        """Asks the Bridge for events by queries of `build_subscription_query`, all or none.
+
+        They go on in a new session, under the ids returned, which are in the order of the queries.
+
+        Raises:
+            InvalidArgumentError: no query, or more than 64.
+            RequestRefusedError: `field` names the one at fault, `queries[1].scope_id`.
+        """
+        rooms = {
+            stream_id: room_id for room_id, one in self._joined.items() for stream_id in one.streams
+        }
+        params = [params_of(one, rooms.get(one.selector_id)) for one in queries]
+        return await self._subscriptions.add(params)
 
     async def unsubscribe_from_events(self, subscription_id: str) -> None:
-        """Ends what `subscribe_for_events` began."""
-        params = EventSubscription(subscription_id=subscription_id)
-        await self._connection.call("events.unsubscribe", params, Empty)
+        """Ends what `subscribe_for_events` or one query of `subscribe_for` began."""
+        await self._subscriptions.remove(subscription_id)
 
     def add_event_listener(self, listener: Callable[[Event], None]) -> Callable[[], None]:
         """Calls `listener` with every event; returns a function that ends it."""
@@ -259,9 +308,12 @@ class StreamApi(PublishingApi, ReceivingApi):
 
     async def close(self) -> None:
         """Leaves all rooms; the connection stays its owner's to close. Idempotent."""
+        await self._restoring.close()
         for room_id in list(self._joined):
-            with contextlib.suppress(RequestRefusedError, ConnectionClosedError):
-                await self.leave_stream_room(room_id)
+            await self._forget(room_id).close()
+            if self._connection.state in ("connected", "resumed"):
+                with contextlib.suppress(RequestRefusedError, ConnectionClosedError):
+                    await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
         await self._inbox.close()
         for stream in self._event_streams:
             stream.close()
@@ -274,6 +326,6 @@ class StreamApi(PublishingApi, ReceivingApi):
                 logger.exception("an event listener failed")
         for stream in self._event_streams:
             stream.put(event)
-        if self._connection.is_closed:
+        if isinstance(event, ConnectionClosed):
             for stream in self._event_streams:
                 stream.close()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from sealroom.client.models import StreamSubscription
 from sealroom.crypto.announcement import VerifiedStream
+
+MAX_AWAITED_STREAMS: Final = 256
 
 
 class WantedTracks:
@@ -64,7 +67,50 @@ class WantedTracks:
             for track_id in ([None] if tracks is None else sorted(tracks))
         ]
 
-    def forget(self, stream_ids: Iterable[str]) -> None:
-        """Drops streams that have ended."""
-        for stream_id in stream_ids:
-            self._tracks.pop(stream_id, None)
+    def take(self, stream_id: str) -> list[StreamSubscription]:
+        """Drops a stream and returns what was asked for of it."""
+        if stream_id not in self._tracks:
+            return []
+        tracks = self._tracks.pop(stream_id)
+        if tracks is None:
+            return [StreamSubscription(stream_id)]
+        return [StreamSubscription(stream_id, track_id) for track_id in sorted(tracks)]
+
+
+class AwaitedStreams:
+    """What was asked for of streams that ended, for when their publishers come back with them.
+
+    A stream that a publisher ends for good never comes back: its id is not used again. At most
+    MAX_AWAITED_STREAMS are remembered, the longest gone are forgotten first.
+    """
+
+    def __init__(self) -> None:
+        self._streams: dict[str, tuple[str, list[StreamSubscription]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def put(self, stream: VerifiedStream, subscriptions: list[StreamSubscription]) -> None:
+        """Remembers what was asked for of a stream."""
+        if not subscriptions:
+            return
+        self._streams[stream.stream_id] = (stream.user_id, subscriptions)
+        while len(self._streams) > MAX_AWAITED_STREAMS:
+            del self._streams[next(iter(self._streams))]
+
+    def take(self, stream: VerifiedStream) -> list[StreamSubscription]:
+        """Returns what to ask for of a stream that is there, if it is the same user's as before."""
+        user_id, subscriptions = self._streams.get(stream.stream_id, ("", []))
+        if user_id != stream.user_id:
+            return []
+        del self._streams[stream.stream_id]
+        tracks = {one.track_id for one in stream.announcement.tracks} | {None}
+        return [one for one in subscriptions if one.track_id in tracks]
+
+    def remove(self, subscription: StreamSubscription) -> None:
+        """Waits for a stream or a track no longer."""
+        stream_id, track_id = subscription.stream_id, subscription.track_id
+        user_id, subscriptions = self._streams.pop(stream_id, ("", []))
+        left = [one for one in subscriptions if track_id not in (None, one.track_id)]
+        if left:
+            self._streams[stream_id] = (user_id, left)

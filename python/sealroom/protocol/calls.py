@@ -409,12 +409,14 @@ class EventSubscribeParams(Message, frozen=True):
 
     Those of a joined room come without asking. `media.*` and `session.resync` cannot be asked for,
     `room.created` only of a context, and only `stream.*` of a stream. A stream must be live
-    when it is asked for; if it ends and comes back under its id, its events go on.
+    when it is asked for, unless `room_id` says where; if it ends and comes back under its id, its
+    events go on.
     """
 
     types: Annotated[list[EventType], Meta(min_length=1, max_length=MAX_EVENT_TYPES)]
     scope: Literal["context", "room", "stream"]
     scope_id: Id
+    room_id: Id | None = None
 
 
 class EventSubscription(Message, frozen=True):

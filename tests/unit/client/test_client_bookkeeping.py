@@ -102,5 +102,6 @@ def test_an_unknown_track_of_a_whole_stream_is_wanted_only_if_announced_later() 
 def test_a_stream_that_ended_is_not_wanted_when_its_id_returns(track_id: str | None) -> None:
     wanted = WantedTracks()
     wanted.add(StreamSubscription("s", track_id))
-    wanted.forget(["s", "unknown"])
+    assert wanted.take("unknown") == []
+    assert wanted.take("s") == [StreamSubscription("s", track_id)]
     assert not wanted.wants("s", "a")

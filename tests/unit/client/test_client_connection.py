@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.server import ServerConnection, serve
 
-from sealroom.client import connection as connection_module
+from sealroom.client import rpc_socket
 from sealroom.client.connection import MAX_REQUESTS_IN_FLIGHT, Connection
 from sealroom.client.errors import (
     AccessDeniedError,
@@ -95,8 +95,14 @@ async def bridge() -> AsyncIterator[ScriptedBridge]:
 
 
 async def connect(bridge: ScriptedBridge, timeout: float = 5.0) -> Connection:
+    """A connection that is over when its socket is."""
     return await Connection.connect(
-        bridge.url, identity=ALICE, user_id="alice", context_id="c", request_timeout=timeout
+        bridge.url,
+        identity=ALICE,
+        user_id="alice",
+        context_id="c",
+        request_timeout=timeout,
+        reconnect=None,
     )
 
 
@@ -311,7 +317,8 @@ async def test_a_cancelled_request_leaves_nothing_behind(bridge: ScriptedBridge)
         await eventually(lambda: len(bridge.requests) == 3)
         call.cancel()
         await asyncio.gather(call, return_exceptions=True)
-        assert not connection._open
+        assert connection._socket is not None
+        assert connection._socket.open_requests == 0
         bridge.answer = lambda _: {"result": {}}
         await connection.call("room.leave", PARAMS, Empty)
 
@@ -328,7 +335,7 @@ async def test_closing_twice_is_fine_and_tells_listeners_once(bridge: ScriptedBr
 async def test_a_message_beyond_the_limit_ends_the_connection(
     bridge: ScriptedBridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection_module, "MAX_MESSAGE_BYTES", 4096)
+    monkeypatch.setattr(rpc_socket, "MAX_MESSAGE_BYTES", 4096)
     connection = await connect(bridge)
     await bridge.send(" " * 5000)
     await eventually(lambda: connection.is_closed)

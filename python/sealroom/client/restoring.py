@@ -1,0 +1,180 @@
+"""After a connection came back: its rooms, what it published there, and what it wanted to hear of.
+
+With its session all of that is still there. In a new session (the Bridge restarted, or it took too
+long) this side joins its rooms again, verified from the pins on; publishes its streams again, under
+their ids and with fresh nonces, so that no key is used twice; and subscribes to what it subscribed
+to, once its publishers are there again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from sealroom.client.connection import Connection, ConnectionState
+from sealroom.client.errors import ConnectionClosedError, RequestRefusedError
+from sealroom.client.event_subscriptions import EventSubscriptions
+from sealroom.client.events import ConnectionStateChanged, Event, RoomLost, StreamLost
+from sealroom.client.inbox import Inbox
+from sealroom.client.room_session import RoomSession
+from sealroom.protocol import ErrorCode
+
+logger = logging.getLogger(__name__)
+
+MAX_TRIES: Final = 6
+_FIRST_PAUSE: Final = 0.25  # seconds; twice as long each time
+_PASSING: Final = {
+    ErrorCode.BUSY,
+    ErrorCode.RATE_LIMITED,
+    ErrorCode.INTERNAL_ERROR,
+    ErrorCode.MEDIA_FAILED,
+    ErrorCode.STREAM_EXISTS,  # that of a session before, which the Bridge has not ended yet
+}
+
+
+class Restoring:
+    """Brings the rooms of one `StreamApi` back. Event-loop thread only."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        inbox: Inbox,
+        rooms: dict[str, RoomSession],
+        subscriptions: EventSubscriptions,
+        *,
+        enter: Callable[[str, RoomSession], Awaitable[None]],
+        lose: Callable[[str], RoomSession],
+        publish: Callable[[str], Awaitable[None]],
+        stream_lost: Callable[[str], None],
+        emit: Callable[[Event], None],
+    ) -> None:
+        """`enter` joins a room and puts its new session in place of the one that is over.
+
+        `lose` takes a room out of `rooms`. `publish` publishes a stream again under a fresh nonce,
+        `stream_lost` hears of those for which that failed.
+        """
+        self._connection = connection
+        self._inbox = inbox
+        self._rooms = rooms
+        self._subscriptions = subscriptions
+        self._enter = enter
+        self._lose = lose
+        self._publish = publish
+        self._stream_lost = stream_lost
+        self._emit = emit
+        self._is_settled = asyncio.Event()
+        self._is_settled.set()
+        self._is_renewed = True
+        self._unpublished: dict[str, str] = {}  # streams to publish, with their rooms
+        self._task: asyncio.Task[None] | None = None
+        connection.remember_joined(lambda: rooms.keys() - self._outside().keys())
+        self._stop_listening = connection.on_state(self._state_changed)
+
+    async def settled(self) -> None:
+        """Waits while this side has no connection or is on its way back into its rooms.
+
+        Raises:
+            ConnectionClosedError: it takes longer than a request may.
+        """
+        try:
+            async with asyncio.timeout(self._connection.request_timeout):
+                await self._is_settled.wait()
+        except TimeoutError:
+            raise ConnectionClosedError("the connection has not come back in time") from None
+
+    async def close(self) -> None:
+        """Stops whatever is under way."""
+        self._stop_listening()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _outside(self) -> dict[str, RoomSession]:
+        """Rooms whose session is not the connection's, or not set up to its end."""
+        now = self._connection.session_id
+        return {
+            room_id: one
+            for room_id, one in self._rooms.items()
+            if one.session_id != now or not one.is_set_up
+        }
+
+    def _state_changed(self, state: ConnectionState, reason: str) -> None:
+        self._emit(ConnectionStateChanged(state, reason))
+        if state == "reconnecting":
+            self._is_settled.clear()
+            return
+        if state == "connected":
+            self._is_renewed = False
+            self._inbox.discard()
+        is_whole = self._is_renewed and not self._outside() and not self._unpublished
+        if state == "closed" or is_whole:
+            self._is_settled.set()
+            return
+        self._task = asyncio.create_task(self._restore(self._task), name="sealroom restore")
+
+    async def _restore(self, previous: asyncio.Task[None] | None) -> None:
+        if previous is not None:  # it was broken off, and may still be clearing up
+            await asyncio.gather(previous, return_exceptions=True)
+        try:
+            async with self._inbox.paused():
+                if not self._is_renewed:
+                    await self._subscriptions.renew()
+                    self._is_renewed = True
+                for room_id, before in self._outside().items():
+                    await self._come_back(room_id, before)
+            await asyncio.gather(
+                *(self._come_out(*one) for one in self._unpublished.copy().items())
+            )
+        except ConnectionClosedError as error:
+            # What is left is taken up when it is back once more.
+            logger.info("%r: broke off while it came back: %s", self._connection, error)
+            return
+        self._is_settled.set()
+        self._emit(ConnectionStateChanged("restored", ""))
+
+    async def _come_back(self, room_id: str, before: RoomSession) -> None:
+        for stream_id in await before.retire():
+            self._unpublished[stream_id] = room_id
+        try:
+            await _persist(lambda: self._enter(room_id, before))
+        except ConnectionClosedError:
+            raise
+        except Exception as error:
+            gone = [one for one, room in self._unpublished.items() if room == room_id]
+            for stream_id in gone:
+                del self._unpublished[stream_id]
+            self._emit(RoomLost(room_id, error))
+            if room_id in self._rooms:
+                await self._lose(room_id).close()
+
+    async def _come_out(self, stream_id: str, room_id: str) -> None:
+        session = self._rooms.get(room_id)
+        if session is None:
+            self._unpublished.pop(stream_id, None)
+            return
+        try:
+            await _persist(lambda: self._publish(stream_id))
+            if session.session_id != self._connection.session_id:
+                raise ConnectionClosedError("the session was over before the stream was published")
+        except ConnectionClosedError:
+            raise
+        except Exception as error:
+            self._unpublished.pop(stream_id, None)
+            self._stream_lost(stream_id)
+            self._emit(StreamLost(room_id, stream_id, error))
+        else:
+            self._unpublished.pop(stream_id, None)
+
+
+async def _persist(attempt: Callable[[], Awaitable[None]]) -> None:
+    """Tries again what is refused for a reason that passes, at most MAX_TRIES times."""
+    for number in range(MAX_TRIES):
+        try:
+            return await attempt()
+        except RequestRefusedError as error:
+            if error.error_code not in _PASSING or number == MAX_TRIES - 1:
+                raise
+        await asyncio.sleep(_FIRST_PAUSE * 2**number)
+    raise AssertionError
