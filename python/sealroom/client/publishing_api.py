@@ -174,8 +174,8 @@ class PublishingApi(RoomApi):
         one = self._track(staged, track)
         if one.is_enabled == enabled or not isinstance(one, StagedTrack):
             return
-        if one.is_published and staged.is_published:
-            publishing = self._session(staged.room_id).publishing
+        publishing = self._session(staged.room_id).publishing
+        if one.is_published and staged.stream_id in publishing.published:
             await publishing.set_enabled(staged.stream_id, one, enabled)
         else:
             one.is_enabled = enabled
