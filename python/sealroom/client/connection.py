@@ -42,6 +42,7 @@ from sealroom.protocol import (
 logger = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT", bound=msgspec.Struct)
+CallbackT = TypeVar("CallbackT")
 EventCallback = Callable[[EventEnvelope], None]
 CloseCallback = Callable[[str], None]
 ConnectionState: TypeAlias = Literal["connected", "reconnecting", "resumed", "closed"]
@@ -165,12 +166,12 @@ class Connection:
     def on_event(self, callback: EventCallback) -> Callable[[], None]:
         """Calls `callback` with every event once and in order; returns a function that ends it."""
         self._event_callbacks.append(callback)
-        return lambda: self._event_callbacks.remove(callback)
+        return lambda: _discard(self._event_callbacks, callback)
 
     def on_state(self, callback: StateCallback) -> Callable[[], None]:
         """Calls `callback` with each state from now on and why; returns a function that ends it."""
         self._state_callbacks.append(callback)
-        return lambda: self._state_callbacks.remove(callback)
+        return lambda: _discard(self._state_callbacks, callback)
 
     def on_close(self, callback: CloseCallback) -> None:
         """Calls `callback` once with the reason when the connection is closed for good."""
@@ -340,6 +341,11 @@ class Connection:
                 callback(reason)
             except Exception:
                 logger.exception("a close listener failed")
+
+
+def _discard(callbacks: list[CallbackT], callback: CallbackT) -> None:
+    if callback in callbacks:
+        callbacks.remove(callback)
 
 
 def _resync(envelope: EventEnvelope, missed: int) -> EventEnvelope:
