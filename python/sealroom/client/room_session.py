@@ -211,6 +211,7 @@ class RoomSession:
         before, self._before = self._before, {}
         for stream in before.values():
             self._remember_ended(stream)
+            self.receiving.end_stream(stream.stream_id)
             self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
         await self.receiving.subscribe_to_returned(list(self.streams.values()))
 
