@@ -60,6 +60,10 @@ class RoomLevels:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def adopt(self, other: RoomLevels) -> None:
+        """Goes on for another session's: its listeners."""
+        self._listeners = other._listeners
+
     def wake(self) -> None:
         """There may be tracks to listen to."""
         if self._timer is None and not self._link.is_closed:

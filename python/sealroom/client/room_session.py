@@ -147,6 +147,8 @@ class RoomSession:
         """
         self._link.is_closed = True
         self._keys.close()
+        self.levels.close()
+        await self._ice_servers.close()
         published = self.publishing.published
         await self.publishing.close()
         await self.receiving.end()
@@ -159,6 +161,7 @@ class RoomSession:
         """
         self._ended_nonces, self._seen_events = other._ended_nonces, other._seen_events
         self.receiving.adopt(other.receiving)
+        self.levels.adopt(other.levels)
         for one in other.participants.values():
             if one.participant_id not in self.participants and one != other.own:
                 self._emit(ParticipantLeft(self.room_id, ParticipantInfo.of(one), "unknown"))
