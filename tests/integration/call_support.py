@@ -86,6 +86,12 @@ class Call:
         await api.subscribe_to_remote_streams(
             self.room_id, [StreamSubscription(stream_id=stream.stream_id)]
         )
+        receiving = api._session(self.room_id).receiving
+
+        def has_it() -> bool:  # not at once if its id was used before, and that end is on its way
+            return stream.stream_id in {one.stream_id for one in receiving.remote_tracks()}
+
+        await eventually(has_it)
         return {
             one.name: one
             for one in api._session(self.room_id).receiving.remote_tracks()
