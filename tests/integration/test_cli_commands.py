@@ -124,6 +124,8 @@ def as_user(user: str) -> list[str]:
         ["key", "list"],
         ["key", "revoke"],
         ["statistics"],
+        ["audit"],
+        ["audit", "list"],
         ["room"],
         ["room", "create"],
         ["room", "list"],
@@ -244,6 +246,20 @@ def test_keys_are_made_listed_used_and_revoked(
     assert run("key", "revoke", key_id[0]).code == 0
     assert "revoked" in run("key", "list").out
     assert run("context", "list", "--admin-key", key).code == 1
+
+
+def test_the_audit_log_is_listed_and_filtered(run: Command, context: str) -> None:
+    room = run("room", "create").out.strip()
+    assert run("room", "close", room).code == 0
+    listing = run("audit", "list", "--context", context).out
+    assert re.search(rf"user alice +room.closed +room {room} +ok", listing)
+    assert re.search(r"key [0-9a-f]{32} +admin.user_add +user mallory +ok", listing)
+    only = run("audit", "list", "--action", "room.created", "--limit", "1").out
+    assert "room.created" in only
+    assert "room.closed" not in only
+    assert "room" not in run("audit", "list", "--until", "2000-01-01").out
+    reader = run("key", "create", "reader", "--scope", "contexts:read").out.strip()
+    assert run("audit", "list", "--admin-key", reader).code == 1
 
 
 def test_users_are_shown_restricted_given_a_new_key_and_removed(run: Command, context: str) -> None:

@@ -1,11 +1,9 @@
 """Who does something at the Bridge."""
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
-from sealroom.protocol import Milliseconds, Scope
-
-ActorKind: TypeAlias = Literal["user", "key", "program", "bridge", "unknown"]
+from sealroom.protocol import ActorKind, Milliseconds, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +26,6 @@ PROGRAM: Final = Actor("program")
 """Who calls `Bridge.admin` in process; may do everything."""
 
 BRIDGE: Final = Actor("bridge")
+
+UNKNOWN: Final = Actor("unknown")
+"""Who did not log in."""

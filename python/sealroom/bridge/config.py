@@ -53,6 +53,10 @@ class BridgeConfig:
     media_timeout: float = 10.0  # for one call of the media server
     close_timeout: float = 5.0  # for a client to take a close frame
     rate_limits: RateLimits = field(default_factory=RateLimits)
+    # Audit log: what is kept of it, and how often it is written, which is what a crash can lose
+    audit_max_age: float = 90 * 86400.0
+    audit_max_entries: int = 100_000
+    audit_flush_interval: float = 1.0
     # Outgoing queue of one connection; tests make it small.
     max_queued_messages: int = MAX_QUEUED_MESSAGES
     max_queued_bytes: int = MAX_QUEUED_BYTES

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from .admin import Admin, AdminParts
 from .admin_store import AdminStore
 from .admission import Admission
+from .audit import AuditLimits, AuditLog
+from .audit_store import AuditStore
 from .background import Background
 from .bus import EventBus
 from .config import BridgeConfig
@@ -49,6 +51,7 @@ class Core:
     bridge_id: str
     store: Store
     keys: KeyStore
+    audit: AuditLog
     admin: Admin
     admission: Admission
     dispatcher: Dispatcher
@@ -68,6 +71,17 @@ async def open_core(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(media_server.close)
         database = await stack.enter_async_context(open_database(config.database))
+        audit_store = AuditStore(database)
+        audit = AuditLog(
+            audit_store,
+            AuditLimits(
+                max_age=config.audit_max_age,
+                max_entries=config.audit_max_entries,
+                flush_interval=config.audit_flush_interval,
+            ),
+        )
+        audit.start()
+        stack.push_async_callback(audit.close)
         background = Background()
         stack.push_async_callback(background.close)
         store, rooms, lists = Store(database), RoomStore(database), RoomLists(database)
@@ -89,8 +103,11 @@ async def open_core(
             media=media,
             background=background,
             homes=homes,
+            audit=audit,
         )
-        control = RoomControl(rooms=rooms, registry=registry, bus=bus, life=life, media=media)
+        control = RoomControl(
+            rooms=rooms, registry=registry, bus=bus, life=life, media=media, audit=audit
+        )
         changes = RoomChanges(
             store=store,
             rooms=rooms,
@@ -103,6 +120,7 @@ async def open_core(
             streams=streams,
             subscriptions=subscriptions,
             recordings=recordings,
+            audit=audit,
         )
         turn = TurnIssuer(config.ice_servers, config.turn_servers, config.turn_ttl)
         room_service = RoomService(
@@ -116,6 +134,7 @@ async def open_core(
             homes=homes,
             default_ttl=config.empty_room_ttl,
             turn=turn,
+            audit=audit,
         )
         await life.start(config.session_timeout)
         stack.callback(life.stop)
@@ -145,6 +164,8 @@ async def open_core(
                 store=store,
                 admin_store=AdminStore(database),
                 keys=keys,
+                audit=audit,
+                audit_store=audit_store,
                 lists=lists,
                 registry=registry,
                 bus=bus,
@@ -184,13 +205,14 @@ async def open_core(
             recordings=recordings,
             paths=MediaPaths(registry, bus, media, streams, subscriptions),
             admin=admin,
+            audit=audit,
         )
         DataCuts(registry, bus, media_server)
         metrics.watch("relay", "1: connected, 0: none or lost", lambda: relay.state == "connected")
         _watch(metrics, bus, registry, media_server)
         metrics.watch("parked_sessions", "Sessions without a socket", keeper.parked_count)
         dispatcher = Dispatcher(methods, admission, metrics)
-        yield Core(bridge_id, store, keys, admin, admission, dispatcher, upkeep, relay)
+        yield Core(bridge_id, store, keys, audit, admin, admission, dispatcher, upkeep, relay)
 
 
 def _watch(

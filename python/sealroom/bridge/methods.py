@@ -30,6 +30,7 @@ from sealroom.protocol import (
 from .acl import NOTHING, Acl
 from .admin import Admin
 from .admission import Admission
+from .audit import AuditLog
 from .bus import EventBus, Interest, Session
 from .connection import Connection
 from .errors import RequestError, access_denied
@@ -73,6 +74,7 @@ class Methods:
         subscriptions: SubscriptionService,
         paths: MediaPaths,
         admin: Admin,
+        audit: AuditLog,
     ) -> None:
         self._authenticator = authenticator
         self._admission = admission
@@ -81,6 +83,7 @@ class Methods:
         self._registry = registry
         self._bus = bus
         self._sessions = sessions
+        self._audit = audit
         self.open: dict[str, OpenMethod] = {
             "auth.challenge": self._challenge,
             "auth.login": self._login,
@@ -141,13 +144,13 @@ class Methods:
             raise RequestError(
                 ErrorCode.ALREADY_LOGGED_IN, remedy="open a connection for each session"
             )
-        self._admission.begin_login(connection.address)
+        self._begin_login(connection, "auth.login")
         try:
             payload, user, identity = await self._authenticator.login(
                 connection.connection_id, params
             )
         except RequestError:
-            connection.failed_logins += 1
+            self._login_failed(connection, "auth.login")
             raise
         self._admission.login_succeeded(connection.address)
         session = self._sessions.begin(payload.context_id, user.user_id, identity, connection)
@@ -163,13 +166,13 @@ class Methods:
             raise RequestError(
                 ErrorCode.ALREADY_LOGGED_IN, remedy="open a connection for each session"
             )
-        self._admission.begin_login(connection.address)
+        self._begin_login(connection, "auth.resume")
         try:
             payload, _, identity = await self._authenticator.resume(
                 connection.connection_id, params
             )
         except RequestError:
-            connection.failed_logins += 1
+            self._login_failed(connection, "auth.resume")
             raise
         self._admission.login_succeeded(connection.address)
         connection.session, result = await self._sessions.resume(
@@ -188,16 +191,27 @@ class Methods:
             text = newer
 
     async def _admin_login(self, connection: Connection, params: AdminParams) -> Empty:
-        self._admission.begin_login(connection.address)
+        self._begin_login(connection, "auth.admin")
         principal = await self._keys.check(params.api_key)
         if principal is None:
-            connection.failed_logins += 1
+            self._login_failed(connection, "auth.admin")
             raise RequestError(
                 ErrorCode.LOGIN_FAILED, field="api_key", remedy="use a key of this Bridge"
             )
         self._admission.login_succeeded(connection.address)
         connection.admin_key_id = principal.actor_id
         return Empty()
+
+    def _begin_login(self, connection: Connection, method: str) -> None:
+        try:
+            self._admission.begin_login(connection.address)
+        except RequestError:
+            self._audit.failed_login(connection.address, method)
+            raise
+
+    def _login_failed(self, connection: Connection, method: str) -> None:
+        connection.failed_logins += 1
+        self._audit.failed_login(connection.address, method)
 
     async def administer(self, connection: Connection, method: str, params: Message) -> Message:
         """Carry out a method of `admin.*`; the key is looked up again at every call.
@@ -215,6 +229,8 @@ class Methods:
             )
         scope = METHOD_SCOPES[method]
         if not covers(principal.scopes, [scope]):
+            if scope.endswith(":write"):
+                self._audit.note(principal, method, ("scope", scope), outcome="SCOPE_REQUIRED")
             raise RequestError(
                 ErrorCode.SCOPE_REQUIRED,
                 f"It needs {scope}.",

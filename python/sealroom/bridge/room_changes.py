@@ -20,6 +20,7 @@ from sealroom.protocol import (
     RoomUpdateParams,
 )
 
+from .audit import AuditLog, membership
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, malformed
 from .homes import Homes
@@ -52,6 +53,7 @@ class RoomChanges:
         streams: StreamService,
         subscriptions: SubscriptionService,
         recordings: RecordingService,
+        audit: AuditLog,
     ) -> None:
         self._store = store
         self._rooms = rooms
@@ -64,6 +66,7 @@ class RoomChanges:
         self._streams = streams
         self._subscriptions = subscriptions
         self._recordings = recordings
+        self._audit = audit
 
     async def update(self, session: Session, params: RoomUpdateParams) -> RoomResult:
         """Store the next record of a room and bring the call in line with it.
@@ -85,6 +88,7 @@ class RoomChanges:
             former = [one.fingerprint for one in before.members.values()]
             check_members_exist(checked.record, known, former)
             await self._rooms.update(checked, params.empty_room_ttl)
+            self._note_update(session, before, access)
             self._registry.remember(access)
             live = self._registry.live.get(room_id)
             if live is not None and params.empty_room_ttl is not None:
@@ -94,6 +98,23 @@ class RoomChanges:
         if room is None:
             raise access_denied()
         return RoomResult(room=room)
+
+    def _note_update(self, session: Session, before: RoomAccess, access: RoomAccess) -> None:
+        target, context_id = ("room", access.room_id), access.context_id
+        details = {"version": access.version, "epoch": access.epoch}
+        self._audit.note(
+            session.actor, "room.updated", target, context_id=context_id, details=details
+        )
+        added = access.members.keys() - before.members.keys()
+        removed = before.members.keys() - access.members.keys()
+        if added or removed:
+            self._audit.note(
+                session.actor,
+                "room.members_changed",
+                target,
+                context_id=context_id,
+                details=membership(added, removed),
+            )
 
     async def follow(
         self,

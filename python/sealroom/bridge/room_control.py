@@ -14,6 +14,7 @@ from sealroom.protocol import (
 )
 
 from .actor import Actor
+from .audit import AuditLog
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied
 from .live import RoomRegistry
@@ -34,12 +35,14 @@ class RoomControl:
         bus: EventBus,
         life: RoomLife,
         media: MediaCalls,
+        audit: AuditLog,
     ) -> None:
         self._rooms = rooms
         self._registry = registry
         self._bus = bus
         self._life = life
         self._media = media
+        self._audit = audit
 
     async def delete(self, access: RoomAccess, actor: Actor, cause: Session | None = None) -> None:
         """Delete a room and cut off everyone in it.
@@ -51,6 +54,7 @@ class RoomControl:
         async with self._registry.lock(room_id):
             await self._lifecycle(room_id)
             await self._rooms.delete(room_id)
+            self._note(actor, "room.deleted", access)
             self._life.keep_open(room_id)
             live = self._registry.live.get(room_id)
             self._registry.forget(room_id)
@@ -77,6 +81,7 @@ class RoomControl:
                     ErrorCode.ROOM_CLOSED, field="room_id", remedy="it is what you want already"
                 )
             await self._rooms.set_state(room_id, "closed")
+            self._note(actor, "room.closed", access)
             self._life.keep_open(room_id)
             data = RoomClosed(reason="closed", user_id=_user_id(actor), empty_room_ttl=ttl)
             self._bus.publish(EventType.ROOM_CLOSED, access, data, cause=cause)
@@ -98,6 +103,7 @@ class RoomControl:
                     ErrorCode.NOT_CLOSED, field="room_id", remedy="it is what you want already"
                 )
             await self._rooms.set_state(room_id, "open")
+            self._note(actor, "room.reopened", access)
             self._life.close_later(room_id, ttl)
             data = RoomReopened(user_id=_user_id(actor))
             self._bus.publish(EventType.ROOM_REOPENED, access, data, cause=cause)
@@ -121,6 +127,13 @@ class RoomControl:
         data = RoomExcluded(reason="kicked", user_id=_user_id(actor), note=note)
         self._bus.send([participant.session], EventType.ROOM_EXCLUDED, access, data)
         self._life.expel([participant], "kicked")
+        self._audit.note(
+            actor,
+            "participant.kicked",
+            ("participant", participant_id),
+            context_id=access.context_id,
+            details={"room_id": access.room_id, "user_id": participant.session.user_id},
+        )
 
     async def forget(self, room_id: str) -> None:
         """Drop what is kept of a room that is deleted and whose sessions are ended."""
@@ -128,6 +141,9 @@ class RoomControl:
             self._life.keep_open(room_id)
             self._registry.forget(room_id)
             self._bus.drop_room(room_id)
+
+    def _note(self, actor: Actor, action: str, access: RoomAccess) -> None:
+        self._audit.note(actor, action, ("room", access.room_id), context_id=access.context_id)
 
     async def _lifecycle(self, room_id: str) -> tuple[str, float]:
         lifecycle = await self._rooms.lifecycle(room_id)

@@ -11,6 +11,8 @@ from sealroom.protocol import (
     RoomEpochReady,
 )
 
+from .actor import BRIDGE
+from .audit import AuditLog
 from .background import Background
 from .bus import EventBus, Session
 from .homes import Homes
@@ -37,6 +39,7 @@ class RoomLife:
         media: MediaCalls,
         background: Background,
         homes: Homes,
+        audit: AuditLog,
     ) -> None:
         self._rooms = rooms
         self._registry = registry
@@ -47,6 +50,7 @@ class RoomLife:
         self._media = media
         self._background = background
         self._homes = homes
+        self._audit = audit
         self._closing: dict[str, asyncio.TimerHandle] = {}  # empty rooms, by id
 
     async def start(self, grace: float = 0.0) -> None:
@@ -175,5 +179,8 @@ class RoomLife:
                 return  # joined, deleted or closed meanwhile
             self.keep_open(room_id)
             if (access := await self._registry.access(room_id)) is not None:
+                self._audit.note(
+                    BRIDGE, "room.closed", ("room", room_id), context_id=access.context_id
+                )
                 data = RoomClosed(reason="empty", user_id=None, empty_room_ttl=ttl)
                 self._bus.publish(EventType.ROOM_CLOSED, access, data)

@@ -23,6 +23,7 @@ from sealroom.protocol import (
     RoomResult,
 )
 
+from .audit import AuditLog
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, limit_exceeded, lives_elsewhere
 from .homes import Homes
@@ -52,6 +53,7 @@ class RoomService:
         homes: Homes,
         default_ttl: float,
         turn: TurnIssuer,
+        audit: AuditLog,
     ) -> None:
         self._store = store
         self._rooms = rooms
@@ -63,6 +65,7 @@ class RoomService:
         self._homes = homes
         self._default_ttl = default_ttl
         self._turn = turn
+        self._audit = audit
 
     async def create(self, session: Session, params: RoomCreateParams) -> RoomResult:
         """Store a room whose record this user signed."""
@@ -74,6 +77,13 @@ class RoomService:
         check_members_exist(checked.record, known)
         ttl = self._default_ttl if params.empty_room_ttl is None else params.empty_room_ttl
         created_at = await self._rooms.create(checked, ttl)
+        self._audit.note(
+            session.actor,
+            "room.created",
+            ("room", access.room_id),
+            context_id=access.context_id,
+            details={"version": access.version, "epoch": access.epoch},
+        )
         self._registry.remember(access)
         data = RoomCreated(author=access.owner, created_at=created_at)
         self._bus.publish(EventType.ROOM_CREATED, access, data, cause=session)

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -16,6 +17,7 @@ from sqlalchemy import (
 )
 
 from sealroom.protocol import (
+    MAX_AUDIT_TEXT_LENGTH,
     MAX_ID_LENGTH,
     MAX_PUBLIC_FIELD_LENGTH,
     MAX_ROOM_TYPE_LENGTH,
@@ -155,4 +157,22 @@ sealed_secrets = Table(
     Column("epoch", BigInteger, primary_key=True),
     Column("sealed", LargeBinary, nullable=False),
     ForeignKeyConstraint(["room_id"], ["rooms.room_id"], ondelete="CASCADE"),
+)
+
+# What was done, without foreign keys: entries outlive what they tell of. See audit.py.
+audit = Table(
+    "audit",
+    metadata,
+    Column("entry_id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("actor_kind", String(8), nullable=False),
+    Column("actor_id", String(MAX_AUDIT_TEXT_LENGTH), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("object_kind", String(16), nullable=False),
+    Column("object_id", String(MAX_AUDIT_TEXT_LENGTH), nullable=False),
+    Column("context_id", _id, nullable=False),
+    Column("outcome", String(64), nullable=False),
+    Column("details", Text, nullable=False),  # JSON object
+    Index("audit_by_time", "time", "entry_id"),
+    Index("audit_by_context", "context_id", "time"),
 )

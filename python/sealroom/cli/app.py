@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sealroom.cli import bridge, call, context, identity, key, room, statistics, user
+from sealroom.cli import audit, bridge, call, context, identity, key, room, statistics, user
 from sealroom.cli.errors import describe
 from sealroom.cli.output import complain
 from sealroom.errors import SealroomError
@@ -33,6 +33,7 @@ app.add_typer(context.commands, name="context")
 app.add_typer(user.commands, name="user")
 app.add_typer(room.commands, name="room")
 app.add_typer(key.commands, name="key")
+app.add_typer(audit.commands, name="audit")
 app.command("statistics")(statistics.statistics)
 app.command("publish")(call.publish)
 app.command("watch")(call.watch)

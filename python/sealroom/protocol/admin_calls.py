@@ -1,16 +1,17 @@
 """Parameters and results of what administrators call."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
-from .limits import MAX_PAGE_ITEMS
+from .limits import MAX_AUDIT_TEXT_LENGTH, MAX_PAGE_ITEMS
 from .objects import (
     Context,
 )
 from .scopes import SCOPES, Scope
 from .values import (
     AclText,
+    ActorKind,
     Fingerprint,
     Id,
     IdentityText,
@@ -326,3 +327,44 @@ class KeyRevokeParams(Message, frozen=True):
     """Makes a key useless at once, for connections under way too."""
 
     key_id: Id
+
+
+AuditDetails: TypeAlias = dict[str, str | int | list[str]]
+
+
+class AuditListParams(Message, frozen=True):
+    """One page of the audit log, all or what matches; `since` is inclusive, `until` is not."""
+
+    context_id: Id | None = None
+    actor_id: (
+        Annotated[
+            str, Meta(min_length=1, max_length=MAX_AUDIT_TEXT_LENGTH, pattern=r"\A[^\x00]*\Z")
+        ]
+        | None
+    ) = None
+    action: Annotated[str, Meta(pattern=r"\A[a-z_.]{1,64}\Z")] | None = None
+    since: Milliseconds | None = None
+    until: Milliseconds | None = None
+    skip: Skip = 0
+    limit: PageSize = MAX_PAGE_ITEMS
+
+
+class AuditEntry(Message, frozen=True):
+    """What somebody did. Ids are empty where there is none."""
+
+    time: Milliseconds
+    actor_kind: ActorKind
+    actor_id: str  # user id or key id
+    action: str
+    object_kind: str
+    object_id: str
+    context_id: str
+    outcome: str  # "ok" or the name of the error
+    details: AuditDetails
+
+
+class AuditListResult(Message, frozen=True):
+    """One page of the audit log, newest first."""
+
+    total: int
+    entries: list[AuditEntry]

@@ -54,6 +54,12 @@ MAX_PARTICIPANT_DATA_BACKLOG_BYTES: Final = 4096 * KIB
 MAX_ACL_LENGTH: Final = 4096
 MAX_ACL_LINES: Final = 100
 MAX_API_KEYS: Final = 1000  # beyond it the oldest of those that are revoked or expired go
+# Audit log: of one Bridge waiting to be written, beyond it counted only; addresses told apart among
+# the failed log-ins of a minute; users named in one entry; ids
+MAX_QUEUED_AUDIT_ENTRIES: Final = 4096
+MAX_AUDIT_SOURCES: Final = 64
+MAX_AUDIT_NAMES: Final = 20
+MAX_AUDIT_TEXT_LENGTH: Final = 128
 MAX_SDP_LENGTH: Final = 256 * KIB
 MAX_CANDIDATE_LENGTH: Final = KIB
 MAX_CONTEXT_USERS: Final = 10_000

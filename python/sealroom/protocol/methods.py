@@ -72,4 +72,5 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "admin.key_create": (admin_calls.KeyCreateParams, admin_calls.KeyCreated),
     "admin.key_list": (admin_calls.PageParams, admin_calls.KeyListResult),
     "admin.key_revoke": (admin_calls.KeyRevokeParams, Empty),
+    "admin.audit_list": (admin_calls.AuditListParams, admin_calls.AuditListResult),
 }

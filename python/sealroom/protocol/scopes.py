@@ -15,6 +15,7 @@ Scope: TypeAlias = Literal[
     "statistics:read",
     "keys:read",
     "keys:write",
+    "audit:read",
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 ALL_SCOPES: Final[Scope] = "*"
@@ -46,6 +47,7 @@ METHOD_SCOPES: Final[dict[str, Scope]] = {
     "admin.key_create": "keys:write",
     "admin.key_list": "keys:read",
     "admin.key_revoke": "keys:write",
+    "admin.audit_list": "audit:read",
 }
 
 _Scopes: TypeAlias = frozenset[Scope] | list[Scope] | tuple[Scope, ...]

@@ -44,6 +44,7 @@ PolicyEntries: TypeAlias = Annotated[
 PublicValue: TypeAlias = str | int | float | bool | None
 LeaveReason: TypeAlias = Literal["left", "disconnected", "removed", "kicked"]
 RoomState: TypeAlias = Literal["created", "open", "closed"]
+ActorKind: TypeAlias = Literal["user", "key", "program", "bridge", "unknown"]
 TransportRole: TypeAlias = Literal["publisher", "subscriber"]
 
 

@@ -4,6 +4,7 @@ Each method of the protocol is a method of `Admin` with the same name and parame
 who calls. None can read or change what members say: no key for that is at the Bridge.
 """
 
+from .audit import AuditAdmin
 from .base import AdminParts
 from .contexts import ContextAdmin
 from .keys import KeyAdmin
@@ -13,7 +14,9 @@ from .statistics import StatisticsAdmin
 from .users import UserAdmin
 
 
-class Admin(ContextAdmin, UserAdmin, RoomAdmin, ParticipantAdmin, StatisticsAdmin, KeyAdmin):
+class Admin(
+    ContextAdmin, UserAdmin, RoomAdmin, ParticipantAdmin, StatisticsAdmin, KeyAdmin, AuditAdmin
+):
     """Administration of one Bridge. Everything may raise `RequestError`."""
 
 

@@ -7,6 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from sealroom.bridge.admin_store import AdminStore, room_not_found
+from sealroom.bridge.audit import AuditLog
+from sealroom.bridge.audit_store import AuditStore
 from sealroom.bridge.bus import EventBus
 from sealroom.bridge.errors import RequestError
 from sealroom.bridge.key_store import KeyStore
@@ -30,6 +32,8 @@ class AdminParts:
     store: Store
     admin_store: AdminStore
     keys: KeyStore
+    audit: AuditLog
+    audit_store: AuditStore
     lists: RoomLists
     registry: RoomRegistry
     bus: EventBus

@@ -15,12 +15,14 @@ from sealroom.protocol import (
     ErrorCode,
 )
 
+from .audit import audited
 from .base import AdminPart, checked
 
 
 class ContextAdmin(AdminPart):
     """`admin.context_*`."""
 
+    @audited
     async def context_create(self, title: str, *, actor: Actor = PROGRAM) -> Context:
         """Make a new context.
 
@@ -38,6 +40,7 @@ class ContextAdmin(AdminPart):
         """
         return await self._parts.admin_store.context(context_id)
 
+    @audited
     async def context_update(
         self,
         context_id: str,
@@ -60,6 +63,7 @@ class ContextAdmin(AdminPart):
         await self._parts.admin_store.update_context(context_id, params.title, params.policy)
         return await self._parts.admin_store.context(context_id)
 
+    @audited
     async def context_set_policy(
         self, context_id: str, policy: Mapping[str, str], *, actor: Actor = PROGRAM
     ) -> Empty:
@@ -74,6 +78,7 @@ class ContextAdmin(AdminPart):
         await self._parts.admin_store.update_context(context_id, None, policy)
         return Empty()
 
+    @audited
     async def context_delete(self, context_id: str, *, actor: Actor = PROGRAM) -> Empty:
         """Delete a context with its rooms and users, and cut off all its sessions.
 

@@ -17,6 +17,7 @@ from sealroom.protocol import (
     covers,
 )
 
+from .audit import audited
 from .base import AdminPart, checked
 
 
@@ -32,6 +33,7 @@ class KeyAdmin(AdminPart):
         """Make an API key and return it; it cannot be read again. See `key_create`."""
         return (await self.key_create(title, scopes, expires_at)).api_key
 
+    @audited
     async def key_create(
         self,
         title: str,
@@ -65,6 +67,7 @@ class KeyAdmin(AdminPart):
         total, keys = await self._parts.keys.page(skip, limit)
         return KeyListResult(total=total, keys=keys)
 
+    @audited
     async def key_revoke(self, key_id: str, *, actor: Actor = PROGRAM) -> Empty:
         """Make a key useless: its next call is refused, on connections under way too.
 

@@ -9,6 +9,7 @@ from sealroom.protocol import (
     ParticipantListResult,
 )
 
+from .audit import audited
 from .base import AdminPart, checked
 
 
@@ -40,6 +41,7 @@ class ParticipantAdmin(AdminPart):
         page = [self._view(one) for one in found[skip : skip + limit]]
         return ParticipantListResult(total=len(found), participants=page)
 
+    @audited
     async def participant_kick(
         self, room_id: str, participant_id: str, note: str | None = None, *, actor: Actor = PROGRAM
     ) -> Empty:

@@ -19,6 +19,7 @@ from sealroom.protocol import (
     RoomState,
 )
 
+from .audit import audited
 from .base import AdminPart, checked
 
 
@@ -80,6 +81,7 @@ class RoomAdmin(AdminPart):
             ],
         )
 
+    @audited
     async def room_close(self, room_id: str, *, actor: Actor = PROGRAM) -> Empty:
         """Close a room: everyone in it is out, and nobody joins until it is opened again.
 
@@ -89,6 +91,7 @@ class RoomAdmin(AdminPart):
         await self._parts.control.close(await self._room(room_id), actor)
         return Empty()
 
+    @audited
     async def room_reopen(self, room_id: str, *, actor: Actor = PROGRAM) -> Empty:
         """Open a closed room; if nobody joins, it closes after its time to live.
 
@@ -98,6 +101,7 @@ class RoomAdmin(AdminPart):
         await self._parts.control.reopen(await self._room(room_id), actor)
         return Empty()
 
+    @audited
     async def room_delete(self, room_id: str, *, actor: Actor = PROGRAM) -> Empty:
         """Delete a room and cut off everyone in it.
 

@@ -8,12 +8,14 @@ from sealroom.bridge.errors import RequestError
 from sealroom.identity import IdentityError, PublicIdentity
 from sealroom.protocol import AdminUser, ContextUsersResult, Empty, ErrorCode, User
 
+from .audit import audited
 from .base import AdminPart, checked
 
 
 class UserAdmin(AdminPart):
     """`admin.user_*`."""
 
+    @audited
     async def user_add(
         self,
         context_id: str,
@@ -42,6 +44,7 @@ class UserAdmin(AdminPart):
         sessions = len(self._parts.bus.sessions_of(context_id, user_id))
         return msgspec.structs.replace(user, sessions=sessions)
 
+    @audited
     async def user_set_identity(
         self,
         context_id: str,
@@ -67,6 +70,7 @@ class UserAdmin(AdminPart):
         await self._parts.sessions.end_user(context_id, user_id)
         return user
 
+    @audited
     async def user_set_acl(
         self, context_id: str, user_id: str, acl: str | None, *, actor: Actor = PROGRAM
     ) -> Empty:
@@ -82,6 +86,7 @@ class UserAdmin(AdminPart):
         self._parts.sessions.set_acl(context_id, user_id, acl)
         return Empty()
 
+    @audited
     async def user_remove(self, context_id: str, user_id: str, *, actor: Actor = PROGRAM) -> Empty:
         """Remove a user, cut off its sessions and its media.
 
