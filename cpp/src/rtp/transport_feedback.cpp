@@ -54,7 +54,8 @@ std::uint16_t make_chunk(std::span<const std::uint8_t> symbols, std::size_t& tak
   const bool fits_one_bit = std::find(vector.begin(), vector.end(), large_delta) == vector.end();
   if (same == symbols.size() || same >= (fits_one_bit ? kOneBitSymbols : kTwoBitSymbols)) {
     taken = std::min(same, kMaxRun);
-    return static_cast<std::uint16_t>(symbols.front() << 13 | static_cast<unsigned>(taken));
+    return static_cast<std::uint16_t>(static_cast<unsigned>(symbols.front()) << 13 |
+                                      static_cast<unsigned>(taken));
   }
   const std::size_t capacity = fits_one_bit ? kOneBitSymbols : kTwoBitSymbols;
   const unsigned bits = fits_one_bit ? 1 : 2;
