@@ -8,7 +8,7 @@ namespace {
 
 // Datagrams gather per subscriber so that a frame leaves in few large sends; more than a frame's
 // worth would only add delay and memory.
-constexpr std::size_t kMaxUnflushed = 64;
+constexpr std::size_t kMaxAtOnce = 64;
 
 }  // namespace
 
@@ -35,14 +35,15 @@ void RouterHost::remove(sfu::TransportId id) {
   finish(net::IoThread::now());
 }
 
-void RouterHost::receive(sfu::TransportId from, MutableByteView datagram, TimePoint now) {
+void RouterHost::receive(sfu::TransportId from, std::span<const MutableByteView> datagrams,
+                         TimePoint now) {
   const std::lock_guard lock(mutex_);
-  router_.handle_datagram(from, datagram, now);
-  if (++unflushed_ >= kMaxUnflushed) flush();
-}
-
-void RouterHost::receive_end(TimePoint now) {
-  const std::lock_guard lock(mutex_);
+  while (datagrams.size() > kMaxAtOnce) {
+    router_.handle_datagrams(from, datagrams.first(kMaxAtOnce), now);
+    flush();
+    datagrams = datagrams.subspan(kMaxAtOnce);
+  }
+  router_.handle_datagrams(from, datagrams, now);
   finish(now);
 }
 
@@ -62,7 +63,6 @@ void RouterHost::finish(TimePoint now) {
 }
 
 void RouterHost::flush() {
-  unflushed_ = 0;
   sfu::Transmit transmit;
   while (router_.poll_transmit(transmit)) {
     const auto found = transports_.find(transmit.transport.value);
@@ -102,15 +102,12 @@ void RouterTransport::close() {
 
 void RouterTransport::receive_datagram(ByteView datagram) {
   Bytes copy(datagram.begin(), datagram.end());
-  const TimePoint now = net::IoThread::now();
-  handle_media(copy, now);
-  handle_media_batch_end(now);
+  const MutableByteView view(copy);
+  handle_media({&view, 1}, net::IoThread::now());
 }
 
-void RouterTransport::handle_media(MutableByteView datagram, TimePoint now) {
-  host_.receive(id_, datagram, now);
+void RouterTransport::handle_media(std::span<const MutableByteView> datagrams, TimePoint now) {
+  host_.receive(id_, datagrams, now);
 }
-
-void RouterTransport::handle_media_batch_end(TimePoint now) { host_.receive_end(now); }
 
 }  // namespace sealroom::host

@@ -48,19 +48,14 @@ Result<void> SessionHost::send_frame(session::SenderId id, const session::Outgoi
 
 void SessionHost::receive_datagram(ByteView datagram) {
   Bytes copy(datagram.begin(), datagram.end());
-  const TimePoint now = net::IoThread::now();
-  handle_media(copy, now);
-  handle_media_batch_end(now);
+  const MutableByteView view(copy);
+  handle_media({&view, 1}, net::IoThread::now());
 }
 
-void SessionHost::handle_media(MutableByteView datagram, TimePoint now) {
+void SessionHost::handle_media(std::span<const MutableByteView> datagrams, TimePoint now) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  session_.handle_datagram(datagram, now, net::IoThread::ntp_now());
-}
-
-void SessionHost::handle_media_batch_end(TimePoint now) {
-  const std::lock_guard lock(mutex_);
+  session_.handle_datagrams(datagrams, now, net::IoThread::ntp_now());
   session_.flush_feedback(now);
   finish(now);
 }

@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
@@ -64,8 +63,6 @@ struct IoThread::State {
   Poller poller;
   ReceiveBatch batch;                // I/O thread only, as is the next
   std::vector<std::uint64_t> ready;  // ids of readable sockets
-  /// The handler that runs was removed meanwhile: do not touch it or its socket again.
-  std::atomic<bool> running_removed{false};
 
   std::mutex mutex;  // guards what follows; never held while a handler runs
   std::condition_variable handler_ended;
@@ -84,7 +81,6 @@ struct IoThread::State {
 
 void IoThread::State::begin_handler(Id id, std::unique_lock<std::mutex>& lock) {
   running = id;
-  running_removed.store(false, std::memory_order_relaxed);
   lock.unlock();
 }
 
@@ -95,9 +91,7 @@ void IoThread::State::end_handler(std::unique_lock<std::mutex>& lock) {
 }
 
 void IoThread::State::wait_for_handler(Id id, std::unique_lock<std::mutex>& lock) {
-  if (running != id) return;
-  running_removed.store(true, std::memory_order_relaxed);
-  if (std::this_thread::get_id() == thread.get_id()) return;
+  if (running != id || std::this_thread::get_id() == thread.get_id()) return;
   handler_ended.wait(lock, [&] { return running != id; });
 }
 
@@ -121,12 +115,9 @@ void IoThread::State::read_socket(Id id, std::unique_lock<std::mutex>& lock) {
   begin_handler(id, lock);
   // One batch per pass keeps the sockets' shares even; what is left is reported again.
   batch.receive(*watched.socket);
-  const TimePoint now = IoThread::now();
-  for (const MutableByteView datagram : batch.datagrams()) {
-    if (running_removed.load(std::memory_order_relaxed)) break;
-    watched.handler->handle_datagram(datagram, now);
+  if (!batch.datagrams().empty()) {
+    watched.handler->handle_datagrams(batch.datagrams(), IoThread::now());
   }
-  if (!running_removed.load(std::memory_order_relaxed)) watched.handler->handle_batch_end(now);
   end_handler(lock);
 }
 

@@ -114,13 +114,20 @@ PortCounters PacketPort::counters() const {
   return result;
 }
 
-void PacketPort::handle_datagram(MutableByteView datagram, TimePoint now) {
-  const DatagramKind kind = classify(datagram);
-  if (kind == DatagramKind::rtp_or_rtcp) {
-    delivered_media_ = true;
-    sink_.handle_media(datagram, now);
-    return;
+void PacketPort::handle_datagrams(std::span<MutableByteView> datagrams, TimePoint now) {
+  std::size_t media = 0;  // moved to the front, in order
+  for (const MutableByteView datagram : datagrams) {
+    const DatagramKind kind = classify(datagram);
+    if (kind == DatagramKind::rtp_or_rtcp) {
+      datagrams[media++] = datagram;
+    } else {
+      queue_control(datagram, kind);
+    }
   }
+  if (media > 0) sink_.handle_media(datagrams.first(media), now);
+}
+
+void PacketPort::queue_control(ByteView datagram, DatagramKind kind) {
   {
     const std::lock_guard lock(mutex_);
     ++counters_.control_received;
@@ -135,11 +142,6 @@ void PacketPort::handle_datagram(MutableByteView datagram, TimePoint now) {
     control_.emplace_back(datagram.begin(), datagram.end());
   }
   notifier_.signal();
-}
-
-void PacketPort::handle_batch_end(TimePoint now) {
-  if (!std::exchange(delivered_media_, false)) return;
-  sink_.handle_media_batch_end(now);
 }
 
 }  // namespace sealroom::net

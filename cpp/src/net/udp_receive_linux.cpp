@@ -123,6 +123,6 @@ bool ReceiveBatch::receive(UdpSocket& socket) {
   return static_cast<std::size_t>(received) == kMessages;
 }
 
-std::span<const MutableByteView> ReceiveBatch::datagrams() const { return state_->views; }
+std::span<MutableByteView> ReceiveBatch::datagrams() { return state_->views; }
 
 }  // namespace sealroom::net

@@ -47,7 +47,7 @@ bool ReceiveBatch::receive(UdpSocket& socket) {
   return more;
 }
 
-std::span<const MutableByteView> ReceiveBatch::datagrams() const {
+std::span<MutableByteView> ReceiveBatch::datagrams() {
   return {state_->views.data(), state_->count};
 }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "sealroom/srtp/open_datagrams.h"
+
 namespace sealroom::session {
 namespace {
 
@@ -211,22 +213,21 @@ RtpReceiver* MediaSession::route(const rtp::RtpPacketView& packet) {
   return match;
 }
 
-void MediaSession::handle_datagram(MutableByteView datagram, TimePoint now, NtpTime wall_clock) {
-  statistics_.datagrams_received += 1;
+void MediaSession::handle_datagrams(std::span<const MutableByteView> datagrams, TimePoint now,
+                                    NtpTime wall_clock) {
+  statistics_.datagrams_received += datagrams.size();
   if (!has_keys()) {
-    statistics_.datagrams_rejected += 1;
+    statistics_.datagrams_rejected += datagrams.size();
     return;
   }
   if (next_report_ == kNever) next_report_ = now + kReportInterval;
-  if (rtp::is_rtcp(datagram)) {
-    handle_rtcp(datagram, now, wall_clock);
-  } else {
-    handle_rtp(datagram, now);
-  }
+  srtp::open_datagrams(
+      *srtp_receiver_, datagrams,
+      [&](MutableByteView datagram, Result<std::size_t> size) { handle_rtp(datagram, size, now); },
+      [&](MutableByteView datagram) { handle_rtcp(datagram, now, wall_clock); });
 }
 
-void MediaSession::handle_rtp(MutableByteView datagram, TimePoint now) {
-  const auto size = srtp_receiver_->unprotect_rtp(datagram, datagram);
+void MediaSession::handle_rtp(MutableByteView datagram, Result<std::size_t> size, TimePoint now) {
   if (!size) {
     statistics_.datagrams_rejected += 1;
     if (size.error() == Error::replayed || size.error() == Error::too_old) {

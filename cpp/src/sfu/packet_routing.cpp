@@ -8,8 +8,8 @@ constexpr std::size_t kMaxNackedPerDatagram = rtp::kMaxNackedPackets;
 
 }  // namespace
 
-void Router::State::handle_rtp(Transport& transport, MutableByteView datagram, TimePoint now) {
-  const auto size = transport.receiver->unprotect_rtp(datagram, datagram);
+void Router::State::handle_rtp(Transport& transport, MutableByteView datagram,
+                               Result<std::size_t> size, TimePoint now) {
   const auto view = size.ok() ? rtp::RtpPacketView::parse(datagram.first(size.value()))
                               : Result<rtp::RtpPacketView>(size.error());
   if (!view.ok()) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "router_state.h"
+#include "sealroom/srtp/open_datagrams.h"
 
 namespace sealroom::sfu {
 namespace {
@@ -165,15 +166,19 @@ Result<void> Router::set_consumer_paused(ConsumerId id, bool paused) {
   return {};
 }
 
-void Router::handle_datagram(TransportId from, MutableByteView datagram, TimePoint now) {
+void Router::handle_datagrams(TransportId from, std::span<const MutableByteView> datagrams,
+                              TimePoint now) {
   Transport* const transport = state_->find(from);
   if (transport == nullptr || !transport->has_keys()) {
-    ++state_->counted.packets_rejected;
-  } else if (rtp::is_rtcp(datagram)) {
-    state_->handle_rtcp(*transport, datagram, now);
-  } else {
-    state_->handle_rtp(*transport, datagram, now);
+    state_->counted.packets_rejected += datagrams.size();
+    return;
   }
+  srtp::open_datagrams(
+      *transport->receiver, datagrams,
+      [&](MutableByteView datagram, Result<std::size_t> size) {
+        state_->handle_rtp(*transport, datagram, size, now);
+      },
+      [&](MutableByteView datagram) { state_->handle_rtcp(*transport, datagram, now); });
 }
 
 void Router::handle_timeout(TimePoint now) {

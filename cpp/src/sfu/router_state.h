@@ -20,7 +20,8 @@ struct Router::State {
   void remove(Transport& transport);
 
   // packet_routing.cpp
-  void handle_rtp(Transport& transport, MutableByteView datagram, TimePoint now);
+  void handle_rtp(Transport& transport, MutableByteView datagram, Result<std::size_t> size,
+                  TimePoint now);
   void handle_rtcp(Transport& transport, MutableByteView datagram, TimePoint now);
   void handle_rtcp_packet(Transport& transport, const rtp::RtcpPacketView& packet,
                           std::size_t& nack_budget, TimePoint now);

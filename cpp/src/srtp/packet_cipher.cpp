@@ -11,10 +11,18 @@ namespace sealroom::srtp {
 
 namespace {
 
+// As it lies in memory in network order.
+std::uint64_t to_big_endian(std::uint64_t number) {
+  return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
+}
+std::uint32_t to_big_endian(std::uint32_t number) {
+  return std::endian::native == std::endian::little ? __builtin_bswap32(number) : number;
+}
+
 // XORs the big-endian form of `number` into the eight bytes at `at`: this runs per packet, and a
 // byte loop shows.
 void xor_number(std::uint8_t* at, std::uint64_t number) {
-  if constexpr (std::endian::native == std::endian::little) number = __builtin_bswap64(number);
+  number = to_big_endian(number);
   std::uint64_t word = 0;
   std::memcpy(&word, at, sizeof(word));
   word ^= number;
@@ -59,11 +67,16 @@ std::array<std::uint8_t, 16> counter_block(ByteView salt, Ssrc ssrc, std::uint64
 
 std::array<std::uint8_t, crypto::kAeadNonceSize> aead_nonce(ByteView salt, Ssrc ssrc,
                                                             std::uint64_t index) {
-  std::array<std::uint8_t, crypto::kAeadNonceSize> nonce{};
-  std::copy_n(salt.begin(), crypto::kAeadNonceSize, nonce.begin());
-  nonce[2] ^= static_cast<std::uint8_t>(ssrc.value >> 24);
-  nonce[3] ^= static_cast<std::uint8_t>(ssrc.value >> 16);
-  xor_number(nonce.data() + 4, static_cast<std::uint64_t>(ssrc.value) << 48 | index);
+  // Two words, not bytes: the nonce is read at once, and a read across narrower writes stalls.
+  std::uint64_t first = 0;
+  std::uint32_t last = 0;
+  std::memcpy(&first, salt.data(), sizeof first);
+  std::memcpy(&last, salt.data() + sizeof first, sizeof last);
+  first ^= to_big_endian(static_cast<std::uint64_t>(ssrc.value) << 16 | index >> 32);
+  last ^= to_big_endian(static_cast<std::uint32_t>(index));
+  std::array<std::uint8_t, crypto::kAeadNonceSize> nonce;
+  std::memcpy(nonce.data(), &first, sizeof first);
+  std::memcpy(nonce.data() + sizeof first, &last, sizeof last);
   return nonce;
 }
 

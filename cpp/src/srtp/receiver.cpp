@@ -66,6 +66,8 @@ std::size_t Receiver::unprotect_rtp_batch(std::span<UnprotectTask> tasks) {
   return succeeded;
 }
 
+bool Receiver::gains_from_batches() const { return !state_->keys.layout().is_aead(); }
+
 Result<std::size_t> Receiver::unprotect_rtcp(ByteView packet, MutableByteView out) {
   const PacketLayout& layout = state_->keys.layout();
   if (packet.size() > kMaxPacketSize) return Error::malformed;

@@ -22,8 +22,8 @@ struct Candidate {
 // and it is entered or refused. Only what was entered is decrypted.
 std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
                                                 std::span<UnprotectTask> tasks) {
-  std::array<OpenJob, kMaxBatch> jobs{};
-  std::array<Candidate, kMaxBatch> candidates{};
+  std::array<OpenJob, kMaxBatch> jobs;
+  std::array<Candidate, kMaxBatch> candidates;
   std::array<bool, kMaxBatch> authentic{};
   std::size_t count = 0;
   ReceiveKey* key = nullptr;  // of all candidates
@@ -46,8 +46,7 @@ std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
   }
 
   std::size_t succeeded = 0;
-  std::array<OpenJob, kMaxBatch> accepted{};
-  std::size_t accepted_count = 0;
+  std::size_t accepted = 0;  // of the jobs, moved to the front
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const Candidate& candidate = candidates[i];
     UnprotectTask& task = tasks[i];
@@ -62,13 +61,12 @@ std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
     } else {
       commit_rtp(candidate.packet, candidate.index);
       copy_header(task.packet, candidate.packet.header.size, task.out);
-      accepted[accepted_count++] = jobs[candidate.job];
+      jobs[accepted++] = jobs[candidate.job];
       task.size = candidate.packet.size;
     }
     succeeded += task.size.ok() ? 1 : 0;
   }
-  if (accepted_count > 0 &&
-      !key->rtp.decrypt_rtp_batch(std::span(accepted).first(accepted_count))) {
+  if (accepted > 0 && !key->rtp.decrypt_rtp_batch(std::span(jobs).first(accepted))) {
     for (UnprotectTask& task : tasks) task.size = Error::crypto_failure;
     return 0;
   }

@@ -12,12 +12,14 @@ using namespace test;  // NOLINT(google-build-using-namespace)
 
 /// Collects media, and like a session host answers under its own mutex.
 struct Sink final : MediaSink {
-  void handle_media(MutableByteView datagram, TimePoint) override {
+  void handle_media(std::span<const MutableByteView> datagrams, TimePoint) override {
     const std::lock_guard lock(mutex);
-    media.emplace_back(datagram.begin(), datagram.end());
-    if (answer_through != nullptr) answer_through->send(datagram, datagram.size());
+    ++batches;
+    for (const MutableByteView datagram : datagrams) {
+      media.emplace_back(datagram.begin(), datagram.end());
+      if (answer_through != nullptr) answer_through->send(datagram, datagram.size());
+    }
   }
-  void handle_media_batch_end(TimePoint) override { ++batches; }
   std::size_t count() {
     const std::lock_guard lock(mutex);
     return media.size();
@@ -51,11 +53,12 @@ TEST_F(PacketPortTest, SeparatesMediaFromStunAndDtls) {
   const Bytes stun{0, 1, 2};
   const Bytes dtls{22, 254, 253};
   const Bytes rtp(50, 0x80);
+  const Bytes rtcp(60, 0x81);
   send(peer, stun);
   send(peer, rtp);
   send(peer, dtls);
   send(peer, {255, 0});  // nothing RFC 7983 knows
-  send(peer, rtp);
+  send(peer, rtcp);
   EXPECT_TRUE(
       eventually([&] { return sink.count() == 2 && port.counters().control_received == 3; }));
   EXPECT_TRUE(wait_readable(notifier.file_descriptor()));
@@ -64,6 +67,8 @@ TEST_F(PacketPortTest, SeparatesMediaFromStunAndDtls) {
   EXPECT_TRUE(port.take_control().empty());
   EXPECT_EQ(port.counters().control_dropped, 1u);
   EXPECT_GE(sink.batches, 1);
+  const std::lock_guard lock(sink.mutex);
+  EXPECT_EQ(sink.media, (std::vector<Bytes>{rtp, rtcp}));
   ::close(peer);
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -37,8 +38,7 @@ class RouterHost final : private net::TimerHandler {
   friend class RouterTransport;
 
   void handle_timer(TimePoint now) override;
-  void receive(sfu::TransportId from, MutableByteView datagram, TimePoint now);
-  void receive_end(TimePoint now);
+  void receive(sfu::TransportId from, std::span<const MutableByteView> datagrams, TimePoint now);
   void finish(TimePoint now);
   void flush();
   void remove(sfu::TransportId id);
@@ -47,7 +47,6 @@ class RouterHost final : private net::TimerHandler {
   std::mutex mutex_;  ///< guards what follows
   sfu::Router router_;
   std::unordered_map<std::uint64_t, RouterTransport*> transports_;
-  std::size_t unflushed_ = 0;  ///< datagrams received since the last flush
   TimePoint armed_at_ = kNever;
   net::IoThread::Id timer_;
 };
@@ -82,8 +81,7 @@ class RouterTransport final : private net::MediaSink {
 
  private:
   friend class RouterHost;
-  void handle_media(MutableByteView datagram, TimePoint now) override;
-  void handle_media_batch_end(TimePoint now) override;
+  void handle_media(std::span<const MutableByteView> datagrams, TimePoint now) override;
 
   RouterHost& host_;
   const sfu::TransportId id_;

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "sealroom/net/pacer.h"
@@ -60,8 +61,7 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   [[nodiscard]] net::PortCounters port_counters() const { return port_.counters(); }
 
  private:
-  void handle_media(MutableByteView datagram, TimePoint now) override;
-  void handle_media_batch_end(TimePoint now) override;
+  void handle_media(std::span<const MutableByteView> datagrams, TimePoint now) override;
   void handle_timer(TimePoint now) override;
   void finish(TimePoint now);
   void transmit(TimePoint now);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
@@ -13,9 +14,9 @@ namespace sealroom::net {
 class DatagramHandler {
  public:
   virtual ~DatagramHandler() = default;
-  virtual void handle_datagram(MutableByteView datagram, TimePoint now) = 0;
-  /// After the last datagram of a pass: the moment to flush what the pass produced.
-  virtual void handle_batch_end(TimePoint now) = 0;
+  /// What one pass read, one datagram or more in order of arrival, each in memory of its own. The
+  /// handler may change the bytes and the order of the views. They live until it returns.
+  virtual void handle_datagrams(std::span<MutableByteView> datagrams, TimePoint now) = 0;
 };
 
 class TimerHandler {
@@ -30,8 +31,7 @@ class TimerHandler {
 /// The `remove` methods wait while the handler in question runs. They are deadlock-free under one
 /// rule: do not call them holding a mutex that this handler takes. Called on the I/O thread itself
 /// they never wait (handlers run one at a time, so the one in question either does not run or is
-/// the caller): a handler may remove and destroy itself, after which the rest of its pass is
-/// dropped.
+/// the caller): a handler may remove and destroy itself.
 class IoThread {
  public:
   using Id = std::uint64_t;  ///< never 0, never reused

@@ -5,10 +5,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
+#include "sealroom/net/demux.h"
 #include "sealroom/net/event_notifier.h"
 #include "sealroom/net/io_thread.h"
 #include "sealroom/net/udp_socket.h"
@@ -19,9 +21,9 @@ namespace sealroom::net {
 class MediaSink {
  public:
   virtual ~MediaSink() = default;
-  virtual void handle_media(MutableByteView datagram, TimePoint now) = 0;
-  /// After a pass that delivered media.
-  virtual void handle_media_batch_end(TimePoint now) = 0;
+  /// The media of one pass, one datagram or more in order of arrival, each in memory of its own,
+  /// which the sink may change.
+  virtual void handle_media(std::span<const MutableByteView> datagrams, TimePoint now) = 0;
 };
 
 struct PortCounters {
@@ -65,14 +67,13 @@ class PacketPort final : private DatagramHandler {
   [[nodiscard]] PortCounters counters() const;
 
  private:
-  void handle_datagram(MutableByteView datagram, TimePoint now) override;
-  void handle_batch_end(TimePoint now) override;
+  void handle_datagrams(std::span<MutableByteView> datagrams, TimePoint now) override;
+  void queue_control(ByteView datagram, DatagramKind kind);
 
   IoThread& io_thread_;
   MediaSink& sink_;
   EventNotifier& notifier_;
-  bool delivered_media_ = false;  ///< in this pass; I/O thread only
-  mutable std::mutex mutex_;      ///< guards what follows
+  mutable std::mutex mutex_;  ///< guards what follows
   std::unique_ptr<UdpSocket> socket_;
   IoThread::Id registration_ = 0;  ///< of socket_
   std::deque<Bytes> control_;

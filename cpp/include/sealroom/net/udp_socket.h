@@ -96,7 +96,7 @@ class ReceiveBatch {
   /// the next call. False if the socket had nothing more. An ICMP error pending on the socket (port
   /// unreachable) is cleared and skipped.
   bool receive(UdpSocket& socket);
-  [[nodiscard]] std::span<const MutableByteView> datagrams() const;
+  [[nodiscard]] std::span<MutableByteView> datagrams();
 
  private:
   struct State;

@@ -58,8 +58,13 @@ class MediaSession {
   Result<void> request_key_frame(ReceiverId id, TimePoint now);
   Result<void> remove_receiver(ReceiverId id);
 
-  /// An SRTP or SRTCP datagram, opened in place.
-  void handle_datagram(MutableByteView datagram, TimePoint now, NtpTime wall_clock);
+  /// SRTP and SRTCP datagrams in order of arrival, opened in place; no two share memory. What came
+  /// together is best given together: some profiles open several packets in the time of one.
+  void handle_datagrams(std::span<const MutableByteView> datagrams, TimePoint now,
+                        NtpTime wall_clock);
+  void handle_datagram(MutableByteView datagram, TimePoint now, NtpTime wall_clock) {
+    handle_datagrams({&datagram, 1}, now, wall_clock);
+  }
   void handle_timeout(TimePoint now, NtpTime wall_clock);
   [[nodiscard]] TimePoint next_timeout() const;
   /// Once after a batch of datagrams or a time-out: emits the NACKs and key-frame requests that are
@@ -78,7 +83,7 @@ class MediaSession {
  private:
   static constexpr Duration kReportInterval = std::chrono::seconds(1);
 
-  void handle_rtp(MutableByteView datagram, TimePoint now);
+  void handle_rtp(MutableByteView datagram, Result<std::size_t> size, TimePoint now);
   void handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime wall_clock);
   void handle_reports(const rtp::ReportBlocks& reports, NtpTime wall_clock);
   void handle_feedback(const rtp::RtcpPacketView& packet, TimePoint now, NtpTime wall_clock);

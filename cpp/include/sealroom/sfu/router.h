@@ -118,8 +118,13 @@ class Router {
   Result<void> set_consumer_paused(
       ConsumerId id, bool paused);  ///< a resumed video consumer waits for a key frame
 
-  /// Opens the datagram in place.
-  void handle_datagram(TransportId from, MutableByteView datagram, TimePoint now);
+  /// Datagrams in order of arrival, opened in place; no two share memory. What came together is
+  /// best given together, as for session::MediaSession.
+  void handle_datagrams(TransportId from, std::span<const MutableByteView> datagrams,
+                        TimePoint now);
+  void handle_datagram(TransportId from, MutableByteView datagram, TimePoint now) {
+    handle_datagrams(from, {&datagram, 1}, now);
+  }
   void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;
   /// False when nothing is left. The view stays valid until the next call of any method.

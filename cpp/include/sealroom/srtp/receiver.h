@@ -49,6 +49,9 @@ class Receiver {
   /// memory. Returns how many succeeded.
   std::size_t unprotect_rtp_batch(std::span<UnprotectTask> tasks);
 
+  /// Whether it is faster than the single calls, under this profile and back end.
+  [[nodiscard]] bool gains_from_batches() const;
+
   /// Adds a master key, or replaces the one with this MKI (without MKIs: the only one, at once).
   /// Roll-over counters go on, the key's replay windows and lifetime begin anew: never a key that
   /// was here before. Errors: invalid_argument (size of `master` or of `mki`), limit_exceeded
