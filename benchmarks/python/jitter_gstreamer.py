@@ -1,4 +1,4 @@
-"""Runs GStreamer's rtpjitterbuffer over a trace of jitter_comparison.py, in simulated time.
+"""Runs GStreamer's rtpjitterbuffer over a trace of jitter_traces.py, in simulated time.
 
 A program of its own, because GStreamer's bindings belong to the system's Python: it reads a job as
 JSON from standard input and writes what left the element as JSON to standard output. The clock is

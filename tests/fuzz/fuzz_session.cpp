@@ -3,6 +3,7 @@
 //   bits 0-1  0 the bytes are an RTP packet, sealed with the peer's key   1 the same for RTCP
 //             2 they arrive as they are   3 time passes, or the session itself sends a frame
 //   bits 2-4  for RTP: the payload type of one of the receivers; then its SSRC is set, too
+//   bit 5     the datagram waits and arrives together with the next
 // The first byte chooses back end and profile.
 
 #include <algorithm>
@@ -72,15 +73,24 @@ class Target {
       case 1:
         receive_rtcp(bytes);
         break;
-      case 2: {
-        Bytes datagram(bytes.begin(), bytes.end());
-        session_.handle_datagram(datagram, now_, NtpTime{1});
+      case 2:
+        waiting_.emplace_back(bytes.begin(), bytes.end());
         break;
-      }
       default:
+        arrive();
         pass_time(choice, bytes);
+        drain();
+        return;
     }
+    if ((choice & 32) != 0) return;
+    arrive();
     drain();
+  }
+
+  void arrive() {
+    std::vector<MutableByteView> datagrams(waiting_.begin(), waiting_.end());
+    session_.handle_datagrams(datagrams, now_, NtpTime{1});
+    waiting_.clear();
   }
 
  private:
@@ -115,7 +125,7 @@ class Target {
                                         ByteView(packet).subspan(header_size.value()));
     if (!size) return;
     datagram.resize(size.value());
-    session_.handle_datagram(datagram, now_, NtpTime{1});
+    waiting_.push_back(std::move(datagram));
   }
 
   void receive_rtcp(ByteView bytes) {
@@ -126,7 +136,7 @@ class Target {
     const auto size = peer_.protect_rtcp(datagram, std::max<std::size_t>(bytes.size(), 8));
     if (!size) return;
     datagram.resize(size.value());
-    session_.handle_datagram(datagram, now_, NtpTime{1});
+    waiting_.push_back(std::move(datagram));
   }
 
   void pass_time(std::uint8_t choice, ByteView bytes) {
@@ -162,6 +172,7 @@ class Target {
   session::MediaSession session_;
   srtp::Sender peer_;
   std::vector<session::SenderId> senders_;
+  std::vector<Bytes> waiting_;
   TimePoint now_{std::chrono::seconds(1)};
   std::uint32_t timestamp_ = 0;
 };
@@ -179,5 +190,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     target.run(choice, input.subspan(2, length));
     input = input.subspan(2 + length);
   }
+  target.arrive();
   return 0;
 }

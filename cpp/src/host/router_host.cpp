@@ -37,14 +37,17 @@ void RouterHost::remove(sfu::TransportId id) {
 
 void RouterHost::receive(sfu::TransportId from, std::span<const MutableByteView> datagrams,
                          TimePoint now) {
-  const std::lock_guard lock(mutex_);
-  while (datagrams.size() > kMaxAtOnce) {
-    router_.handle_datagrams(from, datagrams.first(kMaxAtOnce), now);
-    flush();
-    datagrams = datagrams.subspan(kMaxAtOnce);
+  while (!datagrams.empty()) {
+    const auto part = datagrams.first(std::min(datagrams.size(), kMaxAtOnce));
+    datagrams = datagrams.subspan(part.size());
+    const std::lock_guard lock(mutex_);  // anew for each part: nobody waits for a whole pass
+    router_.handle_datagrams(from, part, now);
+    if (datagrams.empty()) {
+      finish(now);
+    } else {
+      flush();
+    }
   }
-  router_.handle_datagrams(from, datagrams, now);
-  finish(now);
 }
 
 void RouterHost::handle_timer(TimePoint now) {

@@ -4,6 +4,13 @@
 #include <utility>
 
 namespace sealroom::host {
+namespace {
+
+// Datagrams handled under one lock: who sends a frame meanwhile does not wait for a whole pass,
+// which may bring a thousand.
+constexpr std::size_t kMaxAtOnce = 64;
+
+}  // namespace
 
 SessionHost::SessionHost(net::IoThread& io_thread, session::SessionConfig config)
     : io_thread_(io_thread),
@@ -53,6 +60,12 @@ void SessionHost::receive_datagram(ByteView datagram) {
 }
 
 void SessionHost::handle_media(std::span<const MutableByteView> datagrams, TimePoint now) {
+  while (datagrams.size() > kMaxAtOnce) {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    session_.handle_datagrams(datagrams.first(kMaxAtOnce), now, net::IoThread::ntp_now());
+    datagrams = datagrams.subspan(kMaxAtOnce);
+  }
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   session_.handle_datagrams(datagrams, now, net::IoThread::ntp_now());

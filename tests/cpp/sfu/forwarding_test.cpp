@@ -69,14 +69,21 @@ TEST_P(ForwardingTest, EqualPacketsAreReadyForOneOffloadedSend) {
   Peer& b = network.add_peer();
   network.add_consumer(a, producer, Ssrc{50});
   network.add_consumer(b, producer, Ssrc{51});
+  std::vector<Bytes> burst;
   for (std::uint16_t i = 0; i < 10; ++i) {
     PacketSpec spec;
     spec.sequence = i;
     spec.type = kAudioType;
     spec.ssrc = kAudioSsrc;
-    Bytes datagram = publisher.seal(spec, pattern(i == 9 ? 400 : 1000, i));
-    network.router.handle_datagram(publisher.id, datagram, network.now);
+    burst.push_back(publisher.seal(spec, pattern(i == 9 ? 400 : 1000, i)));
+    burst.push_back(burst.back());  // a replay beside it, and a forgery
+    burst.push_back(burst.back());
+    burst.back()[3] = static_cast<std::uint8_t>(200 + i);
   }
+  const std::vector<MutableByteView> datagrams(burst.begin(), burst.end());
+  network.router.handle_datagrams(publisher.id, datagrams, network.now);
+  EXPECT_EQ(network.router.statistics().packets_received, 10u);
+  EXPECT_EQ(network.router.statistics().packets_rejected, 20u);
   std::map<std::uint64_t, std::size_t> runs;
   Transmit transmit;
   while (network.router.poll_transmit(transmit)) {
