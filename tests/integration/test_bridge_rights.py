@@ -159,7 +159,7 @@ async def test_every_method_about_a_room_is_in_the_table() -> None:
         for name, (params, _) in ALL.items()
         if "room_id" in params.__struct_fields__ and not name.startswith("admin.")
     }
-    assert named - {"room.create"} == set(METHODS) - {"events.subscribe"}
+    assert named - {"room.create"} == set(METHODS)
 
 
 async def test_a_kicked_participant_is_told_and_may_come_back(world: World) -> None:

@@ -183,7 +183,7 @@ def test_interrupted_watching_leaves_a_playable_file_and_a_dead_bridge_is_report
 
     bridge.terminate()
     bridge.communicate(timeout=20)
-    _, published = publish.communicate(timeout=20)
+    _, published = publish.communicate(timeout=60)  # it tries to come back for 15 s
     assert publish.returncode == 1
     assert "Error: the Bridge closed the connection" in published
     assert "Traceback" not in published

@@ -356,12 +356,12 @@ async def test_a_stream_published_while_a_new_epoch_begins_is_announced_under_it
 async def lie_about_updates(call: Call, change: Any) -> None:
     """Have bob's connection take `change(envelope)` in place of each update."""
     connection = call.connections["bob"]
-    honest = connection._handle_event
+    honest = connection._pass_on
 
     def lie(envelope: EventEnvelope) -> None:
         honest(change(envelope) if envelope.type is EventType.STREAM_UPDATED else envelope)
 
-    connection._handle_event = lie  # type: ignore[method-assign]
+    connection._pass_on = lie  # type: ignore[method-assign]
 
 
 async def test_an_announcement_played_back_is_refused_and_changes_nothing(call: Call) -> None:
@@ -379,7 +379,7 @@ async def test_an_announcement_played_back_is_refused_and_changes_nothing(call: 
     await events.next(StreamUpdated)
     first = next(one for one in shown if one.type is EventType.STREAM_PUBLISHED)
     replayed = msgspec.structs.replace(first, type=EventType.STREAM_UPDATED)
-    call.connections["bob"]._handle_event(replayed)
+    call.connections["bob"]._pass_on(replayed)
     refused = await events.next(StreamRefused)
     assert isinstance(refused.error, StreamUpdateError)
     (info,) = await call.apis["bob"].list_streams(call.room_id)

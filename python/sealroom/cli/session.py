@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import typer
 
 from sealroom.cli.errors import CommandError
-from sealroom.client import Connection, StreamApi
+from sealroom.client import Connection, Reconnect, StreamApi
 from sealroom.identity import (
     Identity,
     PassphraseError,
@@ -75,6 +75,8 @@ async def log_in(login: Login) -> AsyncIterator[Session]:
         context_id=context_id,
         trust=TrustOnFirstUse(users),
         room_pins=RoomPinFile(users.with_name("known_rooms.json")),
+        # Long enough for a Bridge to start again, short enough for somebody who waits to be told.
+        reconnect=Reconnect(give_up_after=15.0),
     )
     api = StreamApi(connection, host_addresses=host_addresses(login.url))
     try:
