@@ -406,7 +406,9 @@ async def test_a_track_offered_with_another_codec_is_refused_and_the_rest_goes_o
 
     log = Log(call, "bob")
     bob.call = lying  # type: ignore[method-assign]
-    await call.subscribe("bob", stream)
+    await call.sees("bob", stream)
+    wanted = [StreamSubscription(stream_id=stream.stream_id)]
+    await call.apis["bob"].subscribe_to_remote_streams(call.room_id, wanted)
     bob.call = honest  # type: ignore[method-assign]
     refused = log.of(TrackRefused)
     assert [(one.track_id, one.user_id) for one in refused] == [(picture, "alice")]

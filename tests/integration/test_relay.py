@@ -97,7 +97,9 @@ async def test_a_member_removed_at_the_other_bridge_is_out_at_once(pair: Pair) -
     room = await pair.there.create_room(alice, ["bob"])
     participant = (await bob.join(room.room_id)).participant_id
     await alice.call("room.update", without(alice, pair.there, room))
-    _, data = await bob.event(EventType.ROOM_EXCLUDED)
+    envelope, data = await bob.event()
+    if envelope.type is EventType.ROOM_CREATED:  # the relay may have brought it after the join
+        _, data = await bob.event(EventType.ROOM_EXCLUDED)
     assert (data.reason, data.user_id) == ("removed", "alice")
     await eventually(lambda: ("remove_participant", participant) in pair.here.media.calls)
     await bob.no_event()
