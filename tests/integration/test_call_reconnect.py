@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-from call_support import Call, StripeTrack, eventually, open_call, publish, shows_stripes, take
-from outage_support import Wire, wire_to
+from call_support import StripeTrack, eventually, publish, shows_stripes, take
+from reconnect_support import wired
 
-from sealroom.client import Connection, Reconnect, RemoteTrack, StreamApi, StreamSubscription
+from sealroom.client import Connection, RemoteTrack, StreamApi, StreamSubscription
 from sealroom.client.errors import ConnectionClosedError, RequestRefusedError
 from sealroom.client.event_subscriptions import build_subscription_query
 from sealroom.client.events import (
     ConnectionClosed,
     ConnectionStateChanged,
     CustomEvent,
-    Event,
     ParticipantJoined,
     ParticipantLeft,
     RoomCreated,
@@ -27,42 +24,6 @@ from sealroom.client.events import (
 )
 from sealroom.errors import InvalidArgumentError
 from sealroom.protocol import MAX_LOGGED_EVENTS, ErrorCode
-
-FAST = Reconnect(first_delay=0.02, max_delay=0.2)
-
-
-class Log:
-    """Every event of an api."""
-
-    def __init__(self, api: StreamApi) -> None:
-        self.events: list[Event] = []
-        api.add_event_listener(self.events.append)
-
-    def of(self, *kinds: type) -> list[Event]:
-        return [one for one in self.events if isinstance(one, kinds)]
-
-    def states(self) -> list[str]:
-        return [one.state for one in self.events if isinstance(one, ConnectionStateChanged)]
-
-    async def reaches(self, state: str) -> None:
-        await eventually(lambda: state in self.states(), seconds=20)
-
-
-@asynccontextmanager
-async def wired(session_timeout: float) -> AsyncIterator[tuple[Call, Wire, Log, Log]]:
-    """A call of alice, and of bob who is behind a wire."""
-    async with (
-        open_call("alice", session_timeout=session_timeout) as call,
-        wire_to(call.bridge.url) as wire,
-    ):
-        call.reconnect = FAST
-        honest, call.bridge.url = call.bridge.url, wire.url
-        bob = await call.add("bob")
-        call.bridge.url = honest
-        await call.apis["alice"].update_stream_room(call.room_id, users=["bob"])
-        await bob.join_stream_room(call.room_id)
-        await eventually(lambda: len(call.apis["alice"].list_participants(call.room_id)) == 2)
-        yield call, wire, Log(call.apis["alice"]), Log(bob)
 
 
 async def subscribe_to(api: StreamApi, room_id: str, stream_id: str) -> None:

@@ -1,9 +1,9 @@
 """After a connection came back: its rooms, what it published there, and what it wanted to hear of.
 
 With its session all of that is still there. In a new session (the Bridge restarted, or it took too
-long) this side joins its rooms again, verified from the pins on; publishes its streams again, under
-their ids and with fresh nonces, so that no key is used twice; and subscribes to what it subscribed
-to, once its publishers are there again.
+long) this side joins its rooms again, verified from the pins on; says again that it records, if it
+did; publishes its streams again, under their ids and with fresh nonces, so that no key is used
+twice; and subscribes to what it subscribed to, once its publishers are there again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sealroom.client.event_subscriptions import EventSubscriptions
 from sealroom.client.events import ConnectionStateChanged, Event, RoomLost, StreamLost
 from sealroom.client.inbox import Inbox
 from sealroom.client.room_session import RoomSession
+from sealroom.errors import SealroomError
 from sealroom.protocol import ErrorCode
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Restoring:
         self._is_settled.set()
         self._is_renewed = True
         self._unpublished: dict[str, str] = {}  # streams to publish, with their rooms
+        self._unnoticed: set[str] = set()  # rooms to be told that this side records
         self._task: asyncio.Task[None] | None = None
         connection.remember_joined(lambda: rooms.keys() - self._outside().keys())
         self._stop_listening = connection.on_state(self._state_changed)
@@ -108,7 +110,8 @@ class Restoring:
         if state == "connected":
             self._is_renewed = False
             self._inbox.discard()
-        is_whole = self._is_renewed and not self._outside() and not self._unpublished
+        is_owing = bool(self._outside() or self._unpublished or self._unnoticed)
+        is_whole = self._is_renewed and not is_owing
         if state == "closed" or is_whole:
             self._is_settled.set()
             return
@@ -124,6 +127,7 @@ class Restoring:
                     self._is_renewed = True
                 for room_id, before in self._outside().items():
                     await self._come_back(room_id, before)
+            await asyncio.gather(*map(self._give_notice, self._unnoticed.copy()))
             await asyncio.gather(
                 *(self._come_out(*one) for one in self._unpublished.copy().items())
             )
@@ -148,6 +152,22 @@ class Restoring:
             self._emit(RoomLost(room_id, error))
             if room_id in self._rooms:
                 await self._lose(room_id).close()
+        else:
+            session = self._rooms.get(room_id)
+            if session is not None and session.gives_recording_notice:
+                self._unnoticed.add(room_id)
+
+    async def _give_notice(self, room_id: str) -> None:
+        session = self._rooms.get(room_id)
+        if session is not None and session.gives_recording_notice:
+            try:
+                await _persist(session.give_recording_notice)
+            except ConnectionClosedError:
+                raise
+            except SealroomError as error:
+                logger.warning("room %s: the recording notice is refused: %s", room_id, error)
+                session.recording_notice_lost()
+        self._unnoticed.discard(room_id)
 
     async def _come_out(self, stream_id: str, room_id: str) -> None:
         session = self._rooms.get(room_id)

@@ -52,6 +52,7 @@ from sealroom.errors import SealroomError
 from sealroom.media.ice import HostAddresses
 from sealroom.protocol import (
     Empty,
+    ErrorCode,
     JoinResult,
     Participant,
     ParticipantGone,
@@ -130,6 +131,7 @@ class RoomSession:
         self._seen_events: dict[str, None] = {}
         self.session_id = connection.session_id  # of the connection, in which it was joined
         self.is_set_up = False
+        self.gives_recording_notice = False  # also in the sessions that take this one's place
         self._before: dict[str, VerifiedStream] = {}  # of the session before, not seen again yet
         self._update_lock = asyncio.Lock()
 
@@ -160,6 +162,7 @@ class RoomSession:
         Streams that ended, and custom events that came, stay known: they are not believed again.
         """
         self._ended_nonces, self._seen_events = other._ended_nonces, other._seen_events
+        self.gives_recording_notice = other.gives_recording_notice
         self.receiving.adopt(other.receiving)
         self.levels.adopt(other.levels)
         for one in other.participants.values():
@@ -200,6 +203,7 @@ class RoomSession:
                 self._emit(ParticipantLeft(self.room_id, ParticipantInfo.of(one), "unknown"))
         for one in there.values():
             self.participant_joined(one)
+            self.recording_changed(one.participant_id, one.recording)
         announced = {one.stream_id: one.announcement.payload for one in listed.streams}
         for stream in list(self.streams.values()):
             payload = announced.get(stream.stream_id)
@@ -232,6 +236,8 @@ class RoomSession:
 
     def recording_changed(self, participant_id: str, is_recording: bool) -> None:
         """A participant, perhaps this one, begins or ends to record, as it says."""
+        if participant_id == self.participant_id:
+            self.gives_recording_notice = is_recording
         participant = self.participants.get(participant_id)
         if participant is None or participant.recording is is_recording:
             return
@@ -239,6 +245,25 @@ class RoomSession:
         self.participants[participant_id] = changed
         made = RecordingStarted if is_recording else RecordingStopped
         self._emit(made(self.room_id, self._info(changed)))
+
+    async def give_recording_notice(self) -> None:
+        """Says that this participant records; no error if the Bridge knows.
+
+        Raises RequestRefusedError.
+        """
+        try:
+            params = RoomParams(room_id=self.room_id)
+            await self._connection.call("recording.start", params, Empty)
+        except RequestRefusedError as error:
+            if error.error_code != ErrorCode.RECORDING_ALREADY:
+                raise
+        self.recording_changed(self.participant_id, True)
+
+    def recording_notice_lost(self) -> None:
+        """The notice of the session before is not taken any more: the application is told."""
+        self.gives_recording_notice = False
+        if (own := self.own) is not None:
+            self._emit(RecordingStopped(self.room_id, self._info(own)))
 
     def participant_infos(self) -> list[ParticipantInfo]:
         """Who is there, this participant included."""

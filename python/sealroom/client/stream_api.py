@@ -210,13 +210,16 @@ class StreamApi(PublishingApi, ReceivingApi):
         """Tells everybody in a joined room that this participant records from now on.
 
         Call it before a recording begins (`sealroom.recording`): the members record, the servers
-        cannot. It ends with `stop_recording_notice`, with the participant, or with the right.
+        cannot. It ends with `stop_recording_notice`, with the participant, or with the right. In a
+        new session, as after a restart of the Bridge, it is given again; if that is refused, this
+        side gets `RecordingStopped` of itself.
 
         Raises:
             AccessDeniedError: without the right `record`, which managers have unless the room's
                 policy says otherwise.
             RequestRefusedError: RECORDING_ALREADY.
         """
+        await self._settled()
         session = self._session(room_id)
         await self._connection.call("recording.start", RoomParams(room_id=room_id), Empty)
         session.recording_changed(session.participant_id, True)
@@ -226,6 +229,7 @@ class StreamApi(PublishingApi, ReceivingApi):
 
         Raises RequestRefusedError: NOT_RECORDING.
         """
+        await self._settled()
         session = self._session(room_id)
         await self._connection.call("recording.stop", RoomParams(room_id=room_id), Empty)
         session.recording_changed(session.participant_id, False)

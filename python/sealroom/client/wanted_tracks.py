@@ -94,6 +94,7 @@ class AwaitedStreams:
         """Remembers what was asked for of a stream."""
         if not subscriptions:
             return
+        self._streams.pop(stream.stream_id, None)  # the newest is last
         self._streams[stream.stream_id] = (stream.user_id, subscriptions)
         while len(self._streams) > MAX_AWAITED_STREAMS:
             del self._streams[next(iter(self._streams))]

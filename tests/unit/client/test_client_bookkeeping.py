@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sealroom.client.events import BoundedStream
 from sealroom.client.models import StreamSubscription
-from sealroom.client.wanted_tracks import WantedTracks
+from sealroom.client.wanted_tracks import MAX_AWAITED_STREAMS, AwaitedStreams, WantedTracks
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.protocol import AnnouncedTrack, StreamAnnouncement
 
@@ -105,3 +105,47 @@ def test_a_stream_that_ended_is_not_wanted_when_its_id_returns(track_id: str | N
     assert wanted.take("unknown") == []
     assert wanted.take("s") == [StreamSubscription("s", track_id)]
     assert not wanted.wants("s", "a")
+
+
+def test_streams_that_are_waited_for_are_bounded_and_the_longest_gone_are_forgotten() -> None:
+    awaited = AwaitedStreams()
+    for number in range(MAX_AWAITED_STREAMS + 10):
+        stream = verified(f"s{number}")
+        awaited.put(stream, [StreamSubscription(stream.stream_id)])
+        assert len(awaited) <= MAX_AWAITED_STREAMS == 256
+    assert len(awaited) == MAX_AWAITED_STREAMS
+    for number in range(10):
+        assert awaited.take(verified(f"s{number}")) == []
+    for number in (10, MAX_AWAITED_STREAMS + 9):
+        assert awaited.take(verified(f"s{number}")) == [StreamSubscription(f"s{number}")]
+    assert len(awaited) == MAX_AWAITED_STREAMS - 2
+
+
+def test_a_stream_that_ends_again_is_among_the_newest_of_those_waited_for() -> None:
+    awaited = AwaitedStreams()
+    first = verified("first")
+    awaited.put(first, [StreamSubscription("first")])
+    awaited.put(verified("second"), [StreamSubscription("second")])
+    awaited.put(first, awaited.take(first))
+    for number in range(MAX_AWAITED_STREAMS - 1):
+        awaited.put(verified(f"s{number}"), [StreamSubscription(f"s{number}")])
+    assert awaited.take(verified("second")) == []
+    assert awaited.take(first) == [StreamSubscription("first")]
+
+
+def test_a_stream_put_again_without_being_taken_is_the_newest_too() -> None:
+    awaited = AwaitedStreams()
+    for stream_id in ("first", "second", "first"):
+        awaited.put(verified(stream_id), [StreamSubscription(stream_id)])
+    for number in range(MAX_AWAITED_STREAMS - 1):
+        awaited.put(verified(f"s{number}"), [StreamSubscription(f"s{number}")])
+    assert awaited.take(verified("second")) == []
+    assert awaited.take(verified("first")) == [StreamSubscription("first")]
+
+
+def test_another_users_stream_of_the_same_id_is_not_what_was_waited_for() -> None:
+    awaited = AwaitedStreams()
+    awaited.put(verified("s"), [StreamSubscription("s")])
+    other = VerifiedStream("s", "p2", "mallory", bytes(32), verified("s").announcement)
+    assert awaited.take(other) == []
+    assert awaited.take(verified("s")) == [StreamSubscription("s")]
