@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import Sequence
 
+from aioice.ice import StunProtocol
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer, RTCIceTransport
 
 from sealroom.media import socket_takeover
@@ -17,7 +18,7 @@ from sealroom.media.ice import HostAddresses, MediaConnection, MediaGatherer
 
 logger = logging.getLogger(__name__)
 
-Route = tuple[object, tuple[str, int]]
+Route = tuple[StunProtocol, tuple[str, int]]
 """The protocol (local socket) and the peer's address of a candidate pair."""
 
 
@@ -108,10 +109,10 @@ class MediaPath:
         if self._route is None:
             return
         protocol, remote = self._route
-        if socket_takeover.is_closing(protocol.transport):  # type: ignore[attr-defined]
+        if socket_takeover.is_closing(protocol.transport):
             return
         try:
-            protocol.datagram_received(datagram, remote)  # type: ignore[attr-defined]
+            protocol.datagram_received(datagram, remote)
         except Exception:
             # As asyncio does when its protocol chokes on a datagram: the next may be fine.
             logger.exception("aioice could not handle a datagram")

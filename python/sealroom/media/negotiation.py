@@ -5,38 +5,27 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from aiortc import RTCCertificate, RTCIceServer
 
 from sealroom.media.data_channels import DataChannels
 from sealroom.media.errors import NegotiationError, TransportError
 from sealroom.media.ice import HostAddresses
+from sealroom.media.media_lines import MediaLines
 from sealroom.media.packet_transport import PacketTransport
 from sealroom.media.sections import (
     CodecName,
-    DataSection,
     Direction,
     MediaKind,
     MediaSection,
-    intersect,
-    receives,
-    reverse,
-    sends,
 )
 from sealroom.media.session_description import (
-    CODEC_OF_KIND,
     DEFAULT_MAX_MESSAGE_SIZE,
-    MAX_MSID_LENGTH,
-    MAX_SECTIONS,
-    OFFERED_EXTENSIONS,
     LocalTransport,
     RemoteDescription,
-    RemoteSection,
     RemoteTransport,
     build_description,
-    check_token,
-    default_payload_type,
     is_usable,
     parse_candidate,
     parse_description,
@@ -82,24 +71,20 @@ class MediaPeer:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._signaling: SignalingState = "stable"
-        self._lines: list[MediaSection | DataSection | RemoteSection] = []  # by m-line index
-        self._data: DataChannels | None = None
-        self._waiting: list[MediaSection] = []  # added, not yet in a description
-        self._used_mids: set[str] = set()
+        self._lines = MediaLines()
         self._offered: list[str] = []
-        self._extensions: dict[str, int] | None = None
         self._remote: RemoteTransport | None = None
         self._remote_offer: RemoteDescription | None = None
 
     @property
     def sections(self) -> list[MediaSection]:
         """The sections of this peer, stopped ones too; those not yet in a description come last."""
-        return [s for s in self._lines if isinstance(s, MediaSection)] + self._waiting
+        return self._lines.sections
 
     @property
     def extensions(self) -> dict[str, int]:
         """RTP header extension ids by name ("mid", "audio_level", "abs_send_time")."""
-        return dict(OFFERED_EXTENSIONS if self._extensions is None else self._extensions)
+        return self._lines.extensions
 
     @property
     def state(self) -> TransportState:
@@ -141,24 +126,14 @@ class MediaPeer:
         (RFC 8829 section 5.10) and its mid changes to the offered one. A sending section needs an
         `ssrc` and ids that are tokens of at most 64 characters. Raises NegotiationError.
         """
-        if CODEC_OF_KIND.get(kind) != codec:
-            raise NegotiationError(f"{codec} is not a codec for {kind}")
-        if sends(direction) and ssrc is None:
-            raise NegotiationError("a sending section needs an ssrc")
-        if sum(not s.stopped for s in self.sections) >= MAX_SECTIONS:
-            raise NegotiationError(f"at most {MAX_SECTIONS} m-lines")
-        section = MediaSection(
-            mid=self._new_mid(),
+        return self._lines.add(
             kind=kind,
             codec=codec,
-            payload_type=default_payload_type(codec),
             direction=direction,
-            local_ssrc=ssrc,
-            stream_id=check_token(stream_id, "stream id", MAX_MSID_LENGTH),
-            track_id=check_token(track_id, "track id", MAX_MSID_LENGTH),
+            ssrc=ssrc,
+            stream_id=stream_id,
+            track_id=track_id,
         )
-        self._waiting.append(section)
-        return section
 
     def use_data_channels(
         self, *, max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE
@@ -168,21 +143,18 @@ class MediaPeer:
         An offer of data channels is rejected without this. `max_message_size`: bytes of a message
         that this side takes; later calls do not change it.
         """
-        if self._data is None:
-            self._data = DataChannels(self.transport, max_message_size)
-        return self._data
+        if self._lines.data is None:
+            self._lines.data = DataChannels(self.transport, max_message_size)
+        return self._lines.data
 
     @property
     def data_mid(self) -> str | None:
         """The mid of the data channels' m-line, None while there is none."""
-        return next((one.mid for one in self._lines if isinstance(one, DataSection)), None)
+        return self._lines.data_mid
 
     def stop_section(self, section: MediaSection) -> None:
         """Ends a section: port 0 in the next description, after that its m-line may be reused."""
-        section.stopped = True
-        section.direction = section.current_direction = "inactive"
-        if section in self._waiting:
-            self._waiting.remove(section)
+        self._lines.stop(section)
 
     def set_ice_servers(self, ice_servers: Sequence[RTCIceServer | Mapping[str, Any]]) -> None:
         """STUN and TURN servers for the next ICE restart."""
@@ -197,7 +169,7 @@ class MediaPeer:
         """
         if self._signaling == "have-remote-offer":
             raise NegotiationError("an offer of the peer waits for its answer")
-        if not self._lines and not self._waiting and self._data is None:
+        if self._lines.is_empty:
             raise NegotiationError("there is no section to offer")
         if self._remote is None:
             # Before there is a candidate to send to: the answerer's checks may overtake its answer,
@@ -206,13 +178,9 @@ class MediaPeer:
         await self.transport.gather()
         if ice_restart:
             await self.transport.begin_restart()
-        for section in self._waiting:
-            self._place(section)
-        self._waiting.clear()
-        if self._data is not None and self.data_mid is None:
-            self._lines.append(DataSection(self._new_mid()))
+        self._lines.place_waiting()
         self._signaling = "have-local-offer"
-        self._offered = [line.mid for line in self._lines]
+        self._offered = [line.mid for line in self._lines.lines]
         return self._describe(answering=False, setup="auto")
 
     async def accept_answer(self, answer: str) -> None:
@@ -232,16 +200,8 @@ class MediaPeer:
         is_restart = self._changes_credentials(theirs_transport)
         if is_restart and not self.transport.is_restart_open:
             raise NegotiationError("the peer restarts ICE without being asked to")
-        for index, theirs in enumerate(remote.sections):
-            section = self._lines[index]
-            if isinstance(section, DataSection):
-                self._lines[index] = self._agree_on_data(section, theirs)
-            if not isinstance(section, MediaSection):
-                continue
-            if theirs.rejected or theirs.payload_type is None:
-                section.stopped = True
-            self._apply(section, theirs)
-        self._set_extensions(remote)
+        self._lines.apply_answer(remote)
+        self._learn_extensions(remote)
         self._signaling = "stable"
         if self.transport.is_restart_open and not is_restart:
             await self.transport.abandon_restart()
@@ -263,17 +223,9 @@ class MediaPeer:
             raise NegotiationError("offers of both sides crossed")
         remote = parse_description(offer)
         self._check_transport(remote)
-        if len(remote.sections) < len(self._lines):
-            raise NegotiationError("the offer lacks m-lines of the description before")
-        for index, theirs in enumerate(remote.sections):
-            if index < len(self._lines) and theirs.mid != self._lines[index].mid:
-                mine = self._lines[index]
-                if not isinstance(mine, RemoteSection) and not getattr(mine, "stopped", False):
-                    raise NegotiationError(f"m-line {index} changed its mid while in use")
-        for index, theirs in enumerate(remote.sections):
-            self._used_mids.add(theirs.mid)
-            self._accept_line(index, theirs)
-        self._set_extensions(remote)
+        self._lines.check_offer(remote)
+        self._lines.apply_offer(remote)
+        self._learn_extensions(remote)
         self._remote_offer = remote
         self._signaling = "have-remote-offer"
 
@@ -292,9 +244,7 @@ class MediaPeer:
             except TransportError:
                 self._remote_offer, self._signaling = None, "stable"
                 raise
-        for line, offered in zip(self._lines, remote.sections, strict=True):
-            if isinstance(line, MediaSection) and not line.stopped:
-                line.current_direction = intersect(line.direction, reverse(offered.direction))
+        self._lines.settle_directions(remote)
         # RFC 8842 section 5.3: the answerer chooses, unless the offer did; a role once taken stays.
         role = self.transport.dtls_role
         if role == "auto":
@@ -331,104 +281,16 @@ class MediaPeer:
 
     async def close(self) -> None:
         """Ends the connection; idempotent. The packet transport stays its owner's to close."""
-        if self._data is not None:
-            await self._data.close()
+        if self._lines.data is not None:
+            await self._lines.data.close()
         await self.transport.close()
 
-    def _new_mid(self) -> str:
-        number = len(self._used_mids)
-        while str(number) in self._used_mids:
-            number += 1
-        self._used_mids.add(str(number))
-        return str(number)
-
-    def _place(self, section: MediaSection) -> None:
-        # A stopped line may be recycled once the peer has seen it stopped (RFC 8829 section 5.2.2).
-        for index, line in enumerate(self._lines):
-            if isinstance(line, RemoteSection) or (
-                isinstance(line, MediaSection) and line.is_stop_negotiated
-            ):
-                self._lines[index] = section
-                return
-        self._lines.append(section)
-
-    def _accept_line(self, index: int, theirs: RemoteSection) -> None:
-        mine = self._lines[index] if index < len(self._lines) else None
-        line: MediaSection | DataSection | RemoteSection
-        is_new_data = (
-            self._data is not None and self.data_mid is None and theirs.sctp_port is not None
-        )
-        if isinstance(mine, DataSection) or is_new_data:
-            known = mine if isinstance(mine, DataSection) else DataSection(theirs.mid)
-            line = self._agree_on_data(known, theirs)
-        elif theirs.rejected or theirs.payload_type is None:
-            if isinstance(mine, MediaSection):
-                mine.stopped = True
-                mine.direction = mine.current_direction = "inactive"
-            line = theirs
-        elif isinstance(mine, MediaSection) and mine.mid == theirs.mid and not mine.stopped:
-            line = mine
-            self._apply(mine, theirs)
-        else:
-            line = self._section_for(theirs)
-            self._apply(line, theirs)
-        if index < len(self._lines):
-            self._lines[index] = line
-        else:
-            self._lines.append(line)
-
-    def _agree_on_data(
-        self, mine: DataSection, theirs: RemoteSection
-    ) -> DataSection | RemoteSection:
-        assert self._data is not None
-        if theirs.rejected or theirs.sctp_port is None:
-            self._data.refused()
-            return theirs
-        self._data.begin(theirs.sctp_port, theirs.max_message_size)
-        return mine
-
-    def _section_for(self, theirs: RemoteSection) -> MediaSection:
-        for section in self._waiting:
-            if section.kind == theirs.kind and receives(theirs.direction):
-                self._waiting.remove(section)
-                section.mid = theirs.mid
-                return section
-        return MediaSection(
-            mid=theirs.mid,
-            kind=cast(MediaKind, theirs.kind),
-            codec=CODEC_OF_KIND[theirs.kind],
-            payload_type=theirs.payload_type or 0,
-            direction="recvonly",
-        )
-
-    def _apply(self, section: MediaSection, theirs: RemoteSection) -> None:
-        section.is_negotiated = True
-        if section.stopped:
-            section.direction = section.current_direction = "inactive"
-            section.is_stop_negotiated = True
-            return
-        section.payload_type = theirs.payload_type or section.payload_type
-        section.current_direction = intersect(section.direction, reverse(theirs.direction))
-        section.remote_ssrc = theirs.ssrc if sends(theirs.direction) else None
-        section.remote_stream_id = theirs.stream_id
-        section.remote_track_id = theirs.track_id
-        if not sends(section.direction):
-            section.stream_id, section.track_id = theirs.stream_id, theirs.track_id
-
-    def _set_extensions(self, remote: RemoteDescription) -> None:
-        ids: dict[str, int] = dict(self._extensions or {})
-        for theirs in remote.sections:
-            if theirs.rejected:
-                continue
-            for name, number in theirs.extensions.items():
-                if number not in ids.values():
-                    ids.setdefault(name, number)
-        if ids != self._extensions:
-            self._extensions = ids
+    def _learn_extensions(self, remote: RemoteDescription) -> None:
+        if self._lines.learn_extensions(remote):
             # A transport of the router has its ids from the start, which are those of the offer.
             apply = getattr(self._packet_transport, "set_extensions", None)
             if apply is not None:
-                apply(ids)
+                apply(self._lines.extensions)
 
     def _check_transport(self, remote: RemoteDescription) -> RemoteTransport:
         new, old = remote.transport, self._remote
@@ -467,8 +329,9 @@ class MediaPeer:
 
     def _describe(self, *, answering: bool, setup: str) -> str:
         self._version += 1
+        data = self._lines.data
         return build_description(
-            self._lines,
+            self._lines.lines,
             answering=answering,
             version=self._version,
             session_id=self._session_id,
@@ -480,9 +343,7 @@ class MediaPeer:
                 setup=setup,
             ),
             extensions=self.extensions,
-            max_message_size=(
-                DEFAULT_MAX_MESSAGE_SIZE if self._data is None else self._data.max_message_size
-            ),
+            max_message_size=(DEFAULT_MAX_MESSAGE_SIZE if data is None else data.max_message_size),
         )
 
 

@@ -25,6 +25,8 @@ from sealroom.media.errors import TransportError
 from sealroom.media.ice import HostAddresses
 from sealroom.media.media_path import MediaPath
 from sealroom.media.packet_transport import EventDispatcher, PacketTransport
+from sealroom.media.path_lingering import LingeringPaths
+from sealroom.media.path_restart import PathRestart
 
 require_hooks()
 
@@ -32,15 +34,6 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 30.0
 """Seconds for ICE and DTLS together."""
-
-RESTART_TIMEOUT = 10.0
-"""Seconds an ICE restart may take from the exchange of credentials on."""
-
-LINGER = 5.0
-"""Seconds for which the path before still takes what the peer sends there."""
-
-MAX_LINGERING = 2
-"""Paths that linger at a time; of more, the oldest is closed."""
 
 RECOVERY_TIME = 60.0
 """Seconds a transport may be disconnected before it fails for good: it needs an ICE restart."""
@@ -79,10 +72,8 @@ class MediaTransport:
             self._carrier, certificate or RTCCertificate.generateCertificate(), packet_transport
         )
         self._dtls.on("statechange", self._dtls_state_changed)
-        self._described = self._path  # the newest generation the peer was told of
-        self._restarting: MediaPath | None = None
-        self._restart_task: asyncio.Task[str | None] | None = None
-        self._lingering: dict[MediaPath, asyncio.Task[None]] = {}
+        self._restart = PathRestart(self._path, self._move_to)
+        self._lingering = LingeringPaths()
         self._state: TransportState = "new"
         self._settled = asyncio.Event()
         self._start_task: asyncio.Task[None] | None = None
@@ -126,11 +117,11 @@ class MediaTransport:
     @property
     def local_ice(self) -> RTCIceParameters:
         """Those of the newest restart, also while its path is being checked or did not work."""
-        return self._described.parameters
+        return self._restart.described.parameters
 
     @property
     def local_candidates(self) -> list[RTCIceCandidate]:
-        return self._described.candidates
+        return self._restart.described.candidates
 
     @property
     def local_fingerprints(self) -> list[RTCDtlsFingerprint]:
@@ -152,7 +143,7 @@ class MediaTransport:
 
     async def add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
         """Adds a candidate of the peer; None says there are no more. Later ones are ignored."""
-        await self._described.add_remote_candidate(candidate)
+        await self._restart.described.add_remote_candidate(candidate)
 
     def start(self, ice: RTCIceParameters, dtls: RTCDtlsParameters) -> None:
         """Begins to connect in the background; `connected` tells the outcome."""
@@ -186,34 +177,25 @@ class MediaTransport:
         except BaseException:
             await path.close()
             raise
-        await self._stop_restart()
-        self._restarting = self._described = path
+        await self._restart.begin(path)
 
     @property
     def is_restart_open(self) -> bool:
         """True after `begin_restart` until the peer's credentials came."""
-        return self._restarting is not None and self._restart_task is None
+        return self._restart.is_open
 
     def restart(self, ice: RTCIceParameters) -> None:
         """Begins to check the new path in the background; `restarted` tells the outcome."""
-        if self._restarting is None or self._restart_task is not None:
-            raise TransportError("there is no ICE restart to go on with")
-        self._restart_task = asyncio.create_task(self._check_new_path(self._restarting, ice))
+        self._restart.check(ice)
 
     async def abandon_restart(self) -> None:
         """Goes back to the credentials of the path in use: the peer did not take the new ones."""
-        await self._stop_restart()
-        self._described = self._path
+        await self._restart.stop()
+        self._restart.described = self._path
 
     async def restarted(self) -> None:
         """Returns once the newest restart has moved to its path; raises TransportError if not."""
-        task = self._restart_task
-        if task is None:
-            raise TransportError("there is no ICE restart")
-        await asyncio.wait([task])
-        failure = "another restart came in between" if task.cancelled() else task.result()
-        if failure is not None:
-            raise TransportError(failure)
+        await self._restart.outcome()
 
     async def close(self) -> None:
         """Says goodbye to the peer and releases the sockets; idempotent."""
@@ -248,21 +230,6 @@ class MediaTransport:
         if self._state not in ("connected", "disconnected") or self._close_task is not None:
             raise TransportError(f"cannot restart ICE of a transport that is {self._state}")
 
-    async def _check_new_path(self, path: MediaPath, ice: RTCIceParameters) -> str | None:
-        try:
-            async with asyncio.timeout(RESTART_TIMEOUT):
-                await path.connect(ice)
-            self._move_to(path)
-        except (TransportError, OSError, TimeoutError) as error:
-            self._restarting = None
-            await path.close()
-            return (
-                f"the ICE restart failed: {error}"
-                if str(error)
-                else (f"the ICE restart was not through after {RESTART_TIMEOUT:.0f} s")
-            )
-        return None
-
     def _move_to(self, path: MediaPath) -> None:
         before = self._path
         self._drain()  # what was read from the socket before belongs to the path before
@@ -272,30 +239,8 @@ class MediaTransport:
         if had_socket and not path.is_taken_over:
             self._packet_transport.detach_socket()
         before.read_beside_here()
-        self._linger(before)
-        self._restarting = None
+        self._lingering.add(before)
         self._path_works()
-
-    def _linger(self, path: MediaPath) -> None:
-        async def close_later() -> None:
-            try:
-                await asyncio.sleep(LINGER)
-            finally:
-                await path.close()
-                self._lingering.pop(path, None)
-
-        for task in list(self._lingering.values())[: 1 - MAX_LINGERING]:
-            task.cancel()
-        self._lingering[path] = asyncio.create_task(close_later())
-
-    async def _stop_restart(self) -> None:
-        path, self._restarting = self._restarting, None
-        task, self._restart_task = self._restart_task, None
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task])
-        if path is not None and path is not self._path:
-            await path.close()
 
     def _take_over(self, path: MediaPath) -> None:
         if not self._takeover:
@@ -390,11 +335,8 @@ class MediaTransport:
     async def _dismantle(self) -> None:
         await self._dtls.stop()
         self._carrier.close()
-        await self._stop_restart()
-        for task in self._lingering.values():
-            task.cancel()
-        paths = [self._path, *self._lingering]
-        await asyncio.gather(*(path.close() for path in paths), return_exceptions=True)
+        await self._restart.stop()
+        await asyncio.gather(self._path.close(), self._lingering.close(), return_exceptions=True)
 
     def _set_state(self, state: TransportState) -> None:
         if state == self._state or self._state == "closed":

@@ -10,7 +10,7 @@ import pytest
 from fake_packet_transport import FakePacketTransport
 from path_support import blackhole, cut
 
-from sealroom.media import dtls, socket_takeover, transport
+from sealroom.media import dtls, path_lingering, path_restart, socket_takeover, transport
 from sealroom.media.errors import NegotiationError, TransportError
 from sealroom.media.negotiation import MediaPeer
 
@@ -114,7 +114,7 @@ async def test_a_restart_moves_both_ends_to_new_sockets_under_the_same_keys(
 async def test_what_the_peer_still_sends_on_the_path_before_is_taken_while_it_lingers(
     connect, takeover, monkeypatch
 ):
-    monkeypatch.setattr(transport, "LINGER", 0.5)
+    monkeypatch.setattr(path_lingering, "LINGER", 0.5)
     pair = await connect(takeover)
     old = [peer.transport.path for peer in pair.peers]
     await restart(*pair.peers)
@@ -193,14 +193,14 @@ async def test_a_transport_without_a_path_fails_for_good_after_its_time(
 
 
 async def test_a_restart_that_finds_no_way_leaves_the_working_path_alone(connect, monkeypatch):
-    monkeypatch.setattr(transport, "RESTART_TIMEOUT", 0.5)
+    monkeypatch.setattr(path_restart, "RESTART_TIMEOUT", 0.5)
     pair = await connect(True)
     before = path_addresses(pair.peers[0])
     offer = await pair.peers[0].create_offer(ice_restart=True)
     lines = [x for x in offer.splitlines() if not x.startswith("a=candidate")]
     await pair.peers[1].accept_offer("\r\n".join(lines) + "\r\n")
     answer = await pair.peers[1].create_answer()
-    for path in (pair.peers[0].transport._restarting, pair.peers[1].transport._restarting):
+    for path in (pair.peers[0].transport._restart.path, pair.peers[1].transport._restart.path):
         for protocol in path.connection._protocols:
             protocol.transport.sendto = lambda *_: None
     await pair.peers[0].accept_answer(answer)
@@ -242,7 +242,7 @@ async def test_a_restart_that_was_not_answered_is_superseded_by_the_next(connect
     assert [line for line in first.splitlines() if "ice-ufrag" in line] == [
         line for line in again.splitlines() if "ice-ufrag" in line
     ]
-    gone = pair.peers[0].transport._restarting
+    gone = pair.peers[0].transport._restart.path
     await restart(*pair.peers)
     assert gone.connection._protocols == []
     await pair.exchange(b"after")
@@ -253,7 +253,7 @@ async def test_many_restarts_keep_a_bounded_number_of_paths(connect):
     for number in range(6):
         await restart(pair.peers[number % 2], pair.peers[1 - number % 2])
         await pair.exchange(b"%d" % number)
-        await until(lambda: len(pair.peers[0].transport._lingering) <= transport.MAX_LINGERING)
+        await until(lambda: len(pair.peers[0].transport._lingering) <= path_lingering.MAX_LINGERING)
     assert pair.states == [["connecting", "connected"]] * 2
 
 
@@ -303,7 +303,7 @@ async def test_a_transport_that_never_connected_cannot_restart():
 async def test_closing_in_the_middle_of_a_restart_releases_every_socket(connect):
     pair = await connect(True)
     await pair.peers[0].create_offer(ice_restart=True)
-    path = pair.peers[0].transport._restarting
+    path = pair.peers[0].transport._restart.path
     await pair.peers[0].close()
     assert path.connection._protocols == []
     await restart_refused(pair.peers[0])

@@ -1,0 +1,133 @@
+"""What the embedded media server keeps of a participant, and how its transports are made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from aiortc import RTCCertificate
+
+from sealroom._core import sfu
+from sealroom.bridge.data_forwarding import DataForwarding
+from sealroom.bridge.media_server import PublishedTrack, TrackRef, TransportGoneError
+from sealroom.media.ice import HostAddresses
+from sealroom.media.negotiation import MediaPeer
+from sealroom.media.sections import MediaSection
+from sealroom.media.session_description import OFFERED_EXTENSIONS, RemoteSection
+from sealroom.media.transport import TransportState
+from sealroom.protocol import TransportRole
+
+
+@dataclass
+class MediaConnection:
+    """One transport of a participant."""
+
+    transport: sfu.RouterTransport
+    peer: MediaPeer
+
+    @property
+    def is_dead(self) -> bool:
+        return self.peer.state in ("failed", "closed")
+
+    async def close(self) -> None:
+        await self.peer.close()
+        self.transport.close()
+
+
+@dataclass
+class Producer:
+    """A track on its way into the router; not live once the router was told to remove it."""
+
+    id: int
+    track: PublishedTrack
+    is_live: bool = True
+
+
+@dataclass
+class Consumer:
+    """A track on its way to one subscriber; `id` is None before the subscriber can take it."""
+
+    producer: Producer
+    section: MediaSection
+    id: int | None = None
+
+
+@dataclass
+class MediaParticipant:
+    """Both transports of a participant and what goes over them."""
+
+    id: str
+    publisher: MediaConnection | None = None
+    subscriber: MediaConnection | None = None
+    streams: dict[str, dict[str, Producer]] = field(default_factory=dict)
+    consumers: dict[TrackRef, Consumer] = field(default_factory=dict)
+    start_task: asyncio.Task[None] | None = None
+
+
+class MediaConnector:
+    """Makes transports of the router that answer to one certificate."""
+
+    def __init__(
+        self, router: sfu.Router, *, host_addresses: HostAddresses, takeover: bool | None
+    ) -> None:
+        self.on_transport_failed: Callable[[str, TransportRole], None] | None = None
+        self._router = router
+        self._host_addresses = host_addresses
+        self._takeover = takeover
+        self._certificate: RTCCertificate | None = None
+
+    def connect(
+        self, participant_id: str, role: TransportRole, offered: Iterable[RemoteSection] = ()
+    ) -> MediaConnection:
+        """Returns a new transport, with the header extension ids of the offered sections."""
+        extensions: dict[str, int] = {}
+        for section in offered:
+            extensions.update(section.extensions)
+        transport = self._router.create_transport(extensions=extensions or OFFERED_EXTENSIONS)
+        peer = MediaPeer(
+            transport,
+            host_addresses=self._host_addresses,
+            takeover=self._takeover,
+            certificate=self._current_certificate(),
+        )
+
+        def state_changed(state: TransportState) -> None:
+            if state == "failed" and self.on_transport_failed is not None:
+                self.on_transport_failed(participant_id, role)
+
+        peer.on_state_change = state_changed
+        return MediaConnection(transport, peer)
+
+    def _current_certificate(self) -> RTCCertificate:
+        # One for all transports, because making it costs more than the rest; it lives for 30 days.
+        soon = datetime.now(UTC) + timedelta(days=7)
+        if self._certificate is None or self._certificate.expires < soon:
+            self._certificate = RTCCertificate.generateCertificate()
+        return self._certificate
+
+
+@dataclass(frozen=True)
+class MediaState:
+    """What publishing and subscribing share."""
+
+    router: sfu.Router
+    connector: MediaConnector
+    participants: dict[str, MediaParticipant] = field(default_factory=dict)
+    tracks: dict[TrackRef, Producer] = field(default_factory=dict)
+    data: DataForwarding = field(default_factory=DataForwarding)
+
+    def participant(self, participant_id: str) -> MediaParticipant:
+        """Returns the participant, or a new one that is not kept yet."""
+        return self.participants.get(participant_id) or MediaParticipant(participant_id)
+
+    def connected(
+        self, participant_id: str, role: TransportRole
+    ) -> tuple[MediaParticipant, MediaConnection]:
+        """Returns a participant with a transport that lives; raises TransportGoneError."""
+        participant = self.participants.get(participant_id)
+        connection: MediaConnection | None = getattr(participant, role, None)
+        if participant is None or connection is None or connection.is_dead:
+            raise TransportGoneError(f"there is no {role} transport")
+        return participant, connection
