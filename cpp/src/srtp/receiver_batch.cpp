@@ -6,7 +6,7 @@ namespace sealroom::srtp {
 
 namespace {
 
-/// A packet of the batch whose tag is checked ahead of its turn.
+/// A packet of the batch that is opened ahead of its turn.
 struct Candidate {
   ParsedRtp packet;
   std::uint64_t index;  ///< guessed from the state before the batch
@@ -16,10 +16,11 @@ struct Candidate {
 }  // namespace
 
 // The verdicts are those of single calls in order. All tags are checked first, under the indices
-// that follow from the state before the batch. Then each packet has its turn: if the packets before
-// it moved the state such that its index is another one (its stream wrapped or began in between) or
-// if it could not be guessed ahead, it goes through the single call; else its tag has been checked,
-// and it is entered or refused. Only what was entered is decrypted.
+// that follow from the state before the batch, and what is authentic is decrypted. Then each packet
+// has its turn and is entered or refused. One that could not be guessed ahead, or whose tag was
+// wrong under the guess while the packets before it moved the state (its stream wrapped or began in
+// between), goes through the single call. Nothing is entered before it lies in clear: a packet that
+// the crypto library failed on may come again.
 std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
                                                 std::span<UnprotectTask> tasks) {
   std::array<OpenJob, kMaxBatch> jobs;
@@ -41,34 +42,41 @@ std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
                      tasks[i].out.subspan(header.size, parsed.value().size - header.size)};
   }
   if (count > 0 && !key->rtp.verify_rtp_batch(std::span(jobs).first(count), authentic)) {
-    for (UnprotectTask& task : tasks) task.size = Error::crypto_failure;
-    return 0;
+    // Nothing is known and nothing written: the single calls say which packets it was.
+    for (std::size_t i = 0; i < tasks.size(); ++i) candidates[i].packet.key = nullptr;
+    count = 0;
   }
+  std::size_t to_decrypt = 0;  // of the jobs, moved to the front
+  for (std::size_t i = 0; i < count; ++i) {
+    if (authentic[i]) jobs[to_decrypt++] = jobs[i];
+  }
+  const auto decrypted = to_decrypt > 0
+                             ? key->rtp.decrypt_rtp_batch(std::span(jobs).first(to_decrypt))
+                             : Result<void>();
 
   std::size_t succeeded = 0;
-  std::size_t accepted = 0;  // of the jobs, moved to the front
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const Candidate& candidate = candidates[i];
     UnprotectTask& task = tasks[i];
-    const auto index = candidate.packet.key == nullptr ? Result<std::uint64_t>(Error::not_ready)
-                                                       : judge_rtp(candidate.packet);
-    if (candidate.packet.key == nullptr || (index && index.value() != candidate.index)) {
+    const bool is_candidate = candidate.packet.key != nullptr;
+    const auto index = is_candidate ? judge_rtp(candidate.packet) : Error::not_ready;
+    const bool moved = index && index.value() != candidate.index;
+    if (!is_candidate || (moved && !authentic[candidate.job])) {
       task.size = receiver.unprotect_rtp(task.packet, task.out);
-    } else if (!index) {
-      task.size = index.error();
     } else if (!authentic[candidate.job]) {
-      task.size = Error::authentication_failed;
+      task.size = index ? Error::authentication_failed : index.error();
+    } else if (!decrypted || !index || moved) {
+      task.size = !decrypted ? decrypted.error()
+                  : index    ? Error::authentication_failed
+                             : index.error();
+      const RtpPacketHeader& header = candidate.packet.header;
+      secure_wipe(task.out.subspan(header.size, candidate.packet.size - header.size));
     } else {
       commit_rtp(candidate.packet, candidate.index);
       copy_header(task.packet, candidate.packet.header.size, task.out);
-      jobs[accepted++] = jobs[candidate.job];
       task.size = candidate.packet.size;
     }
     succeeded += task.size.ok() ? 1 : 0;
-  }
-  if (accepted > 0 && !key->rtp.decrypt_rtp_batch(std::span(jobs).first(accepted))) {
-    for (UnprotectTask& task : tasks) task.size = Error::crypto_failure;
-    return 0;
   }
   return succeeded;
 }

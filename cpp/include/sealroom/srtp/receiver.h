@@ -41,7 +41,7 @@ class Receiver {
 
   /// Writes header and decrypted payload to `out` and returns their size, which is `packet.size()`
   /// less what protection added; `out` needs no more. `out` may begin where `packet` begins (in
-  /// place); a packet that fails to authenticate may then be destroyed.
+  /// place); a packet that is refused may then be destroyed.
   Result<std::size_t> unprotect_rtp(ByteView packet, MutableByteView out);
   Result<std::size_t> unprotect_rtcp(ByteView packet, MutableByteView out);
 
