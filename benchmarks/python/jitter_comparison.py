@@ -18,9 +18,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,18 +33,18 @@ NOTES = "## Reading it"
 
 
 @dataclass
-class Row:
+class Outcome:
+    """Of one trace, that is of one seed."""
+
     complete: int
     broken: int
     usable: int
     delays: tuple[float, float, float]
     freeze: float
     asked: int
-    fewest_usable: int  # of all seeds, as is the next
-    longest_freeze: float
 
 
-def judge(trace: Trace, left: Left) -> Row:
+def judge(trace: Trace, left: Left) -> Outcome:
     delays = sorted(
         left.complete[frame.timestamp] - frame.sent - ONE_WAY
         for frame in trace.frames
@@ -60,41 +62,38 @@ def judge(trace: Trace, left: Left) -> Row:
     def quantile(share: float) -> float:
         return delays[min(int(share * len(delays)), len(delays) - 1)] if delays else float("nan")
 
-    return Row(
+    return Outcome(
         len(left.complete),
         left.broken,
         len(usable),
         (quantile(0.5), quantile(0.95), quantile(0.99)),
         freeze,
         left.asked,
-        len(usable),
-        freeze,
     )
 
 
-def combine(rows: list[Row]) -> Row:
-    """Medians over the seeds, and the worst of them."""
-
-    def median(value: Callable[[Row], float]) -> float:
-        return statistics.median(value(row) for row in rows)
-
-    return Row(
-        round(median(lambda row: row.complete)),
-        round(median(lambda row: row.broken)),
-        round(median(lambda row: row.usable)),
-        (
-            median(lambda row: row.delays[0]),
-            median(lambda row: row.delays[1]),
-            median(lambda row: row.delays[2]),
-        ),
-        median(lambda row: row.freeze),
-        round(median(lambda row: row.asked)),
-        min(row.fewest_usable for row in rows),
-        max(row.longest_freeze for row in rows),
-    )
+Key = tuple[str, str, str]  # kind, network, buffer
+Results = dict[Key, list[Outcome]]
+Value = Callable[[Outcome], float]
 
 
-Results = dict[tuple[str, str, str], Row]
+def mean_and_spread(outcomes: list[Outcome], value: Value) -> tuple[float, float]:
+    """Over the seeds; the spread is the sample's standard deviation."""
+    values = [value(outcome) for outcome in outcomes]
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def text_of(outcomes: list[Outcome], value: Value) -> str:
+    mean, spread = mean_and_spread(outcomes, value)
+    return f"{mean:.0f} ± {spread:.0f}" if round(spread) else f"{mean:.0f}"
+
+
+def milliseconds(index: int) -> Value:
+    return lambda outcome: 1000 * max(outcome.delays[index], 0.0)
+
+
+def percentage(of: int) -> Value:
+    return lambda outcome: 100 * outcome.usable / of
 
 
 def table(results: Results, names: list[str]) -> str:
@@ -111,14 +110,17 @@ def table(results: Results, names: list[str]) -> str:
         ]
         for network in NETWORKS:
             for name in names:
-                row = results.get((kind, network.name, name))
-                if row is None:
+                of = results.get((kind, network.name, name))
+                if not of:
                     continue
-                delays = " / ".join(f"{1000 * max(delay, 0):.0f}" for delay in row.delays)
+                delays = " / ".join(text_of(of, milliseconds(i)) for i in range(3))
+                worst = max(1000 * outcome.freeze for outcome in of)
                 lines.append(
-                    f"| {network.name} | {name} | {row.complete} | {row.broken} "
-                    f"| {row.usable} ({row.fewest_usable}) | {delays} "
-                    f"| {1000 * row.freeze:.0f} ({1000 * row.longest_freeze:.0f}) | {row.asked} |"
+                    f"| {network.name} | {name} | {text_of(of, lambda o: o.complete)} "
+                    f"| {text_of(of, lambda o: o.broken)} "
+                    f"| {text_of(of, lambda o: o.usable)} ({min(o.usable for o in of)}) "
+                    f"| {delays} | {text_of(of, lambda o: 1000 * o.freeze)} ({worst:.0f}) "
+                    f"| {text_of(of, lambda o: o.asked)} |"
                 )
         lines.append("")
     return "\n".join(lines)
@@ -130,29 +132,31 @@ def plot(results: Results, names: list[str], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    what: list[tuple[str, Callable[[Row, str], float]]] = [
-        (
-            "decodable frames, %",
-            lambda row, kind: 100 * row.usable / (SECONDS * (30 if kind == "video" else 50)),
-        ),
-        ("added delay p50, ms", lambda row, _: 1000 * row.delays[0]),
-        ("added delay p95, ms", lambda row, _: 1000 * row.delays[1]),
-        ("longest freeze, ms", lambda row, _: 1000 * row.freeze),
-    ]
-    figure, axes = pyplot.subplots(len(what), 2, figsize=(15, 13), sharex="col")
+    frames = {"video": 30 * SECONDS, "audio": 50 * SECONDS}
+    figure, axes = pyplot.subplots(4, 2, figsize=(15, 13), sharex="col")
     width = 0.8 / len(names)
     for column, kind in enumerate(("video", "audio")):
+        what: list[tuple[str, Value]] = [
+            ("decodable frames, %", percentage(frames[kind])),
+            ("added delay p50, ms", milliseconds(0)),
+            ("added delay p95, ms", milliseconds(1)),
+            ("longest freeze, ms", lambda o: 1000 * o.freeze),
+        ]
         for line, (label, value) in enumerate(what):
             axis = axes[line][column]
             for i, name in enumerate(names):
                 places = [x + (i - (len(names) - 1) / 2) * width for x in range(len(NETWORKS))]
-                rows = [results.get((kind, network.name, name)) for network in NETWORKS]
-                heights = [value(row, kind) if row else 0.0 for row in rows]
-                axis.bar(places, heights, width, label=name)
+                points = [
+                    mean_and_spread(results[kind, network.name, name], value)
+                    for network in NETWORKS
+                ]
+                means, spreads = zip(*points, strict=True)
+                axis.bar(places, means, width, yerr=spreads, capsize=1.5, label=name)
             axis.set_ylabel(label)
+            axis.set_ylim(bottom=0)
             axis.grid(axis="y", alpha=0.3)
             if line == 0:
-                axis.set_title(f"{kind}, the same packets for all")
+                axis.set_title(f"{kind}, the same packets for all; bars: mean, lines: ± deviation")
                 axis.legend(ncols=len(names), fontsize=8, loc="lower left")
         axes[-1][column].set_xticks(
             range(len(NETWORKS)), [network.name for network in NETWORKS], rotation=40, ha="right"
@@ -161,33 +165,59 @@ def plot(results: Results, names: list[str], path: Path) -> None:
     figure.savefig(path, dpi=90)
 
 
+def run_all(names: list[str], seeds: list[int], jobs: int) -> Results:
+    """Says on standard error what it has done: GStreamer takes some 10 s of waiting a trace."""
+
+    def work(kind: str, network_name: str, name: str, seed: int) -> Outcome:
+        network = next(one for one in NETWORKS if one.name == network_name)
+        trace = Trace.make(kind, network, seed)
+        return judge(trace, BUFFERS[name](trace))
+
+    keys = [(k, n.name, b) for k in ("video", "audio") for n in NETWORKS for b in names]
+    results: Results = {key: [] for key in keys}
+    start = time.monotonic()
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(work, *key, seed): key for seed in seeds for key in keys}
+        try:
+            for count, future in enumerate(as_completed(futures), 1):
+                results[futures[future]].append(future.result())
+                if count % 20 == 0 or count == len(futures):
+                    sys.stderr.write(
+                        f"{count} of {len(futures)} traces, {time.monotonic() - start:.0f} s\n"
+                    )
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # not hours later
+            raise
+    return results
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, required=True, help="without an ending")
-    parser.add_argument("--seeds", type=int, default=5, help="traces per network; medians")
+    parser.add_argument("--seeds", type=int, default=5, help="traces per network")
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=4)
     arguments = parser.parse_args()
+    if find_spec("matplotlib") is None:  # said now, not after a quarter of an hour
+        parser.error("the plot needs matplotlib: pip install matplotlib")
     names = list(BUFFERS) if has_gstreamer() else ["aiortc", "sealroom"]
     if "GStreamer" not in names:
         sys.stderr.write("GStreamer is left out: python3-gi and its GstCheck are not installed\n")
-
-    def work(key: tuple[str, str, str]) -> Row:
-        kind, network_name, name = key
-        network = next(one for one in NETWORKS if one.name == network_name)
-        traces = [Trace.make(kind, network, seed) for seed in range(1, arguments.seeds + 1)]
-        return combine([judge(trace, BUFFERS[name](trace)) for trace in traces])
-
-    keys = [(k, n.name, b) for k in ("video", "audio") for n in NETWORKS for b in names]
-    with ThreadPoolExecutor(arguments.jobs) as pool:
-        results = dict(zip(keys, pool.map(work, keys), strict=True))
+    last_seed = arguments.first_seed + arguments.seeds - 1
+    results = run_all(
+        names, list(range(arguments.first_seed, last_seed + 1)), max(arguments.jobs, 1)
+    )
     text = table(results, names)
     page, picture = (Path(f"{arguments.output}{ending}") for ending in (".md", ".png"))
-    plot(results, names, picture)
     # What a person wrote about earlier figures stays, to be read again.
     notes = page.read_text().split(NOTES, 1)[1] if page.exists() else "\n"
     head = f"# Jitter buffers on the same packets\n\n{__doc__.split(chr(10), 2)[2].strip()}\n"
-    seeds = f"Medians of {arguments.seeds} seeds, in brackets the worst of them."
+    seeds = (
+        f"Mean ± standard deviation over the seeds {arguments.first_seed} to {last_seed}; in "
+        "brackets the worst of them."
+    )
     page.write_text(f"{head}\n{seeds}\n\n![plot]({picture.name})\n\n{text}\n{NOTES}{notes}")
+    plot(results, names, picture)
     sys.stdout.write(text)
 
 

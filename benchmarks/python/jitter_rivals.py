@@ -19,6 +19,7 @@ from jitter_traces import ROUND_TRIP_TIME, SECONDS, Trace
 from sealroom import jitter
 
 GSTREAMER_PYTHON = "/usr/bin/python3"
+GSTREAMER_TIMEOUT = 600.0  # seconds of real time for a trace, which takes 10 on an idle machine
 
 
 @dataclass
@@ -135,9 +136,10 @@ def run_gstreamer(trace: Trace, retransmission: bool) -> Left:
     done = subprocess.run(
         [GSTREAMER_PYTHON, str(Path(__file__).with_name("jitter_gstreamer.py"))],
         input=json.dumps(job),
-        capture_output=True,
+        stdout=subprocess.PIPE,  # what it complains of is to be seen
         text=True,
         check=True,
+        timeout=GSTREAMER_TIMEOUT,
     )
     result = json.loads(done.stdout)
     when = {number: at for at, number in result["left"]}
