@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -99,14 +100,51 @@ def test_a_kind_that_never_comes_is_left_out(tmp_path: Path, frames: list[Encode
     assert summary.audio_frames > 90
 
 
-def test_what_waits_for_the_other_kind_is_bounded(
+def test_a_kind_that_does_not_come_for_long_keeps_nothing_waiting(
+    tmp_path: Path, frames: list[EncodedFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A muted microphone, or a camera that is off: nothing is lost, and it may still begin."""
+    monkeypatch.setattr("sealroom.recording.matroska.MAX_WAITING_FRAMES", 20)
+    for kind, other in (("video", "audio"), ("audio", "video")):
+        with MatroskaWriter(tmp_path / f"{kind}.mkv") as writer:
+            for frame in of_kind(frames, kind):
+                writer.write(frame)
+            assert writer.frames_written == len(of_kind(frames, kind))
+            for frame in of_kind(frames, other):
+                writer.write(replace(frame, arrival=(frame.arrival or 0) + 2))
+        assert writer.frames_skipped == 0
+        summary = examine_recording(writer.path)
+        assert summary.video_frames == 60
+        assert summary.audio_frames == len(of_kind(frames, "audio"))
+        assert summary.seconds == pytest.approx(4.0, abs=0.1)
+        with av.open(str(writer.path)) as container:
+            first = next(container.decode(**{other: 0}))
+        assert first.time == pytest.approx(2.0, abs=0.01)
+
+
+def test_what_waits_to_settle_is_bounded(
     tmp_path: Path, frames: list[EncodedFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sealroom.recording.matroska.MAX_WAITING_FRAMES", 20)
-    with MatroskaWriter(tmp_path / "sound.mkv") as writer:
-        for frame in of_kind(frames, "audio"):
+    monkeypatch.setattr("sealroom.recording.matroska.SETTLING", 1000.0)
+    with MatroskaWriter(tmp_path / "x.mkv") as writer:
+        for number, frame in enumerate(frames, 1):
             writer.write(frame)
-    assert writer.frames_written == 20
+            assert number - writer.frames_written <= 2 * 20
+    assert writer.frames_written == len(frames)
+
+
+def test_sound_that_arrives_late_in_a_burst_is_still_in_step(
+    tmp_path: Path, frames: list[EncodedFrame]
+) -> None:
+    """Its first packets waited 80 ms for the connection and then came at once."""
+    with MatroskaWriter(tmp_path / "burst.mkv") as writer:
+        for frame in frames:
+            is_early = frame.kind == "audio" and (frame.arrival or 0) < 100.08
+            writer.write(replace(frame, arrival=100.08) if is_early else frame)
+    with av.open(str(writer.path)) as container:
+        first = next(container.decode(audio=0))
+    assert first.time == pytest.approx(0.0, abs=0.01)  # players leave out the first 6.5 ms of Opus
 
 
 def test_rejected_frames_are_refused(tmp_path: Path) -> None:
@@ -137,7 +175,10 @@ def test_key_frames_of_nonsense_do_not_begin_a_video(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_an_error_with_its_name(
     tmp_path: Path, frames: list[EncodedFrame]
 ) -> None:
-    writer = MatroskaWriter(tmp_path / "no" / "such" / "x.mkv", ["audio"])
+    with pytest.raises(RecordingError, match=r"x\.mkv: there is no folder .*such; make it first"):
+        MatroskaWriter(tmp_path / "no" / "such" / "x.mkv", ["audio"])
+    (tmp_path / "x.mkv").mkdir()
+    writer = MatroskaWriter(tmp_path / "x.mkv", ["audio"])
     with pytest.raises(RecordingError, match=r"x\.mkv"):
         writer.write(of_kind(frames, "audio")[0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
@@ -20,7 +20,16 @@ from sealroom.media.frames import CLOCK_RATES, EncodedFrame
 from sealroom.media.sections import MediaKind
 
 MAX_WAITING_FRAMES: Final = 1500
-"""Frames kept until every kind has begun: 20 s of a call; beyond it the oldest are dropped."""
+"""Frames of a kind kept until every kind has begun: 30 s of sound, 50 s of video."""
+
+SETTLING: Final = 1.0
+"""Seconds of each kind looked at before it is known when it began.
+
+The first frames of a connection wait for it and arrive in a burst, late by up to 0.1 s; the one
+that was under way for the shortest time tells when the first was made.
+"""
+
+_UNKNOWN_SIZE: Final = (640, 480)
 
 
 class RecordingError(SealroomError):
@@ -31,42 +40,55 @@ class RecordingError(SealroomError):
 
 @dataclass
 class _Track:
-    """Time of one kind in the file: RTP time unwrapped, begun at the arrival of its first frame."""
+    """Time of one kind in the file: RTP time unwrapped, `begin` the arrival time of its zero."""
 
     kind: MediaKind
     clock_rate: int
     begin: float
+    first_arrival: float
     last_timestamp: int
+    is_settled: bool
+    waiting: deque[tuple[int, bytes, bool]] = field(default_factory=deque)
     ticks: int = 0
     last_written: int | None = None
-    stream: Any = None
 
-    def advance(self, timestamp: int) -> int:
+    def advance(self, timestamp: int, arrival: float) -> int:
         step = (timestamp - self.last_timestamp) & 0xFFFFFFFF
         self.ticks += step - (1 << 32) if step & 0x80000000 else step
         self.last_timestamp = timestamp
+        if not self.is_settled:
+            self.begin = min(self.begin, arrival - self.ticks / self.clock_rate)
+            self.is_settled = (
+                arrival - self.first_arrival >= SETTLING or len(self.waiting) >= MAX_WAITING_FRAMES
+            )
         return self.ticks
 
 
 class MatroskaWriter:
     """A Matroska file of at most one video and one audio track. Not thread-safe.
 
-    The header, and so the file, is written once every kind in `kinds` has sent a frame to begin
-    with (video: a key frame), or at `close` with the kinds that came. Pictures and sound are put
-    together by arrival, as the two RTP clocks have no common zero. Frames that decryption rejected
-    are refused.
+    The header, and so the file, is written a second after every kind in `kinds` has sent a frame to
+    begin with (video: a key frame); if one does not come for long (a muted track), without waiting
+    for it; at `close` with the kinds that came. Pictures and sound are put together by arrival, as
+    the two RTP clocks have no common zero. Frames that decryption rejected are refused.
     """
 
     def __init__(
         self, path: str | PathLike[str], kinds: Collection[MediaKind] = ("video", "audio")
     ) -> None:
+        """Raises RecordingError: there is no such folder."""
         self.path = Path(path)
+        if not self.path.parent.is_dir():
+            raise RecordingError(
+                f"cannot write {self.path}: there is no folder {self.path.parent}; make it first"
+            )
         self.frames_written = 0
         self.frames_skipped = 0
         self._kinds = frozenset(kinds)
         self._tracks: dict[MediaKind, _Track] = {}
-        self._waiting: deque[tuple[_Track, int, bytes, bool]] = deque()
-        self._size = (0, 0)
+        self._streams: dict[MediaKind, Any] = {}
+        self._size = _UNKNOWN_SIZE
+        self._origin = 0.0
         self._container: Any = None
         self._is_closed = False
 
@@ -83,6 +105,7 @@ class MatroskaWriter:
             self.frames_skipped += 1
             return
         data = bytes(frame.data)
+        arrival = frame.arrival if frame.arrival is not None else time.monotonic()
         track = self._tracks.get(frame.kind)
         if track is None:
             if frame.kind == "video" and not self._begins_video(frame, data):
@@ -91,19 +114,20 @@ class MatroskaWriter:
             track = self._tracks[frame.kind] = _Track(
                 frame.kind,
                 CLOCK_RATES[frame.codec],
-                frame.arrival if frame.arrival is not None else time.monotonic(),
-                frame.rtp_timestamp,
+                begin=arrival,
+                first_arrival=arrival,
+                last_timestamp=frame.rtp_timestamp,
+                is_settled=len(self._kinds) == 1,
             )
-        item = (track, track.advance(frame.rtp_timestamp), data, frame.is_key_frame)
-        if self._container is not None:
-            self._mux(*item)
-            return
-        self._waiting.append(item)
-        if self._tracks.keys() == self._kinds:
-            self._open()
-        elif len(self._waiting) > MAX_WAITING_FRAMES:
-            self._waiting.popleft()
-            self.frames_skipped += 1
+        ticks = track.advance(frame.rtp_timestamp, arrival)
+        track.waiting.append((ticks, data, frame.is_key_frame))
+        if self._container is None:
+            tracks = self._tracks.values()
+            is_complete = self._tracks.keys() == self._kinds and all(t.is_settled for t in tracks)
+            if is_complete or len(track.waiting) >= MAX_WAITING_FRAMES:
+                self._open(self._kinds)
+        elif track.is_settled:
+            self._flush(track)
 
     def close(self) -> None:
         """Finishes the file; nothing is written when no frame came. Idempotent.
@@ -113,14 +137,15 @@ class MatroskaWriter:
         """
         if self._is_closed:
             return
-        if self._container is None and self._tracks:
-            self._open()
         self._is_closed = True
+        if self._container is None and self._tracks:
+            self._open(self._tracks)
         if self._container is not None:
             try:
-                self._container.close()
-            except (av.error.FFmpegError, OSError) as error:
-                raise self._failed(error) from error
+                for track in self._tracks.values():
+                    self._flush(track)
+            finally:
+                self._finish()
 
     def __enter__(self) -> Self:
         return self
@@ -142,35 +167,41 @@ class MatroskaWriter:
         self._size = (width, height)
         return width > 0 and height > 0
 
-    def _open(self) -> None:
+    def _open(self, kinds: Collection[MediaKind]) -> None:
+        self._origin = min(track.begin for track in self._tracks.values())
         try:
             self._container = av.open(str(self.path), "w", format="matroska")
-            for kind in sorted(self._tracks, reverse=True):  # video first
-                self._tracks[kind].stream = self._add_stream(kind)
+            for kind in sorted(kinds, reverse=True):  # video first
+                self._streams[kind] = self._add_stream(kind)
             self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
-        while self._waiting:
-            self._mux(*self._waiting.popleft())
+        for track in self._tracks.values():
+            self._flush(track)
 
     def _add_stream(self, kind: MediaKind) -> Any:
         # The encoders encode nothing: opening them makes the codecs' private data for the header.
         if kind == "audio":
             return self._container.add_stream("libopus", rate=48_000, layout="stereo")
         stream = self._container.add_stream("libvpx", rate=30)
+        # Of a video that has not begun it is a guess: players go by the pictures.
         stream.width, stream.height = self._size
         stream.pix_fmt = "yuv420p"
         return stream
 
+    def _flush(self, track: _Track) -> None:
+        track.is_settled = True
+        while track.waiting:
+            self._mux(track, *track.waiting.popleft())
+
     def _mux(self, track: _Track, ticks: int, data: bytes, is_key_frame: bool) -> None:
-        origin = min(one.begin for one in self._tracks.values())
-        position = ticks + round((track.begin - origin) * track.clock_rate)
-        if track.last_written is not None and position <= track.last_written:
+        position = ticks + round((track.begin - self._origin) * track.clock_rate)
+        if position < 0 or (track.last_written is not None and position <= track.last_written):
             self.frames_skipped += 1  # the container wants time to move forward
             return
         track.last_written = position
         packet = Packet(data)
-        packet.stream = track.stream
+        packet.stream = self._streams[track.kind]
         packet.time_base = Fraction(1, track.clock_rate)
         packet.pts = packet.dts = position
         packet.is_keyframe = is_key_frame
@@ -179,6 +210,12 @@ class MatroskaWriter:
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
         self.frames_written += 1
+
+    def _finish(self) -> None:
+        try:
+            self._container.close()
+        except (av.error.FFmpegError, OSError) as error:
+            raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> RecordingError:
         reason = getattr(error, "strerror", None) or error
