@@ -23,8 +23,8 @@ from .errors import BridgeError
 
 # Its debug messages hold the parameters of every statement.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
-# And these every row that was read.
-logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
+# And these every row that was read; at INFO every statement.
+logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
 
 _SQLITE_BUSY_MS: Final = 5000
 _POSTGRES_CONNECTIONS: Final = 16  # of one Bridge; further transactions wait for one of them

@@ -21,8 +21,13 @@ from sealroom.client.errors import (
 )
 from sealroom.protocol import (
     CLOSE_BINARY_MESSAGE,
+    CLOSE_BUSY,
+    CLOSE_FAILED_LOGINS,
     CLOSE_LOGGED_OUT,
+    CLOSE_LOGIN_TIMEOUT,
     CLOSE_MESSAGE_TOO_BIG,
+    CLOSE_RATE_LIMITED,
+    CLOSE_SLOW_CONSUMER,
     CLOSE_TAKEN_OVER,
     CLOSE_USER_REMOVED,
     EVENT_METHOD,
@@ -43,6 +48,16 @@ _FINAL: Final = {
     CLOSE_TAKEN_OVER,
     CLOSE_BINARY_MESSAGE,
     CLOSE_MESSAGE_TOO_BIG,
+}
+
+_REASONS: Final = {
+    CLOSE_SLOW_CONSUMER: "this side reads too slowly what the Bridge sends",
+    CLOSE_FAILED_LOGINS: "too many log-ins failed",
+    CLOSE_LOGIN_TIMEOUT: "no log-in within the time the Bridge allows",
+    CLOSE_BUSY: "the Bridge has as many connections as it allows; try again later",
+    CLOSE_USER_REMOVED: "an administrator removed this user or replaced its identity",
+    CLOSE_TAKEN_OVER: "this session goes on over another connection of the user",
+    CLOSE_RATE_LIMITED: "too many connections from this address, or too many refused requests",
 }
 
 
@@ -143,7 +158,10 @@ class RpcSocket:
         except TimeoutError:
             raise RequestTimeoutError(f"{method}: no response within {self._timeout:g} s") from None
         except ConnectionClosed as error:
-            raise SocketLostError(f"{method}: {error}") from None
+            # The reader may not have run yet: a request repeated at once would be refused by the
+            # same dead socket, without a pause in which anything else could run.
+            self._closed(_closure(error))
+            raise SocketLostError(f"{method}: {_closure(error).reason}") from None
         finally:
             self._open.pop(request_id, None)
 
@@ -159,7 +177,7 @@ class RpcSocket:
             async for message in self._socket:
                 self._handle(msgspec.json.decode(message, type=Incoming))
         except ConnectionClosed as error:
-            closure = Closure(str(error), is_final=_codes(error) & _FINAL != set())
+            closure = _closure(error)
         except msgspec.DecodeError as error:
             closure = Closure(f"the Bridge sent a malformed message: {error}", is_final=True)
         finally:
@@ -194,5 +212,7 @@ class RpcSocket:
                 response.set_exception(SocketLostError(f"{method}: {closure.reason}"))
 
 
-def _codes(error: ConnectionClosed) -> set[int]:
-    return {one.code for one in (error.rcvd, error.sent) if one is not None}
+def _closure(error: ConnectionClosed) -> Closure:
+    codes = {one.code for one in (error.rcvd, error.sent) if one is not None}
+    reason = next((_REASONS[code] for code in codes if code in _REASONS), str(error))
+    return Closure(reason, is_final=codes & _FINAL != set())

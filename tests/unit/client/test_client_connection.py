@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
-from sealroom.client import rpc_socket
+from sealroom.client import Reconnect, rpc_socket
 from sealroom.client.connection import MAX_REQUESTS_IN_FLIGHT, Connection
 from sealroom.client.errors import (
     AccessDeniedError,
@@ -24,6 +25,8 @@ from sealroom.client.errors import (
 )
 from sealroom.identity import Identity
 from sealroom.protocol import (
+    CLOSE_TAKEN_OVER,
+    CLOSE_USER_REMOVED,
     LOGIN_TYPE,
     Empty,
     ErrorCode,
@@ -292,6 +295,48 @@ async def test_a_dropped_socket_fails_every_open_request_at_once(bridge: Scripte
     connection.on_close(late.append)
     assert late == reasons
     await connection.close()
+
+
+async def test_a_request_on_a_socket_that_is_dead_before_its_reader_knows_goes_over_the_next_one(
+    bridge: ScriptedBridge,
+) -> None:
+    """A request that is repeated must leave the event loop time to notice and to come back."""
+    connection = await Connection.connect(
+        bridge.url, identity=ALICE, user_id="alice", context_id="c", reconnect=Reconnect()
+    )
+    attempts = 0
+
+    async def dead_send(message: str) -> None:
+        nonlocal attempts
+        attempts += 1
+        assert attempts < 100, "the request is repeated on a dead socket, again and again"
+        raise websockets.exceptions.ConnectionClosedError(None, None)
+
+    assert connection._socket is not None
+    connection._socket._socket.send = dead_send  # type: ignore[method-assign, assignment]
+    bridge.answer = lambda request: (
+        refuse(ErrorCode.SESSION_NOT_FOUND)
+        if request["method"] == "auth.resume"
+        else {"result": {"participants": []}}
+    )
+    async with asyncio.timeout(10):
+        result = await connection.call("room.participants", PARAMS, ParticipantsResult)
+    assert result.participants == []
+    assert attempts == 1
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(CLOSE_USER_REMOVED, "administrator"), (CLOSE_TAKEN_OVER, "another conn")]
+)
+async def test_why_a_bridge_closes_for_good_is_said_in_words(
+    bridge: ScriptedBridge, code: int, text: str
+) -> None:
+    connection = await connect(bridge)
+    await bridge.sockets[-1].close(code)
+    await eventually(lambda: connection.is_closed)
+    with pytest.raises(ConnectionClosedError, match=text):
+        await connection.call("room.participants", PARAMS, ParticipantsResult)
 
 
 async def test_no_more_requests_are_open_than_allowed(bridge: ScriptedBridge) -> None:
