@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from sealroom.sources import SourceError, open_source
+from sealroom.sources import SourceError, open_source, player
 
 
 def threads() -> list[str]:
@@ -67,8 +67,25 @@ async def test_a_track_that_is_not_read_keeps_a_bounded_number_of_frames() -> No
     for _ in range(60):
         await source.video.recv()
     await asyncio.sleep(1.2)
-    assert len(track._waiting) <= 128  # type: ignore[attr-defined]
+    assert len(track._frames) <= 128  # type: ignore[attr-defined]
     assert track.frames_dropped > 0  # type: ignore[attr-defined]
+    source.stop()
+
+
+async def test_an_event_loop_that_is_blocked_is_not_handed_more_than_fits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(player, "MAX_WAITING_FRAMES", 4)
+    source = open_source("test")
+    assert source.video is not None
+    track = source.video
+    await source.video.recv()
+    deadline = time.monotonic() + 20
+    while track.frames_skipped < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert track.frames_handed_over - track._frames_taken == 4
+    assert (await source.video.recv()).pts is not None
     source.stop()
 
 

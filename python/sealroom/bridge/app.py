@@ -33,7 +33,7 @@ class Bridge:
     Bridge itself in its lifespan. Mounted in another application it does not, since a mounted
     application has no lifespan: enter the Bridge in the outer one's.
 
-        bridge = Bridge(config, media)
+        bridge = Bridge(config)
 
         @asynccontextmanager
         async def lifespan(app):
@@ -43,13 +43,17 @@ class Bridge:
         app = Starlette(routes=[Mount("/calls", bridge.app)], lifespan=lifespan)
 
     Args:
-        config: settings.
-        media: the media server; the Bridge closes it at the end.
+        config: settings; its host and port are for `sealroom bridge` and of no use here. By default
+            the database is in memory.
+        media: the media server, by default the native one of this machine; the Bridge closes it at
+            the end.
     """
 
-    def __init__(self, config: BridgeConfig, media: MediaServer) -> None:
-        self.config = config
-        self.media = media
+    def __init__(
+        self, config: BridgeConfig | None = None, media: MediaServer | None = None
+    ) -> None:
+        self.config = config or BridgeConfig()
+        self._media = media
         self.metrics = Metrics()
         self._opening: AbstractAsyncContextManager[Core] | None = None
         self._core: Core | None = None
@@ -77,6 +81,17 @@ class Bridge:
         from .server import embedded  # imports uvicorn, which a mounted Bridge does not need
 
         return embedded(config or BridgeConfig(), media)
+
+    @property
+    def media(self) -> MediaServer:
+        """The media server.
+
+        Raises:
+            BridgeError: the Bridge was not entered, and the native one begins with it.
+        """
+        if self._media is None:
+            raise BridgeError("The Bridge does not run; enter it with `async with`.")
+        return self._media
 
     @property
     def admin(self) -> Admin:
@@ -117,6 +132,8 @@ class Bridge:
         """
         if self._opening is not None:
             raise BridgeError("A Bridge is entered once; make a new one.")
+        if self._media is None:
+            self._media = _native_media_server(self.config)
         self._opening = open_core(self.config, self.media, self.metrics)
         self._core = await self._opening.__aenter__()
         get_logger().info("bridge started", bridge=self._core.bridge_id)
@@ -191,3 +208,9 @@ class Bridge:
         """All metrics in the Prometheus text format."""
         media_type = "text/plain; version=0.0.4; charset=utf-8"
         return Response(self.metrics.render(), media_type=media_type)
+
+
+def _native_media_server(config: BridgeConfig) -> MediaServer:
+    from .embedded import EmbeddedMediaServer  # needs the native core
+
+    return EmbeddedMediaServer(host_addresses=config.host_addresses)

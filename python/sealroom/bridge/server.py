@@ -95,12 +95,6 @@ def _uvicorn_config(bridge: Bridge) -> uvicorn.Config:
     )
 
 
-def _native_media_server(config: BridgeConfig) -> MediaServer:
-    from .embedded import EmbeddedMediaServer  # needs the native core
-
-    return EmbeddedMediaServer(host_addresses=config.host_addresses)
-
-
 @asynccontextmanager
 async def embedded(
     config: BridgeConfig, media: MediaServer | None = None
@@ -127,7 +121,7 @@ async def _served(config: BridgeConfig, media: MediaServer | None) -> AsyncItera
         if config.public_url is None and is_one_address:
             config = replace(config, public_url=_url(config.host, port))
         async with (
-            Bridge(config, media or _native_media_server(config)) as bridge,
+            Bridge(config, media) as bridge,
             _serving(bridge, listener),
         ):
             yield RunningBridge(bridge, config.host, port)

@@ -108,6 +108,10 @@ class Player:
         ahead = self.due(frame.time) - READ_AHEAD - time.monotonic()
         if ahead > 0 and self._stopping.wait(ahead):
             return
+        if track.is_behind:  # the event loop does not run: it would queue the whole file
+            track.frames_skipped += 1
+            return
+        track.frames_handed_over += 1
         _call_soon(loop, track, frame)
 
 
@@ -117,12 +121,18 @@ def _call_soon(loop: asyncio.AbstractEventLoop, track: PlayerTrack, frame: Any) 
 
 
 class PlayerTrack(MediaStreamTrack):
-    """One track of a player. Event-loop thread only."""
+    """One track of a player. Event-loop thread only, but for `is_behind` and what it reads."""
 
     def __init__(self, player: Player, kind: Kind) -> None:
         super().__init__()
         self.kind: str = kind
         self.frames_dropped = 0
+        """Frames that nobody read in time."""
+        self.frames_skipped = 0
+        """Frames that were not even handed over, as the event loop did not run. Player's thread."""
+        self.frames_handed_over = 0
+        """By the player's thread; at most `MAX_WAITING_FRAMES` of them are on their way."""
+        self._frames_taken = 0
         self._player = player
         self._frames: deque[Any] = deque()
         self._arrived = asyncio.Event()
@@ -142,8 +152,14 @@ class PlayerTrack(MediaStreamTrack):
         await asyncio.sleep(max(0.0, self._player.due(frame.time) - time.monotonic()))
         return frame
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the event loop has not taken what it was handed. Any thread."""
+        return self.frames_handed_over - self._frames_taken >= MAX_WAITING_FRAMES
+
     def put(self, frame: Any) -> None:
         """Takes a frame from the player, None at the end."""
+        self._frames_taken += frame is not None
         if self.readyState != "live":
             return
         if len(self._frames) >= MAX_WAITING_FRAMES:
