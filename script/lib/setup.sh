@@ -8,7 +8,7 @@ SYSTEM_PACKAGES=(python3-venv python3-dev g++ cmake ninja-build libssl-dev libip
 # Peers that some tests talk to. A test whose peer is missing skips and says so.
 PEER_PACKAGES=(ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gst-1.0 gir1.2-gst-plugins-base-1.0
-  postgresql redis-server coturn tshark)
+  postgresql redis-server coturn tshark chromium-headless-shell)
 VENV=.venv
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }

@@ -41,3 +41,22 @@ async def native_peer():
 
     yield make
     await asyncio.gather(*(peer.close() for peer in peers))
+
+
+@pytest.fixture(scope="session")
+def chromium_browser():
+    """Chromium, one for all tests."""
+    from browser_support import Browser
+
+    browser = Browser()
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+async def chromium(chromium_browser):
+    """A page in Chromium, which may complain of nothing."""
+    page = await chromium_browser.open_page()
+    yield page
+    await page.close()
+    assert page.errors == []
