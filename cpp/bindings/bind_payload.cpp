@@ -83,6 +83,11 @@ py::bytes assemble_frame(const std::string& codec, const std::vector<py::buffer>
   return to_bytes(frame);
 }
 
+rtp::FrameInfo read_frame_info(const std::string& codec, const py::buffer& frame) {
+  const ReadBuffer in(frame);
+  return rtp::read_frame_info(codec_from_name(codec), in.view());
+}
+
 }  // namespace
 
 void bind_payload_formats(py::module_& m) {
@@ -115,6 +120,16 @@ void bind_payload_formats(py::module_& m) {
         "The frame in the payloads of all its packets, in order.\n\n"
         "H.264 comes with start codes of four bytes, AV1 with size fields and without\ntemporal "
         "delimiters. Raises MalformedError if the payloads are not one whole frame.");
+  py::class_<rtp::FrameInfo>(m, "FrameInfo", "What the bytes of an encoded frame say of it.")
+      .def_readonly("is_key_frame", &rtp::FrameInfo::is_key_frame,
+                    "None where the frame does not tell.")
+      .def_readonly("width", &rtp::FrameInfo::width, "Pixels; 0 where the frame does not tell.")
+      .def_readonly("height", &rtp::FrameInfo::height, "As width.");
+  m.def("read_frame_info", &read_frame_info, "codec"_a, "frame"_a,
+        "What an encoded frame that is not encrypted says of itself.\n\n"
+        "VP8 and VP9 key frames tell their size (RFC 6386 section 9.1, the VP9 bitstream\n"
+        "specification section 7.2). H.264 is Annex B, AV1 is OBUs. Whatever is not found is None "
+        "or 0.");
 }
 
 }  // namespace sealroom::bindings

@@ -302,8 +302,9 @@ void bind_session(py::module_& parent) {
       .def("add_sender", &PyMediaSession::add_sender, py::kw_only(), "ssrc"_a, "payload_type"_a,
            "codec"_a, "mid"_a = "", "protection"_a = true, "rtx"_a = py::none(),
            "red"_a = py::none(),
-           "The id of a new track on its way out. `codec` is \"vp8\" or \"opus\"; without\n"
-           "`protection` frames leave without end-to-end encryption. Raises UnsupportedError,\n"
+           "The id of a new track on its way out. `codec`: \"vp8\", \"vp9\", \"h264\", \"av1\" or\n"
+           "\"opus\"; without `protection` frames leave without end-to-end encryption. Raises "
+           "UnsupportedError,\n"
            "LimitExceededError (256 senders). `rtx`, (SSRC, payload type), answers NACKs on a\n"
            "stream of its own (RFC 4588); `red`, (payload type, distance 1 to 8), sends Opus with\n"
            "so many frames once more in each packet (RFC 2198).")

@@ -21,6 +21,8 @@ Frames of "vp8", "vp9", "h264" (Annex B) and "av1" (OBUs) take several packets:
 >>> first = rtp.depacketize("h264", payloads[0])
 >>> first.starts_frame, first.is_key_frame
 (True, True)
+>>> rtp.read_frame_info("h264", key_frame).is_key_frame
+True
 >>> rtp.assemble_frame("h264", payloads)[:13].hex(" ", 4)
 '00 00000167 42c01e00 00000165'
 
@@ -57,6 +59,7 @@ from sealroom._core.rtp import (
     Bye,
     DependencyDescriptor,
     DependencyDescriptorReader,
+    FrameInfo,
     FullIntraRequest,
     HeaderExtensions,
     Nack,
@@ -80,6 +83,7 @@ from sealroom._core.rtp import (
     parse_rtcp,
     parse_rtp,
     parse_rtp_batch,
+    read_frame_info,
     serialize_rtp,
     unwrap_rtx,
     wrap_rtx,
@@ -97,6 +101,7 @@ __all__ = [
     "Bye",
     "DependencyDescriptor",
     "DependencyDescriptorReader",
+    "FrameInfo",
     "FullIntraRequest",
     "HeaderExtensions",
     "Nack",
@@ -120,6 +125,7 @@ __all__ = [
     "parse_rtcp",
     "parse_rtp",
     "parse_rtp_batch",
+    "read_frame_info",
     "serialize_rtp",
     "unwrap_rtx",
     "wrap_rtx",

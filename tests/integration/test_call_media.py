@@ -22,8 +22,9 @@ from call_support import (
 
 from sealroom.client import RemoteTrack, StreamSubscription
 from sealroom.client.errors import AccessDeniedError, NotJoinedError, StreamStateError
-from sealroom.media.codecs import DecodeError, Vp8Decoder
+from sealroom.media.codecs import DecodeError
 from sealroom.media.frames import EncodedFrame
+from sealroom.media.video_codecs import VideoDecoder
 
 
 @pytest_asyncio.fixture
@@ -70,7 +71,7 @@ async def test_what_the_media_server_forwards_is_ciphertext(call: Call) -> None:
     # Neither a whole frame nor a run of 16 bytes of one is to be seen beyond the clear prefix.
     runs = {one[i : i + 16] for one in clear for i in range(10, len(one) - 16, 7)}
     assert not any(one[i : i + 16] in runs for one in tapped for i in range(10, len(one) - 16))
-    decoder = Vp8Decoder()
+    decoder = VideoDecoder("vp8")
     pictures = 0
     for frame in tapped:
         try:
@@ -213,7 +214,7 @@ async def test_handlers_see_and_replace_frames_before_and_after_encryption(call:
 async def test_encoded_frames_can_be_read_instead_of_decoded_ones(call: Call) -> None:
     stream = await publish(call.apis["alice"], call.room_id)
     tracks = await call.subscribe("bob", stream)
-    decoder, pictures = Vp8Decoder(), 0
+    decoder, pictures = VideoDecoder("vp8"), 0
     async with asyncio.timeout(15):
         async for frame in tracks["camera"].encoded_frames():
             if pictures or frame.is_key_frame:

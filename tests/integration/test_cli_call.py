@@ -145,7 +145,9 @@ def test_two_terminals_make_a_call(shell: Shell) -> None:
 
     watch = shell.start("watch", room, "--save", "out.mkv", *as_user("bob"))
     wait_for(watch, "Nobody publishes yet")
-    publish = shell.start("publish", "test", room, "--seconds", "4", *as_user("alice"))
+    publish = shell.start(
+        "publish", "test", room, "--seconds", "4", "--codec", "h264", *as_user("alice")
+    )
     _, published = publish.communicate(timeout=60)
     assert publish.returncode == 0, published
     out, watched = watch.communicate(timeout=60)

@@ -16,8 +16,8 @@ from sealroom.demo.observer import Eavesdropper, SfuObserver, View
 from sealroom.demo.outsider import count_decodable, try_to_enter
 from sealroom.demo.sent_log import SentFrame, SentLog, clear_prefix_size
 from sealroom.demo.subscriber import Sample
-from sealroom.media.codecs import Vp8Decoder, Vp8Encoder
 from sealroom.media.frames import EncodedFrame
+from sealroom.media.video_codecs import VideoDecoder, VideoEncoder
 from sealroom.sframe import AES_256_GCM_SHA512_128, Sender
 
 GRAPH = "testsrc2=size=320x240:rate=30"
@@ -26,7 +26,7 @@ GRAPH = "testsrc2=size=320x240:rate=30"
 @pytest.fixture(scope="module")
 def clip() -> list[SentFrame]:
     """Two seconds of the test picture with a key frame every half second, as alice sends it."""
-    encoder = Vp8Encoder()
+    encoder = VideoEncoder("vp8")
     sent: list[SentFrame] = []
     with av.open(GRAPH, "r", format="lavfi") as container:
         for number, frame in enumerate(container.decode(video=0)):
@@ -59,7 +59,11 @@ def test_a_decodable_picture_is_found_even_if_its_bytes_are_not_alices(
     clip: list[SentFrame],
 ) -> None:
     # As if the SFU had made the frames again after decoding them.
-    encoder, decoder, eavesdropper = Vp8Encoder(200_000), Vp8Decoder(), Eavesdropper()
+    encoder, decoder, eavesdropper = (
+        VideoEncoder("vp8", 200_000),
+        VideoDecoder("vp8"),
+        Eavesdropper(),
+    )
     for frame in clip:
         (picture,) = decoder.decode(frame.encoded)
         (again,) = encoder.encode(picture)

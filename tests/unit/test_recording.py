@@ -9,8 +9,9 @@ from pathlib import Path
 import av
 import pytest
 
-from sealroom.media.codecs import OpusEncoder, Vp8Encoder
+from sealroom.media.audio_codecs import OpusEncoder
 from sealroom.media.frames import EncodedFrame
+from sealroom.media.video_codecs import VideoEncoder
 from sealroom.recording import MatroskaWriter, RecordingError, examine_recording
 
 GRAPH = (
@@ -22,7 +23,7 @@ GRAPH = (
 @pytest.fixture(scope="module")
 def frames() -> list[EncodedFrame]:
     """Two seconds of video and audio; timestamps wrap after one second, key frames at 0 and 30."""
-    video, audio = Vp8Encoder(), OpusEncoder()
+    video, audio = VideoEncoder("vp8"), OpusEncoder()
     made: list[EncodedFrame] = []
     with av.open(GRAPH, "r", format="lavfi") as container:
         for frame in container.decode():
@@ -190,3 +191,17 @@ def test_what_is_no_recording_does_not_play(tmp_path: Path) -> None:
         examine_recording(path)
     with pytest.raises(RecordingError, match="cannot play"):
         examine_recording(tmp_path / "missing.mkv")
+
+
+def test_video_of_another_codec_is_skipped_and_the_file_plays(
+    tmp_path: Path, frames: list[EncodedFrame]
+) -> None:
+    path = tmp_path / "call.mkv"
+    video = of_kind(frames, "video")
+    with MatroskaWriter(path, ["video"]) as writer:
+        for number, frame in enumerate(video):
+            writer.write(frame if number % 2 == 0 else replace(frame, codec="av1"))
+    assert writer.frames_skipped == len(video) // 2
+    assert writer.frames_written == len(video) - len(video) // 2
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.codec.canonical_name == "vp8"

@@ -206,6 +206,18 @@ class PictureLossIndication:
     @property
     def sender(self) -> int: ...
 
+class FrameInfo:
+    """What the bytes of an encoded frame say of it."""
+    @property
+    def height(self) -> int:
+        """As width."""
+    @property
+    def is_key_frame(self) -> bool | None:
+        """None where the frame does not tell."""
+    @property
+    def width(self) -> int:
+        """Pixels; 0 where the frame does not tell."""
+
 class FullIntraRequest:
     """RFC 5104 section 4.3.1."""
     @property
@@ -387,6 +399,13 @@ def parse_rtp_batch(data: BytesLike, sizes: npt.ArrayLike) -> npt.NDArray[np.voi
     (uint8), marker, is_valid (bool). A packet that is not RTP has is_valid False and zeros.
 
     Raises InvalidArgumentError if the sizes do not lie within data.
+    """
+
+def read_frame_info(codec: str, frame: BytesLike) -> FrameInfo:
+    """What an encoded frame that is not encrypted says of itself.
+
+    VP8 and VP9 key frames tell their size (RFC 6386 section 9.1, the VP9 bitstream
+    specification section 7.2). H.264 is Annex B, AV1 is OBUs. Whatever is not found is None or 0.
     """
 
 def serialize_rtp(

@@ -184,11 +184,12 @@ class MediaSession:
         rtx: tuple[int, int] | None = None,
         red: tuple[int, int] | None = None,
     ) -> int:
-        """The id of a new track on its way out. `codec` is "vp8" or "opus"; without
-        `protection` frames leave without end-to-end encryption. Raises UnsupportedError,
-        LimitExceededError (256 senders). `rtx`, (SSRC, payload type), answers NACKs on a
-        stream of its own (RFC 4588); `red`, (payload type, distance 1 to 8), sends Opus with
-        so many frames once more in each packet (RFC 2198).
+        """The id of a new track on its way out.
+
+        `codec`: "vp8", "vp9", "h264", "av1" or "opus"; without `protection` frames leave without
+        end-to-end encryption. Raises UnsupportedError, LimitExceededError (256 senders). `rtx`,
+        (SSRC, payload type), answers NACKs on a stream of its own (RFC 4588); `red`, (payload type,
+        distance 1 to 8), sends Opus with so many frames once more in each packet (RFC 2198).
         """
     def attach_socket(self, fd: int) -> None:
         """Takes over a connected UDP socket, in place of the one before; closes it on failure."""

@@ -1,25 +1,20 @@
 """Checks of a stream announcement: signature, the room it names, its tracks."""
 
-from typing import Final
-
 import msgspec
 
 from sealroom.identity import PublicIdentity
 from sealroom.protocol import (
+    KIND_OF_CODEC,
     MAX_ANNOUNCEMENT_BYTES,
     MAX_STREAM_DATA_TRACKS,
     STREAM_ANNOUNCEMENT_TYPE,
-    Codec,
     ErrorCode,
-    Kind,
     SignedObject,
     StreamAnnouncement,
 )
 
 from .errors import RequestError, limit_exceeded, malformed
 from .records import RoomAccess, verify_signed
-
-_KIND_OF: Final[dict[Codec, Kind]] = {"vp8": "video", "opus": "audio", "message": "data"}
 
 
 def check_announcement(
@@ -49,9 +44,9 @@ def check_announcement(
     for index, track in enumerate(announcement.tracks):
         _expect(track.track_id not in seen, f"tracks[{index}].track_id", "name each track once")
         _expect(
-            _KIND_OF[track.codec] == track.kind,
+            KIND_OF_CODEC[track.codec] == track.kind,
             f"tracks[{index}].codec",
-            f"{track.codec} is {_KIND_OF[track.codec]}",
+            f"{track.codec} is {KIND_OF_CODEC[track.codec]}",
         )
         _expect(
             track.kind == "audio" or not track.audio_level,

@@ -120,16 +120,17 @@ class MediaPublishing:
                 connection.peer.use_data_channels(max_message_size=MAX_SEALED_BYTES)
             for track in media:
                 section = sections[track.track_id]
-                assert section.payload_type is not None  # or _match had refused it
+                assert track.codec != "message"
                 producer_id = router.add_producer(
                     connection.transport,
                     mid=section.mid,
                     ssrc=section.ssrc,
-                    payload_type=section.payload_type,
+                    payload_type=section.payload_types[track.codec],
                     codec=track.codec,
                 )
                 producers[track.track_id] = Producer(producer_id, track)
-            await connection.peer.accept_offer(offer)
+            codecs = {one.mid: one.codec for one in media if one.codec != "message"}
+            await connection.peer.accept_offer(offer, codecs)
             _refuse_others(participant, connection, producers, gone)
             answer = await connection.peer.create_answer()
         except BaseException as error:
@@ -192,7 +193,7 @@ def _match(
             raise MediaError(f"the offer does not send track {track.track_id}")
         if (section.stream_id, section.track_id) != (stream_id, track.track_id):
             raise MediaError(f"the m-line of track {track.track_id} names another track")
-        if section.kind != track.kind or section.payload_type is None:
+        if section.kind != track.kind or track.codec not in section.payload_types:
             raise MediaError(f"the offer has no {track.codec} for track {track.track_id}")
         matched[track.track_id] = section
     if len(matched) != len(tracks) or len({t.mid for t in tracks}) != len(tracks):

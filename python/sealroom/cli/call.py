@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,16 @@ from sealroom.cli.output import results
 from sealroom.cli.publishing import publish_source
 from sealroom.cli.session import Login
 from sealroom.cli.watching import watch_room
+
+
+class VideoCodec(StrEnum):
+    """Codecs of `sealroom publish`."""
+
+    VP8 = "vp8"
+    VP9 = "vp9"
+    H264 = "h264"
+    AV1 = "av1"
+
 
 RoomArgument = Annotated[
     str, typer.Argument(help="The room's id, from 'sealroom room list'.", metavar="ROOM")
@@ -64,6 +75,7 @@ def publish(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="Stop after this long; default: to the end.")
     ] = None,
+    codec: Annotated[VideoCodec, typer.Option(help="How pictures are encoded.")] = VideoCodec.VP8,
     url: Url = DEFAULT_URL,
     identity: IdentityFile = None,
     user: UserId = None,
@@ -72,7 +84,7 @@ def publish(
 ) -> None:
     """Send a media file into a room, in real time. Ctrl-C ends it."""
     login = Login(url, identity, user, context, known_users)
-    asyncio.run(publish_source(login, source, room, seconds))
+    asyncio.run(publish_source(login, source, room, seconds, codec.value))
 
 
 def watch(

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from sealroom.cli.output import explain, remarks
 from sealroom.cli.session import Login, Session, log_in
+from sealroom.media.sections import CodecName
 from sealroom.sources import MediaSource, open_source
 
 TICK = 0.25
@@ -42,26 +43,33 @@ class EndingTrack(MediaStreamTrack):
 
 
 async def publish_source(
-    login: Login, source_name: str, room_id: str, seconds: float | None
+    login: Login, source_name: str, room_id: str, seconds: float | None, video_codec: CodecName
 ) -> None:
     """Publishes until the end of the source, `seconds` or an interrupt."""
     source = open_source(source_name)
     try:
         async with log_in(login) as session:
-            await _publish(session, source, room_id, seconds)
+            await _publish(session, source, room_id, seconds, video_codec)
     finally:
         source.stop()
 
 
 async def _publish(
-    session: Session, source: MediaSource, room_id: str, seconds: float | None
+    session: Session,
+    source: MediaSource,
+    room_id: str,
+    seconds: float | None,
+    video_codec: CodecName,
 ) -> None:
     api = session.api
     await api.join_stream_room(room_id)
     stream = await api.create_stream(room_id)
     tracks = [EndingTrack(track) for track in source.tracks]
     for track in tracks:
-        await stream.add_track(track, name="camera" if track.kind == "video" else "microphone")
+        if track.kind == "video":
+            await stream.add_track(track, name="camera", codec=video_codec)
+        else:
+            await stream.add_track(track, name="microphone")
     await stream.publish()
     kinds = " and ".join(track.kind for track in tracks)
     explain(f"Publishing {kinds} as stream {stream.stream_id}. Ctrl-C ends it.")

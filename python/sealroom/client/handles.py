@@ -9,7 +9,7 @@ from aiortc import MediaStreamTrack
 
 from sealroom.client.data_track import DataTrackHandle
 from sealroom.media.frames import EncodedFrameHandler
-from sealroom.media.sections import MediaKind
+from sealroom.media.sections import CodecName, MediaKind
 from sealroom.protocol import Source
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class StreamHandle:
         source: Source = "other",
         enabled: bool = True,
         encoded_frame_handler: EncodedFrameHandler | None = None,
+        codec: CodecName | None = None,
         bitrate: int | None = None,
         audio_level: bool | None = None,
     ) -> TrackHandle:
@@ -62,6 +63,7 @@ class StreamHandle:
             source=source,
             enabled=enabled,
             encoded_frame_handler=encoded_frame_handler,
+            codec=codec,
             bitrate=bitrate,
             audio_level=audio_level,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sealroom._core.session import MediaSession
 from sealroom.client.data_track import DataPublisher, StagedDataTrack
 from sealroom.client.models import TrackStatistics
-from sealroom.client.staged_stream import CODECS, AnyStagedTrack, StagedTrack
+from sealroom.client.staged_stream import AnyStagedTrack, StagedTrack
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.track_keys import DEFAULT_SUITE, derive_track_key
 from sealroom.errors import SealroomError
@@ -186,7 +186,7 @@ class Publisher:
     ) -> _SentTrack:
         section = self.peer.add_section(
             kind=staged.kind,
-            codec=CODECS[staged.kind],
+            codec=staged.codec,
             direction="sendonly",
             ssrc=secrets.randbelow(0xFFFFFFFF) + 1,
             stream_id=stream_id,

@@ -10,11 +10,16 @@ from sealroom.client.errors import DataTrackExistsError, StreamStateError
 from sealroom.client.handles import StreamHandle, TrackHandle
 from sealroom.client.room_api import RoomApi
 from sealroom.client.room_session import RoomSession, new_id
-from sealroom.client.staged_stream import AnyStagedTrack, StagedStream, StagedTrack
+from sealroom.client.staged_stream import (
+    DEFAULT_CODECS,
+    AnyStagedTrack,
+    StagedStream,
+    StagedTrack,
+)
 from sealroom.crypto.stream_details import encode_details
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
-from sealroom.media.sections import MediaKind
+from sealroom.media.sections import KIND_OF_CODEC, CodecName, MediaKind
 from sealroom.protocol import (
     MAX_NAME_LENGTH,
     MAX_STREAM_METADATA_BYTES,
@@ -73,6 +78,7 @@ class PublishingApi(RoomApi):
         source: Source = "other",
         enabled: bool = True,
         encoded_frame_handler: EncodedFrameHandler | None = None,
+        codec: CodecName | None = None,
         bitrate: int | None = None,
         audio_level: bool | None = None,
     ) -> TrackHandle:
@@ -82,18 +88,21 @@ class PublishingApi(RoomApi):
 
         Args:
             stream: from `create_stream`.
-            track: any aiortc track of decoded frames, or of `av.Packet`s already VP8 or Opus.
+            track: any aiortc track of decoded frames, or of `av.Packet`s that are encoded already,
+                by `codec` and without B-frames.
             name: shown to the members of the room, encrypted; up to 128 characters.
             source: what it shows: "camera", "microphone", "screen", "system_audio" or "other". The
                 Bridge can read this.
             enabled: False to begin muted, see `set_track_enabled`.
             encoded_frame_handler: sees each encoded frame before it is encrypted.
+            codec: "vp8", "vp9", "h264", "av1" or "opus"; None for VP8 and Opus. The Bridge and the
+                media server can read it.
             bitrate: target in bits per second.
             audio_level: tell the receivers how loud each frame is, one more byte inside what is
                 encrypted; None to do so for audio.
 
         Raises:
-            InvalidArgumentError: an argument is beyond its limit.
+            InvalidArgumentError: an argument is beyond its limit, or a codec of another kind.
             StreamStateError: the handle is dead.
         """
         staged = self._stream(stream.stream_id)
@@ -108,10 +117,15 @@ class PublishingApi(RoomApi):
         if audio_level and track.kind != "audio":
             raise InvalidArgumentError("audio_level: only audio has levels")
         kind: MediaKind = "video" if track.kind == "video" else "audio"
+        codec = DEFAULT_CODECS[kind] if codec is None else codec
+        if KIND_OF_CODEC.get(codec) != kind:
+            known = ", ".join(one for one, its in KIND_OF_CODEC.items() if its == kind)
+            raise InvalidArgumentError(f"codec: {codec!r} is not one for {kind}: {known}")
         added = StagedTrack(
             track_id=new_id(),
             name=name,
             kind=kind,
+            codec=codec,
             source=track,
             source_type=source,
             handler=encoded_frame_handler,

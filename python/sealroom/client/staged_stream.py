@@ -14,7 +14,7 @@ from sealroom.media.frames import EncodedFrameHandler
 from sealroom.media.sections import CodecName, MediaKind
 from sealroom.protocol import AnnouncedTrack, Source
 
-CODECS: dict[str, CodecName] = {"video": "vp8", "audio": "opus"}
+DEFAULT_CODECS: dict[MediaKind, CodecName] = {"video": "vp8", "audio": "opus"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class StagedTrack:
     track_id: str
     name: str
     kind: MediaKind
+    codec: CodecName
     source: MediaStreamTrack
     source_type: Source = "other"
     handler: EncodedFrameHandler | None = None
@@ -37,7 +38,7 @@ class StagedTrack:
         return AnnouncedTrack(
             track_id=self.track_id,
             kind=self.kind,
-            codec=CODECS[self.kind],
+            codec=self.codec,
             suite=DEFAULT_SUITE,
             source=self.source_type,
             enabled=self.is_enabled,

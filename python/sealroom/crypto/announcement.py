@@ -33,6 +33,7 @@ from sealroom.crypto.stream_details import StreamDetails, open_details, seal_det
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES, derive_track_key
 from sealroom.identity import Identity, PublicIdentity
 from sealroom.protocol import (
+    KIND_OF_CODEC,
     MAX_STREAM_DATA_TRACKS,
     STREAM_ANNOUNCEMENT_TYPE,
     AnnouncedTrack,
@@ -41,8 +42,6 @@ from sealroom.protocol import (
     StreamAnnouncement,
     StreamView,
 )
-
-_KIND_OF_CODEC = {"vp8": "video", "opus": "audio", "message": "data"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +199,7 @@ def _check_tracks(announcement: StreamAnnouncement) -> None:
     for track in announcement.tracks:
         if track.track_id in seen:
             raise TrackMismatchError(f"track {track.track_id!r} is announced twice")
-        if _KIND_OF_CODEC.get(track.codec) != track.kind:
+        if KIND_OF_CODEC.get(track.codec) != track.kind:
             raise TrackMismatchError(f"track {track.track_id!r}: {track.codec} is not {track.kind}")
         if track.audio_level and track.kind != "audio":
             raise TrackMismatchError(f"track {track.track_id!r}: only audio has levels")

@@ -18,7 +18,8 @@ from sealroom.demo.likeness import (
     thumbnail,
 )
 from sealroom.demo.sent_log import SentFrame, SentLog
-from sealroom.media.codecs import DecodeError, Vp8Decoder
+from sealroom.media.codecs import DecodeError
+from sealroom.media.video_codecs import VideoDecoder
 
 POLL_INTERVAL: Final = 0.1
 MAX_VIEWS: Final = 300
@@ -59,7 +60,7 @@ class Eavesdropper:
     """
 
     def __init__(self) -> None:
-        self._decoder = Vp8Decoder()
+        self._decoder = VideoDecoder("vp8")
 
     def examine(self, kind: str, payload: bytes, sent: SentFrame | None) -> tuple[View, bool]:
         """Returns what can be seen of one frame, and whether it is decodable. Any one thread."""

@@ -23,3 +23,9 @@ class TransportError(MediaError):
     """ICE or DTLS failed, timed out or was closed."""
 
     code: ClassVar[str] = "media_transport_failed"
+
+
+class CodecError(MediaError):
+    """A source's pictures, sound or packets are none that the track's codec takes."""
+
+    code: ClassVar[str] = "codec_unsuitable"

@@ -10,17 +10,20 @@ import numpy as np
 import numpy.typing as npt
 from av import AudioFrame, VideoFrame
 
-from sealroom.media.sections import CodecName, MediaKind
+from sealroom.media.sections import KIND_OF_CODEC, CodecName, MediaKind
 
-CLOCK_RATES: dict[CodecName, int] = {"vp8": 90_000, "opus": 48_000}
-"""Ticks of the RTP timestamp per second (RFC 7741, RFC 7587)."""
+CLOCK_RATES: dict[CodecName, int] = {
+    codec: 90_000 if kind == "video" else 48_000 for codec, kind in KIND_OF_CODEC.items()
+}
+"""Ticks of the RTP timestamp per second (RFC 7741, 9628, 6184, 7587, the AV1 RTP specification)."""
 
 FrameData: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 
 
 @dataclass(slots=True)
 class EncodedFrame:
-    """One encoded frame: a VP8 frame or an Opus packet.
+    """One encoded frame: a VP8 or VP9 frame, an H.264 access unit in Annex B, the OBUs of an AV1
+    temporal unit, or an Opus packet.
 
     `data` is one-dimensional and contiguous; frames from the network are numpy arrays that own
     their memory. `rejected` names why decryption refused the frame (then `data` is

@@ -17,8 +17,9 @@ from av import AudioFrame, VideoFrame
 
 from sealroom._core.session import FrameReceived, MediaSession
 from sealroom.errors import SealroomError
+from sealroom.media.audio_codecs import OpusDecoder
 from sealroom.media.audio_level import FrameLevel, LevelMeter
-from sealroom.media.codecs import DecodeError, OpusDecoder, Vp8Decoder, codec_threads
+from sealroom.media.codecs import DecodeError, codec_threads
 from sealroom.media.frame_queue import FrameQueue
 from sealroom.media.frames import (
     CLOCK_RATES,
@@ -29,6 +30,7 @@ from sealroom.media.frames import (
 )
 from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.sections import CodecName, MediaKind
+from sealroom.media.video_codecs import VideoDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ class IncomingTrack(MediaStreamTrack):
         self._arrived = asyncio.Event()
         self._decoded: FrameQueue[DecodedFrame] = FrameQueue(queue_size or DECODED_QUEUE_SIZE[kind])
         self._encoded: FrameQueue[EncodedFrame] | None = None
-        self._decoder: Vp8Decoder | OpusDecoder | None = None
+        self._decoder: VideoDecoder | OpusDecoder | None = None
         self._is_decoding = False
         self._needs_key_frame = kind == "video"
         self._key_frame_asked_at = -KEY_FRAME_PATIENCE
@@ -319,7 +321,7 @@ class IncomingTrack(MediaStreamTrack):
         self, jobs: list[tuple[FrameReceived, EncodedFrame | None]]
     ) -> tuple[list[DecodedFrame], int]:
         if self._decoder is None:
-            self._decoder = Vp8Decoder() if self.codec == "vp8" else OpusDecoder()
+            self._decoder = VideoDecoder(self.codec) if self.kind == "video" else OpusDecoder()
         decoded: list[DecodedFrame] = []
         errors = 0
         for event, frame in jobs:

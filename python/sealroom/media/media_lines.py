@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 from sealroom.media.data_channels import DataChannels
 from sealroom.media.errors import NegotiationError
 from sealroom.media.sections import (
+    KIND_OF_CODEC,
     CodecName,
     DataSection,
     Direction,
@@ -18,7 +20,6 @@ from sealroom.media.sections import (
     sends,
 )
 from sealroom.media.session_description import (
-    CODEC_OF_KIND,
     MAX_MSID_LENGTH,
     MAX_SECTIONS,
     OFFERED_EXTENSIONS,
@@ -73,7 +74,7 @@ class MediaLines:
         track_id: str,
     ) -> MediaSection:
         """Adds a section that waits for the next description. Raises NegotiationError."""
-        if CODEC_OF_KIND.get(kind) != codec:
+        if KIND_OF_CODEC.get(codec) != kind:
             raise NegotiationError(f"{codec} is not a codec for {kind}")
         if sends(direction) and ssrc is None:
             raise NegotiationError("a sending section needs an ssrc")
@@ -115,7 +116,7 @@ class MediaLines:
                 self.lines[index] = self._agree_on_data(section, theirs)
             if not isinstance(section, MediaSection):
                 continue
-            if theirs.rejected or theirs.payload_type is None:
+            if theirs.rejected or section.codec not in theirs.payload_types:
                 section.stopped = True
             _apply(section, theirs)
 
@@ -129,11 +130,11 @@ class MediaLines:
             if not getattr(mine, "stopped", False):
                 raise NegotiationError(f"m-line {index} changed its mid while in use")
 
-    def apply_offer(self, offer: RemoteDescription) -> None:
-        """Takes an offer of the peer that was checked."""
+    def apply_offer(self, offer: RemoteDescription, codecs: Mapping[str, CodecName]) -> None:
+        """Takes an offer of the peer that was checked; `codecs` by mid, else the first offered."""
         for index, theirs in enumerate(offer.sections):
             self._used_mids.add(theirs.mid)
-            self._accept_line(index, theirs)
+            self._accept_line(index, theirs, codecs.get(theirs.mid))
 
     def settle_directions(self, offer: RemoteDescription) -> None:
         """Agrees on directions, for the answer to the offer that was applied."""
@@ -172,7 +173,7 @@ class MediaLines:
                 return
         self.lines.append(section)
 
-    def _accept_line(self, index: int, theirs: RemoteSection) -> None:
+    def _accept_line(self, index: int, theirs: RemoteSection, codec: CodecName | None) -> None:
         mine = self.lines[index] if index < len(self.lines) else None
         line: Line
         is_new_data = (
@@ -181,21 +182,28 @@ class MediaLines:
         if isinstance(mine, DataSection) or is_new_data:
             known = mine if isinstance(mine, DataSection) else DataSection(theirs.mid)
             line = self._agree_on_data(known, theirs)
-        elif theirs.rejected or theirs.payload_type is None:
-            if isinstance(mine, MediaSection):
-                mine.stopped = True
-                mine.direction = mine.current_direction = "inactive"
-            line = theirs
-        elif isinstance(mine, MediaSection) and mine.mid == theirs.mid and not mine.stopped:
-            line = mine
-            _apply(mine, theirs)
         else:
-            line = self._section_for(theirs)
-            _apply(line, theirs)
+            line = self._media_line(mine, theirs, codec)
         if index < len(self.lines):
             self.lines[index] = line
         else:
             self.lines.append(line)
+
+    def _media_line(
+        self, mine: Line | None, theirs: RemoteSection, codec: CodecName | None
+    ) -> MediaSection | RemoteSection:
+        old = mine if isinstance(mine, MediaSection) else None
+        if old is not None and (old.mid != theirs.mid or old.stopped):
+            old = None  # the peer gives the line to a new section
+        codec = old.codec if old is not None else codec or next(iter(theirs.payload_types), None)
+        if theirs.rejected or codec is None or codec not in theirs.payload_types:
+            if isinstance(mine, MediaSection):
+                mine.stopped = True
+                mine.direction = mine.current_direction = "inactive"
+            return theirs
+        section = old or self._section_for(theirs, codec)
+        _apply(section, theirs)
+        return section
 
     def _agree_on_data(
         self, mine: DataSection, theirs: RemoteSection
@@ -207,17 +215,17 @@ class MediaLines:
         self.data.begin(theirs.sctp_port, theirs.max_message_size)
         return mine
 
-    def _section_for(self, theirs: RemoteSection) -> MediaSection:
+    def _section_for(self, theirs: RemoteSection, codec: CodecName) -> MediaSection:
         for section in self._waiting:
-            if section.kind == theirs.kind and receives(theirs.direction):
+            if section.codec in theirs.payload_types and receives(theirs.direction):
                 self._waiting.remove(section)
                 section.mid = theirs.mid
                 return section
         return MediaSection(
             mid=theirs.mid,
             kind=cast(MediaKind, theirs.kind),
-            codec=CODEC_OF_KIND[theirs.kind],
-            payload_type=theirs.payload_type or 0,
+            codec=codec,
+            payload_type=theirs.payload_types[codec],
             direction="recvonly",
         )
 
@@ -228,7 +236,7 @@ def _apply(section: MediaSection, theirs: RemoteSection) -> None:
         section.direction = section.current_direction = "inactive"
         section.is_stop_negotiated = True
         return
-    section.payload_type = theirs.payload_type or section.payload_type
+    section.payload_type = theirs.payload_types.get(section.codec, section.payload_type)
     section.current_direction = intersect(section.direction, reverse(theirs.direction))
     section.remote_ssrc = theirs.ssrc if sends(theirs.direction) else None
     section.remote_stream_id = theirs.stream_id

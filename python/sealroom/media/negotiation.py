@@ -212,11 +212,12 @@ class MediaPeer:
             dtls_client=theirs_transport.dtls.role == "server",
         )
 
-    async def accept_offer(self, offer: str) -> None:
+    async def accept_offer(self, offer: str, codecs: Mapping[str, CodecName] | None = None) -> None:
         """Takes an offer: sections of new m-lines appear, those of old ones are updated.
 
         A new section wants to receive what is offered, or is one that `add_section` left waiting;
-        change `direction` before `create_answer` to want something else. M-lines of other kinds or
+        change `direction` before `create_answer` to want something else. It takes the codec that
+        `codecs` gives for its mid, or the first of the offered ones. M-lines of other kinds or
         without a common codec are rejected in the answer.
         """
         if self._signaling != "stable":
@@ -224,7 +225,7 @@ class MediaPeer:
         remote = parse_description(offer)
         self._check_transport(remote)
         self._lines.check_offer(remote)
-        self._lines.apply_offer(remote)
+        self._lines.apply_offer(remote, codecs or {})
         self._learn_extensions(remote)
         self._remote_offer = remote
         self._signaling = "have-remote-offer"

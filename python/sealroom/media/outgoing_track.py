@@ -16,23 +16,19 @@ from av import Packet
 
 from sealroom._core.session import MediaSession
 from sealroom.errors import NotReadyError
-from sealroom.media.audio_level import SILENCE, FrameLevel, LevelMeter
-from sealroom.media.codecs import (
+from sealroom.media.audio_codecs import (
     DEFAULT_AUDIO_BITRATE,
-    DEFAULT_VIDEO_BITRATE,
-    DecodeError,
-    Encoded,
     OpusDecoder,
     OpusEncoder,
-    SourceClock,
-    Vp8Encoder,
-    codec_threads,
-    is_vp8_key_frame,
     measure_audio_level,
 )
-from sealroom.media.frames import CLOCK_RATES, EncodedFrame, EncodedFrameHandler, run_handler
+from sealroom.media.audio_level import SILENCE, FrameLevel, LevelMeter
+from sealroom.media.codecs import DecodeError, Encoded, codec_threads
+from sealroom.media.encoded_input import EncodedInput
+from sealroom.media.frames import EncodedFrame, EncodedFrameHandler, run_handler
 from sealroom.media.packet_transport import EventDispatcher, TransportClosed
-from sealroom.media.sections import CodecName, MediaKind
+from sealroom.media.sections import KIND_OF_CODEC, CodecName, MediaKind
+from sealroom.media.video_codecs import DEFAULT_VIDEO_BITRATE, VideoEncoder
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +81,7 @@ class OutgoingTrack:
         """
         self.source = source
         self.codec: CodecName = codec
-        self.kind: MediaKind = "video" if codec == "vp8" else "audio"
+        self.kind: MediaKind = KIND_OF_CODEC[codec]
         self.track_id = track_id or source.id
         self.encoded_frame_handler = encoded_frame_handler
         self.on_ended = on_ended
@@ -96,11 +92,10 @@ class OutgoingTrack:
         self.level_meter = LevelMeter() if append_audio_level and codec == "opus" else None
         """How loud this track is, if that is sent along."""
         self._meter_decoder: OpusDecoder | None = None
-        self._encoder: Vp8Encoder | OpusEncoder | None = None
+        self._encoder: VideoEncoder | OpusEncoder | None = None
         # RFC 3550 section 5.1: a random start, so that clear text of a known time is not known.
         self._timestamp_offset = secrets.randbits(32)
-        step = CLOCK_RATES[codec] // (30 if codec == "vp8" else 50)
-        self._packet_clock = SourceClock(CLOCK_RATES[codec], step)
+        self._input = EncodedInput(codec)
         self._key_frame_wanted = False
         self._last_key_frame = 0.0
         self._is_chain_broken = False
@@ -180,20 +175,21 @@ class OutgoingTrack:
 
     async def _encode(self, frame: Any) -> list[Encoded]:
         if isinstance(frame, Packet):
-            ticks = self._packet_clock.convert(frame.pts, frame.time_base)
-            data = bytes(frame)
-            level = None
-            if self.level_meter is not None:
-                level = await asyncio.get_running_loop().run_in_executor(
-                    codec_threads(), self._measure_on_thread, data
-                )
-            return [Encoded(data, ticks, self.kind == "audio" or is_vp8_key_frame(data), level)]
+            frames = self._input.read(frame)
+            if self.level_meter is None:
+                return frames
+            return await asyncio.get_running_loop().run_in_executor(
+                codec_threads(), self._measured_on_thread, frames
+            )
         force = self._take_key_frame_request()
         return await asyncio.get_running_loop().run_in_executor(
             codec_threads(), self._encode_on_thread, frame, force
         )
 
-    def _measure_on_thread(self, packet: bytes) -> int:
+    def _measured_on_thread(self, frames: list[Encoded]) -> list[Encoded]:
+        return [replace(one, audio_level=self._measure(one.data)) for one in frames]
+
+    def _measure(self, packet: bytes) -> int:
         # Of a packet that comes encoded there is no other way to know.
         if self._meter_decoder is None:
             self._meter_decoder = OpusDecoder()
@@ -205,8 +201,8 @@ class OutgoingTrack:
 
     def _encode_on_thread(self, frame: Any, force_key_frame: bool) -> list[Encoded]:
         if self._encoder is None:
-            if self.codec == "vp8":
-                self._encoder = Vp8Encoder(self._bitrate or DEFAULT_VIDEO_BITRATE)
+            if self.kind == "video":
+                self._encoder = VideoEncoder(self.codec, self._bitrate or DEFAULT_VIDEO_BITRATE)
             else:
                 self._encoder = OpusEncoder(
                     self._bitrate or DEFAULT_AUDIO_BITRATE,

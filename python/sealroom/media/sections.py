@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 Direction = Literal["inactive", "sendonly", "recvonly", "sendrecv"]
 MediaKind = Literal["audio", "video"]
-CodecName = Literal["vp8", "opus"]
+CodecName = Literal["vp8", "vp9", "h264", "av1", "opus"]
+
+KIND_OF_CODEC: Final[Mapping[CodecName, MediaKind]] = {
+    "vp8": "video",
+    "vp9": "video",
+    "h264": "video",
+    "av1": "video",
+    "opus": "audio",
+}
 
 _BY_BITS: tuple[Direction, ...] = ("inactive", "sendonly", "recvonly", "sendrecv")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, Final, cast
 
 from aiortc import (
     RTCDtlsFingerprint,
@@ -38,6 +38,17 @@ DATA_FORMAT = "webrtc-datachannel"
 DEFAULT_MAX_MESSAGE_SIZE = 64 << 10  # of a peer that does not say, RFC 8841 section 6
 SCTP_PORT = 5000
 
+
+def _video(name: str, payload_type: int, parameters: dict[str, Any]) -> RTCRtpCodecParameters:
+    return RTCRtpCodecParameters(
+        mimeType=f"video/{name}",
+        clockRate=90000,
+        payloadType=payload_type,
+        rtcpFeedback=[RTCRtcpFeedback(type="nack"), RTCRtcpFeedback(type="nack", parameter="pli")],
+        parameters=parameters,
+    )
+
+
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 4566 section 9
 
 EXTENSION_URIS = {
@@ -49,28 +60,30 @@ OFFERED_EXTENSIONS = {"mid": 1, "audio_level": 2, "abs_send_time": 3}
 _EXTENSIONS_OF_KIND = {"audio": ("mid", "audio_level"), "video": ("mid", "abs_send_time")}
 MAX_EXTENSION_ID = 14  # one-byte headers, RFC 8285 section 4.2
 
-CODEC_OF_KIND: dict[str, CodecName] = {"audio": "opus", "video": "vp8"}
-_PAYLOAD_TYPES = {"opus": 111, "vp8": 96}
-_CODECS = {
+_CODECS: Final[Mapping[CodecName, RTCRtpCodecParameters]] = {
     "opus": RTCRtpCodecParameters(
         mimeType="audio/opus",
         clockRate=48000,
         channels=2,
-        payloadType=_PAYLOAD_TYPES["opus"],
+        payloadType=111,
         parameters={"minptime": 10, "stereo": 1},
     ),
-    "vp8": RTCRtpCodecParameters(
-        mimeType="video/VP8",
-        clockRate=90000,
-        payloadType=_PAYLOAD_TYPES["vp8"],
-        rtcpFeedback=[RTCRtcpFeedback(type="nack"), RTCRtcpFeedback(type="nack", parameter="pli")],
+    "vp8": _video("VP8", 96, {}),
+    "vp9": _video("VP9", 98, {"profile-id": 0}),
+    # Constrained baseline, level 5.2, several NAL units in a packet (RFC 6184 section 8.1).
+    "h264": _video(
+        "H264",
+        102,
+        {"level-asymmetry-allowed": 1, "packetization-mode": 1, "profile-level-id": "42e034"},
     ),
+    "av1": _video("AV1", 104, {"profile": 0, "level-idx": 13, "tier": 0}),
 }
+_NAMES: Final = {codec.mimeType.lower(): name for name, codec in _CODECS.items()}
 
 
 @dataclass(frozen=True)
 class RemoteSection:
-    """What the peer says about one m-line; `payload_type` is None if we share no codec with it.
+    """What the peer says about one m-line; `payload_types` are those of the codecs we share.
 
     `sctp_port` is that of an m-line of data channels, None for all others; `max_message_size` is
     what the peer takes there, 0 for any size.
@@ -83,7 +96,8 @@ class RemoteSection:
     codecs: tuple[RTCRtpCodecParameters, ...]
     rejected: bool
     direction: Direction
-    payload_type: int | None
+    payload_types: Mapping[CodecName, int]
+    """In the order of the peer's preference."""
     ssrc: int | None
     stream_id: str
     track_id: str
@@ -122,7 +136,9 @@ class LocalTransport:
 
 def default_payload_type(codec: CodecName) -> int:
     """Returns the payload type this side offers for a codec."""
-    return _PAYLOAD_TYPES[codec]
+    payload_type = _CODECS[codec].payloadType
+    assert payload_type is not None
+    return payload_type
 
 
 def check_token(value: str, what: str, limit: int) -> str:
@@ -188,12 +204,10 @@ def is_usable(candidate: RTCIceCandidate) -> bool:
 
 def _remote_section(media: sdp.MediaDescription, lines: Sequence[str]) -> RemoteSection:
     mid = check_token(media.rtp.muxId or "", "a=mid", MAX_MID_LENGTH)
-    is_media = media.kind in CODEC_OF_KIND
+    is_media = media.kind in _EXTENSIONS_OF_KIND
     rejected = media.port == 0 and "a=bundle-only" not in lines
     if is_media and not rejected and not media.rtcp_mux:
         raise NegotiationError("RTCP multiplexing is required")
-    wanted = _CODECS[CODEC_OF_KIND[media.kind]] if is_media else None
-    codec = next((c for c in media.rtp.codecs if wanted and _same_codec(c, wanted)), None)
     direction = cast(Direction, media.direction or "sendrecv")
     stream_id, _, track_id = (media.msid or "").partition(" ") if sends(direction) else ("", "", "")
     supported = {EXTENSION_URIS[name]: name for name in _EXTENSIONS_OF_KIND.get(media.kind, ())}
@@ -205,7 +219,7 @@ def _remote_section(media: sdp.MediaDescription, lines: Sequence[str]) -> Remote
         codecs=tuple(media.rtp.codecs),
         rejected=rejected,
         direction=direction,
-        payload_type=codec.payloadType if codec else None,
+        payload_types=_shared_codecs(media.rtp.codecs) if is_media else {},
         ssrc=media.ssrc[0].ssrc if media.ssrc and sends(direction) else None,
         stream_id=stream_id,
         track_id=track_id,
@@ -229,12 +243,24 @@ def _data_channels(media: sdp.MediaDescription) -> dict[str, int]:
     return {"sctp_port": media.sctp_port, "max_message_size": size}
 
 
-def _same_codec(one: RTCRtpCodecParameters, other: RTCRtpCodecParameters) -> bool:
-    return (
-        one.mimeType.lower() == other.mimeType.lower()
-        and one.clockRate == other.clockRate
-        and one.payloadType is not None
-        and 0 <= one.payloadType <= 127
+def _shared_codecs(codecs: Sequence[RTCRtpCodecParameters]) -> dict[CodecName, int]:
+    shared: dict[CodecName, int] = {}
+    for theirs in codecs:
+        name = _NAMES.get(theirs.mimeType.lower())
+        if name is None or name in shared or not _is_same_format(theirs, _CODECS[name]):
+            continue
+        if theirs.payloadType is not None and 0 <= theirs.payloadType <= 127:
+            shared[name] = theirs.payloadType
+    return shared
+
+
+def _is_same_format(theirs: RTCRtpCodecParameters, ours: RTCRtpCodecParameters) -> bool:
+    if theirs.clockRate != ours.clockRate:
+        return False
+    # Zero if absent: RFC 6184 section 8.1, RFC 9628 section 6.1. Any profile of H.264 will do.
+    return all(
+        str(theirs.parameters.get(name, 0)) == str(ours.parameters.get(name, 0))
+        for name in ("packetization-mode", "profile-id")
     )
 
 

@@ -1,6 +1,7 @@
 """Constrained types and the base of all messages."""
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -24,7 +25,15 @@ TtlSeconds: TypeAlias = Annotated[float, Meta(ge=0, le=limits.MAX_EMPTY_ROOM_TTL
 Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Number: TypeAlias = Annotated[int, Meta(ge=1, le=2**53)]
 Kind: TypeAlias = Literal["audio", "video", "data"]
-Codec: TypeAlias = Literal["vp8", "opus", "message"]
+Codec: TypeAlias = Literal["vp8", "vp9", "h264", "av1", "opus", "message"]
+KIND_OF_CODEC: Final[Mapping[Codec, Kind]] = {
+    "vp8": "video",
+    "vp9": "video",
+    "h264": "video",
+    "av1": "video",
+    "opus": "audio",
+    "message": "data",
+}
 Source: TypeAlias = Literal["camera", "microphone", "screen", "system_audio", "other"]
 Role: TypeAlias = Literal["user", "manager"]
 # PostgreSQL stores no NUL in a text.

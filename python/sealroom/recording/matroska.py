@@ -1,4 +1,4 @@
-"""Writes decrypted, still encoded VP8 and Opus frames of one stream into a Matroska file."""
+"""Writes decrypted, still encoded frames of one stream into a Matroska file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from av import Packet
 
 from sealroom.errors import SealroomError
 from sealroom.media.frames import CLOCK_RATES, EncodedFrame
-from sealroom.media.sections import MediaKind
+from sealroom.media.sections import CodecName, MediaKind
+from sealroom.media.video_codecs import picture_size
 
 MAX_WAITING_FRAMES: Final = 1500
 """Frames of a kind kept until every kind has begun: 30 s of sound, 50 s of video."""
@@ -70,7 +71,9 @@ class MatroskaWriter:
     The header, and so the file, is written a second after every kind in `kinds` has sent a frame to
     begin with (video: a key frame); if one does not come for long (a muted track), without waiting
     for it; at `close` with the kinds that came. Pictures and sound are put together by arrival, as
-    the two RTP clocks have no common zero. Frames that decryption rejected are refused.
+    the two RTP clocks have no common zero. Frames that decryption rejected are refused; video of
+    another codec than the first frame's, or VP8 where the header had to be written before, is
+    skipped.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class MatroskaWriter:
         self._kinds = frozenset(kinds)
         self._tracks: dict[MediaKind, _Track] = {}
         self._streams: dict[MediaKind, Any] = {}
+        self._video_codec: CodecName = "vp8"
         self._size = _UNKNOWN_SIZE
         self._origin = 0.0
         self._container: Any = None
@@ -101,7 +105,7 @@ class MatroskaWriter:
         """
         if frame.rejected is not None:
             raise ValueError("a rejected frame is not recorded")
-        if self._is_closed or frame.kind not in self._kinds:
+        if self._is_closed or frame.kind not in self._kinds or self._is_foreign(frame):
             self.frames_skipped += 1
             return
         data = bytes(frame.data)
@@ -158,14 +162,19 @@ class MatroskaWriter:
     ) -> None:
         self.close()
 
+    def _is_foreign(self, frame: EncodedFrame) -> bool:
+        # The header has named the codec.
+        is_named = "video" in self._tracks or self._container is not None
+        return frame.kind == "video" and is_named and frame.codec != self._video_codec
+
     def _begins_video(self, frame: EncodedFrame, data: bytes) -> bool:
-        if not frame.is_key_frame or len(data) < 10:
+        if not frame.is_key_frame:
             return False
-        # RFC 6386 section 9.1: two 14-bit lengths after frame tag and start code.
-        width = int.from_bytes(data[6:8], "little") & 0x3FFF
-        height = int.from_bytes(data[8:10], "little") & 0x3FFF
-        self._size = (width, height)
-        return width > 0 and height > 0
+        size = picture_size(frame.codec, data)
+        if min(size) == 0:
+            return False
+        self._video_codec, self._size = frame.codec, size
+        return True
 
     def _open(self, kinds: Collection[MediaKind]) -> None:
         self._origin = min(track.begin for track in self._tracks.values())
@@ -173,21 +182,19 @@ class MatroskaWriter:
             self._container = av.open(str(self.path), "w", format="matroska")
             for kind in sorted(kinds, reverse=True):  # video first
                 self._streams[kind] = self._add_stream(kind)
-            self._container.start_encoding()
         except (av.error.FFmpegError, OSError) as error:
             raise self._failed(error) from error
         for track in self._tracks.values():
             self._flush(track)
 
     def _add_stream(self, kind: MediaKind) -> Any:
-        # The encoders encode nothing: opening them makes the codecs' private data for the header.
         if kind == "audio":
+            # It encodes nothing: opening it makes the codec's private data for the header.
             return self._container.add_stream("libopus", rate=48_000, layout="stereo")
-        stream = self._container.add_stream("libvpx", rate=30)
         # Of a video that has not begun it is a guess: players go by the pictures.
-        stream.width, stream.height = self._size
-        stream.pix_fmt = "yuv420p"
-        return stream
+        width, height = self._size
+        name = "libsvtav1" if self._video_codec == "av1" else self._video_codec
+        return self._container.add_mux_stream(name, rate=30, width=width, height=height)
 
     def _flush(self, track: _Track) -> None:
         track.is_settled = True

@@ -10,10 +10,11 @@ from aiortc import MediaStreamTrack
 from fake_session import FakeSession, FrameReceived
 from track_support import Packets, Pictures, encoded_video, until
 
+from sealroom.media.audio_codecs import OpusEncoder
 from sealroom.media.audio_level import FrameLevel, LevelMeter
-from sealroom.media.codecs import OpusEncoder, is_vp8_key_frame
 from sealroom.media.incoming_track import IncomingTrack
 from sealroom.media.outgoing_track import OutgoingTrack
+from sealroom.media.video_codecs import is_key_frame
 
 
 class Tone(MediaStreamTrack):
@@ -131,7 +132,7 @@ async def test_nothing_leaves_once_a_track_is_muted_and_video_goes_on_with_a_key
     track.set_enabled(True)
     await until(lambda: len(session.sent) > count + 5)
     assert session.sent[count][1]["is_key_frame"]
-    assert is_vp8_key_frame(session.sent[count][0])
+    assert is_key_frame("vp8", session.sent[count][0])
     assert track.statistics.frames_dropped == 0 or session.sent[count][1]["is_key_frame"]
     await track.stop()
 

@@ -10,9 +10,10 @@ from fake_session import FakeSession, FrameReceived, FrameRejected, RemoteBye
 from track_support import encoded_video, receive_video, until
 
 from sealroom.media import incoming_track
-from sealroom.media.codecs import OpusEncoder, is_vp8_key_frame
+from sealroom.media.audio_codecs import OpusEncoder
 from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.tracks import IncomingTrack
+from sealroom.media.video_codecs import is_key_frame
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ async def test_timestamps_wrap_without_a_jump(incoming):
     track = incoming(session2)
     for number, data in enumerate(encoded_video(4)):
         session2.receive(
-            (data, (1 << 32) - 4500 + 3000 * number), is_key_frame=is_vp8_key_frame(data)
+            (data, (1 << 32) - 4500 + 3000 * number), is_key_frame=is_key_frame("vp8", data)
         )
     assert [(await track.recv()).pts for _ in range(4)] == [0, 3000, 6000, 9000]
 

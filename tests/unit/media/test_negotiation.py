@@ -214,14 +214,54 @@ async def test_lines_without_a_common_codec_or_kind_are_rejected(loopback_peer, 
     )
     stock.createDataChannel("chat")
     await stock.setLocalDescription(await stock.createOffer())
-    await peer.accept_offer(stock.localDescription.sdp)
+    # Packetization mode 0 is another format (RFC 6184 section 8.1).
+    offer = stock.localDescription.sdp.replace("packetization-mode=1", "packetization-mode=0")
+    await peer.accept_offer(offer)
     answer = await peer.create_answer()
     assert ports(answer) == [9, 0, 0]
     assert mid_lines(answer) == ["0", "1", "2"]
     assert "a=group:BUNDLE 0\r\n" in answer
+    answer = answer.replace("packetization-mode=0", "packetization-mode=1")
     await stock.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     await peer.connected()
     assert [s.kind for s in peer.sections] == ["audio"]
+
+
+async def test_of_several_offered_codecs_the_wanted_or_the_first_one_is_taken(
+    loopback_peer, make_peer
+):
+    stock = loopback_peer()
+    stock.addTrack(VideoStreamTrack())
+    await stock.setLocalDescription(await stock.createOffer())
+    offer = stock.localDescription.sdp
+    for wanted, taken in (({}, "vp8"), ({"0": "h264"}, "h264"), ({"1": "h264"}, "vp8")):
+        peer = make_peer()
+        await peer.accept_offer(offer, wanted)
+        (section,) = peer.sections
+        assert section.codec == taken
+        payload_types = parse_description(offer).sections[0].payload_types
+        assert list(payload_types) == ["vp8", "h264"]
+        assert section.payload_type == payload_types[taken]
+        answer = parse_description(await peer.create_answer())
+        assert answer.sections[0].payload_types == {taken: payload_types[taken]}
+
+
+async def test_a_codec_that_is_not_offered_is_not_taken(make_peer):
+    one, two = make_peer(), make_peer()
+    one.add_section(kind="video", codec="av1", ssrc=1)
+    offer = await one.create_offer()
+    await two.accept_offer(offer, {"0": "vp9"})
+    assert ports(await two.create_answer()) == [0]
+
+
+@pytest.mark.parametrize("codec", ["vp8", "vp9", "h264", "av1"])
+async def test_each_codec_is_offered_with_its_parameters_and_understood(make_peer, codec):
+    one, two = make_peer(), make_peer()
+    mine = one.add_section(kind="video", codec=codec, ssrc=1)
+    await negotiate(one, two)
+    (theirs,) = two.sections
+    assert (theirs.codec, theirs.payload_type) == (codec, mine.payload_type)
+    assert mine.current_direction == "sendonly"
 
 
 async def test_a_line_the_peer_rejects_is_stopped(make_peer):
@@ -384,8 +424,13 @@ def test_a_browser_offer_with_bundle_only_lines_is_understood():
         "a=fmtp:98 profile-id=0", "a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack pli",
     ]  # fmt: skip
     audio, video = parse_description("\r\n".join(lines) + "\r\n").sections
-    assert (audio.payload_type, audio.direction, audio.track_id) == (111, "sendrecv", "audio")
-    assert (video.payload_type, video.rejected, video.direction) == (96, False, "recvonly")
+    assert (audio.payload_types["opus"], audio.direction, audio.track_id) == (
+        111,
+        "sendrecv",
+        "audio",
+    )
+    assert (video.rejected, video.direction) == (False, "recvonly")
+    assert list(video.payload_types.items()) == [("vp9", 98), ("vp8", 96)]
 
 
 async def test_data_channels_share_the_transport_of_the_media_and_need_one_m_line(make_peer):

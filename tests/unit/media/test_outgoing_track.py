@@ -10,9 +10,9 @@ from fake_session import FakeSession, KeyFrameRequested
 from track_support import Packets, Pictures, encoded_video, until
 
 from sealroom.media import outgoing_track
-from sealroom.media.codecs import is_vp8_key_frame
 from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.tracks import OutgoingTrack
+from sealroom.media.video_codecs import is_key_frame
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def test_pictures_leave_encoded_with_a_90_khz_clock_and_a_random_start(out
         stamps = [fields["rtp_timestamp"] for _, fields in session.sent]
         steps = {(b - a) & 0xFFFFFFFF for a, b in pairwise(stamps)}
         assert steps == {3000}
-        assert [is_vp8_key_frame(d) for d, _ in session.sent] == [True] + [False] * 4
+        assert [is_key_frame("vp8", d) for d, _ in session.sent] == [True] + [False] * 4
         assert track.statistics.frames_sent == 5
         starts.add(stamps[0])
     assert len(starts) == 2
@@ -86,7 +86,7 @@ async def test_after_a_dropped_frame_nothing_leaves_before_a_key_frame(outgoing,
 
     track = outgoing(session, Pictures(40), encoded_frame_handler=handler)
     await until(lambda: track.statistics.key_frames_sent == 2)
-    assert is_vp8_key_frame(session.sent[2][0])
+    assert is_key_frame("vp8", session.sent[2][0])
     assert track.statistics.frames_dropped >= 1
 
 
@@ -109,7 +109,7 @@ async def test_frames_before_the_key_are_dropped_and_then_a_key_frame_comes(outg
     await until(lambda: track.statistics.frames_dropped > 3)
     session.is_ready = True
     await until(lambda: session.sent)
-    assert is_vp8_key_frame(session.sent[0][0])
+    assert is_key_frame("vp8", session.sent[0][0])
 
 
 async def test_packets_pass_unencoded_and_key_frames_are_asked_of_the_source(outgoing):

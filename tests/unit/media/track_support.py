@@ -9,7 +9,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 from fake_session import FrameReceived
 
-from sealroom.media.codecs import Vp8Encoder, is_vp8_key_frame
+from sealroom.media.video_codecs import VideoEncoder, is_key_frame
 
 
 async def until(condition, timeout=5.0):
@@ -58,7 +58,7 @@ class Packets(MediaStreamTrack):
 
 
 def encoded_video(count, key_frames=()):
-    encoder = Vp8Encoder()
+    encoder = VideoEncoder("vp8")
     frames = []
     for number in range(count):
         picture = av.VideoFrame.from_ndarray(
@@ -72,6 +72,9 @@ def receive_video(session, datas, first=0):
     for number, data in enumerate(datas, first):
         session.emit(
             FrameReceived(
-                1, np.frombuffer(data, np.uint8), number * 3000, is_key_frame=is_vp8_key_frame(data)
+                1,
+                np.frombuffer(data, np.uint8),
+                number * 3000,
+                is_key_frame=is_key_frame("vp8", data),
             )
         )

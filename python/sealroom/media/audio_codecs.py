@@ -1,0 +1,109 @@
+"""Opus through PyAV, tuned for conversation. Objects are used by one thread at a time."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av import AudioFrame, AudioResampler, CodecContext, Packet
+
+from sealroom.media.codecs import Encoded
+
+AUDIO_CLOCK = 48_000
+AUDIO_TIME_BASE = Fraction(1, AUDIO_CLOCK)
+OPUS_SAMPLES = 960  # 20 ms
+DEFAULT_AUDIO_BITRATE = 96_000
+
+
+class OpusEncoder:
+    """libopus, stereo at 48 kHz in packets of 20 ms."""
+
+    def __init__(
+        self, bitrate: int = DEFAULT_AUDIO_BITRATE, *, measure_level: bool = False
+    ) -> None:
+        """`bitrate` in bits per second; `measure_level` fills `Encoded.audio_level` (RFC 6464)."""
+        self._codec: Any = CodecContext.create("libopus", "w")
+        self._codec.bit_rate = bitrate
+        self._codec.format = "s16"
+        self._codec.layout = "stereo"
+        self._codec.sample_rate = AUDIO_CLOCK
+        self._codec.time_base = AUDIO_TIME_BASE
+        self._codec.options = {"application": "audio", "frame_duration": "20"}
+        self._measure_level = measure_level
+        self._resampler: AudioResampler | None = None
+        self._input: tuple[str, str, int] | None = None
+        self._next_input: int | None = None
+        self._time = 0
+        self._samples = 0
+
+    def encode(self, frame: AudioFrame, *, force_key_frame: bool = False) -> list[Encoded]:
+        """Takes samples of any rate, format and layout; returns the packets that became full.
+
+        Time follows the samples; a jump of the source's pts by more than 100 ms is followed too.
+        """
+        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or shape != self._input:
+            self._resampler = AudioResampler("s16", "stereo", AUDIO_CLOCK, OPUS_SAMPLES)
+            self._input = shape
+        self._follow(frame)
+        packets: list[Encoded] = []
+        for chunk in self._resampler.resample(frame):
+            chunk.pts = self._samples
+            chunk.time_base = AUDIO_TIME_BASE
+            self._samples += OPUS_SAMPLES
+            level = measure_audio_level(chunk) if self._measure_level else None
+            for packet in self._codec.encode(chunk):
+                packets.append(Encoded(bytes(packet), self._time, True, level))
+                self._time += OPUS_SAMPLES
+        return packets
+
+    def _follow(self, frame: AudioFrame) -> None:
+        if frame.pts is None or not frame.time_base:
+            return
+        begin = frame.pts * AUDIO_CLOCK * frame.time_base.numerator // frame.time_base.denominator
+        jump = 0 if self._next_input is None else begin - self._next_input
+        if jump > AUDIO_CLOCK // 10:
+            self._time += jump
+        self._next_input = begin + frame.samples * AUDIO_CLOCK // frame.sample_rate
+
+
+class OpusDecoder:
+    """libopus to stereo 16-bit at 48 kHz, with concealment of missing packets."""
+
+    def __init__(self) -> None:
+        self._codec: Any = CodecContext.create("libopus", "r")
+        self._codec.format = "s16"
+        self._codec.layout = "stereo"
+        self._codec.sample_rate = AUDIO_CLOCK
+        self._last: Any = None
+
+    def decode(self, data: Any) -> list[AudioFrame]:
+        """Decodes one packet; raises DecodeError."""
+        frames: list[AudioFrame] = list(self._codec.decode(Packet(data)))
+        if frames:
+            self._last = frames[-1].to_ndarray()
+        return frames
+
+    def conceal(self) -> AudioFrame:
+        """Returns 20 ms for a lost packet: the last sound backwards and fading, then silence.
+
+        Backwards it continues without a jump. FFmpeg has no way to libopus's own concealment.
+        """
+        samples = np.zeros((1, 2 * OPUS_SAMPLES), np.int16)
+        if self._last is not None and self._last.shape == samples.shape:
+            backwards = self._last.reshape(-1, 2)[::-1]
+            fade = np.linspace(1, 0, OPUS_SAMPLES, dtype=np.float32)[:, None]
+            samples = (backwards * fade).astype(np.int16).reshape(1, -1)
+        self._last = None
+        frame = AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+        frame.sample_rate = AUDIO_CLOCK
+        return frame
+
+
+def measure_audio_level(frame: AudioFrame) -> int:
+    """Returns the loudness of 16-bit samples in -dBov, 0 (loudest) to 127 (silence), RFC 6464."""
+    samples = frame.to_ndarray().astype(np.float32)
+    power = float(np.mean(samples * samples)) / 32768.0**2
+    return min(127, max(0, round(-10 * math.log10(max(power, 1e-13)))))
