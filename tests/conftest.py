@@ -1,8 +1,13 @@
-"""What holds for all tests: none touches the files of the user who runs them."""
+"""What holds for all tests: none touches the files of the user who runs them, none is timed."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is no fault of what is tested.
+settings.register_profile("sealroom", deadline=None)
+settings.load_profile("sealroom")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Constrained types and the base of all messages."""
 
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias
 
 import msgspec
@@ -26,7 +25,7 @@ Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Number: TypeAlias = Annotated[int, Meta(ge=1, le=2**53)]
 Kind: TypeAlias = Literal["audio", "video", "data"]
 Codec: TypeAlias = Literal["vp8", "vp9", "h264", "av1", "opus", "message"]
-KIND_OF_CODEC: Final[Mapping[Codec, Kind]] = {
+KIND_OF_CODEC: Final[dict[Codec, Kind]] = {
     "vp8": "video",
     "vp9": "video",
     "h264": "video",
