@@ -1,12 +1,14 @@
 """Fixtures of the integration tests."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 from bridge_support import World, open_world
 from postgres_support import PostgresServer, find_server
+from redis_support import RedisServer
 
 from sealroom.bridge import MEMORY_DATABASE
 from sealroom.bridge.database import open_database
@@ -62,6 +64,17 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     name = postgres.create_database()
     yield postgres.url(name)
     postgres.drop_database(name)
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A server of the test's own."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("Redis is not installed (Debian package redis-server)")
+    pytest.importorskip("redis", reason="no redis: pip install 'sealroom[redis]'")
+    server = RedisServer()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

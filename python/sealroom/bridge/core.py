@@ -17,9 +17,12 @@ from .database import open_database
 from .dispatch import Dispatcher
 from .event_log import LogLimits
 from .exchange import Exchange
+from .forwarding import Forwarding
+from .home_calls import HomeCalls
 from .homes import Homes
 from .key_store import KeyStore
 from .live import RoomRegistry
+from .live_calls import LiveCalls
 from .login import Authenticator, ChallengeTable
 from .media_calls import MediaCalls
 from .media_paths import MediaPaths
@@ -29,6 +32,7 @@ from .metrics import Metrics
 from .recordings import RecordingService
 from .redis_relay import RedisRelay
 from .relay import NoRelay, Relay
+from .relay_seal import RelaySeal
 from .room_changes import RoomChanges
 from .room_control import RoomControl
 from .room_life import RoomLife
@@ -57,6 +61,7 @@ class Core:
     dispatcher: Dispatcher
     upkeep: Upkeep
     relay: Relay
+    forwarding: Forwarding
 
 
 @asynccontextmanager
@@ -89,10 +94,16 @@ async def open_core(
         bridge_id = await homes.register(store, config.public_url)
         stack.push_async_callback(homes.resign)
         bus, registry = EventBus(metrics), RoomRegistry(rooms)
+        relay: Relay = NoRelay()
+        if config.redis is not None:
+            relay = RedisRelay(config.redis, await store.bridge_id(), homes.instance)
+        seal = RelaySeal(await store.relay_secret(), homes.instance)
+        forwarding = Forwarding(relay, seal, homes.instance, background)
+        home_calls = HomeCalls(registry, homes, forwarding)
         media = MediaCalls(media_server, config.media_timeout)
         subscriptions = SubscriptionService(registry, bus, media, background)
         recordings = RecordingService(bus, subscriptions)
-        streams = StreamService(registry, bus, media, subscriptions, homes)
+        streams = StreamService(registry, bus, media, subscriptions)
         life = RoomLife(
             rooms=rooms,
             registry=registry,
@@ -106,7 +117,16 @@ async def open_core(
             audit=audit,
         )
         control = RoomControl(
-            rooms=rooms, registry=registry, bus=bus, life=life, media=media, audit=audit
+            rooms=rooms,
+            registry=registry,
+            bus=bus,
+            life=life,
+            media=media,
+            homes=home_calls,
+            audit=audit,
+        )
+        live_calls = LiveCalls(
+            registry=registry, homes=home_calls, forwarding=forwarding, control=control
         )
         changes = RoomChanges(
             store=store,
@@ -116,7 +136,6 @@ async def open_core(
             bus=bus,
             life=life,
             control=control,
-            homes=homes,
             streams=streams,
             subscriptions=subscriptions,
             recordings=recordings,
@@ -149,14 +168,12 @@ async def open_core(
             life=life,
             changes=changes,
             background=background,
+            forwarding=forwarding,
             interval=config.heartbeat_interval,
         )
         upkeep.start()
-        relay: Relay = NoRelay()
-        if config.redis is not None:
-            relay = RedisRelay(config.redis, await store.bridge_id(), homes.instance)
         stack.push_async_callback(relay.close)
-        await Exchange(relay, homes.instance, bus, registry, upkeep).start()
+        await Exchange(relay, homes.instance, bus, registry, upkeep, forwarding).start()
         keys = KeyStore(database)
         admin = Admin(
             AdminParts(
@@ -199,6 +216,7 @@ async def open_core(
             bus=bus,
             rooms=room_service,
             changes=changes,
+            live=live_calls,
             sessions=keeper,
             streams=streams,
             subscriptions=subscriptions,
@@ -212,7 +230,18 @@ async def open_core(
         _watch(metrics, bus, registry, media_server)
         metrics.watch("parked_sessions", "Sessions without a socket", keeper.parked_count)
         dispatcher = Dispatcher(methods, admission, metrics)
-        yield Core(bridge_id, store, keys, audit, admin, admission, dispatcher, upkeep, relay)
+        yield Core(
+            bridge_id=bridge_id,
+            store=store,
+            keys=keys,
+            audit=audit,
+            admin=admin,
+            admission=admission,
+            dispatcher=dispatcher,
+            upkeep=upkeep,
+            relay=relay,
+            forwarding=forwarding,
+        )
 
 
 def _watch(

@@ -74,6 +74,30 @@ def lives_elsewhere(url: str) -> RequestError:
     )
 
 
+def home_silent(url: str) -> RequestError:
+    """The home of the room does not answer this Bridge; whether it acted is unknown."""
+    return RequestError(
+        ErrorCode.HOME_SILENT,
+        field="room_id",
+        remedy=f"look what became of it, then try again, here or at {url}",
+        url=url,
+    )
+
+
+def from_object(error: ErrorObject) -> RequestError:
+    """Return the refusal of another Bridge."""
+    code, detail = ErrorCode(error.code), error.data
+    assert detail is not None  # `to_object` has it
+    return RequestError(
+        code,
+        error.message.removeprefix(ERROR_SENTENCES[code]).lstrip(),
+        field=detail.field,
+        remedy=detail.remedy,
+        retry_after=detail.retry_after,
+        url=detail.url,
+    )
+
+
 def limit_exceeded(what: str, limit: int, *, field: str | None = None) -> RequestError:
     """A number of things reached its limit."""
     return RequestError(

@@ -8,9 +8,18 @@ from sealroom.access import Policy, Right
 from sealroom.protocol import EVENTS, EventType, Message, SessionResync
 
 from .bus import EventBus
+from .forwarding import Forwarding
 from .live import RoomRegistry
 from .records import Member, RoomAccess
-from .relay import Relay, Relayed, RelayedCheck, RelayedEvent, RelayedExclusion, RelayedGap
+from .relay import (
+    Broadcast,
+    Direct,
+    Relay,
+    RelayedCheck,
+    RelayedEvent,
+    RelayedExclusion,
+    RelayedGap,
+)
 from .upkeep import Upkeep
 
 # What upkeep does at a room's home, events included.
@@ -21,19 +30,26 @@ class Exchange:
     """For one event loop. Messages are handled one after another, in the order of each Bridge."""
 
     def __init__(
-        self, relay: Relay, origin: str, bus: EventBus, registry: RoomRegistry, upkeep: Upkeep
+        self,
+        relay: Relay,
+        origin: str,
+        bus: EventBus,
+        registry: RoomRegistry,
+        upkeep: Upkeep,
+        forwarding: Forwarding,
     ) -> None:
         self._relay = relay
         self._origin = origin
         self._bus = bus
         self._registry = registry
         self._upkeep = upkeep
+        self._forwarding = forwarding
 
     async def start(self) -> None:
         """Begin to tell others, and to listen."""
         if self._relay.state != "none":
             self._bus.exchange = self
-            await self._relay.start(self._receive, self._resync)
+            await self._relay.start(self)
 
     def event(
         self,
@@ -68,9 +84,14 @@ class Exchange:
         """Have other Bridges look up the users of their sessions."""
         self._relay.send(RelayedCheck(origin=self._origin))
 
-    async def _receive(self, message: Relayed) -> None:
+    def take(self, message: Direct) -> None:
+        """Another Bridge calls this one, or answers."""
+        self._forwarding.take(message)
+
+    async def receive(self, message: Broadcast) -> None:
+        """Carry out what another Bridge told all."""
         if isinstance(message, RelayedGap):
-            self._resync()
+            self.gap()
         elif isinstance(message, RelayedCheck):
             await self._upkeep.check_users()
         elif isinstance(message, RelayedExclusion):
@@ -96,9 +117,9 @@ class Exchange:
             self._registry.forget(message.room_id)
             self._bus.drop_room(message.room_id)
 
-    def _resync(self) -> None:
+    def gap(self) -> None:
         """Events of other Bridges are lost: every session is told to read again."""
-        raw = msgspec.Raw(msgspec.json.encode(SessionResync(missed=1)))
+        raw = msgspec.Raw(msgspec.json.encode(SessionResync(missed=None)))
         for user in self._bus.users():
             for session in self._bus.sessions_of(*user):
                 session.deliver(EventType.SESSION_RESYNC, "", raw)

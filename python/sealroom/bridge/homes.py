@@ -13,10 +13,11 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sealroom.protocol import MAX_URL_LENGTH, ErrorCode
+from sealroom.protocol import MAX_BRIDGES, MAX_URL_LENGTH, ErrorCode
 
 from .database import Database, uncancelled
-from .errors import BridgeError, RequestError, lives_elsewhere
+from .errors import BridgeError, RequestError
+from .forwarding import Peer
 from .room_store import RoomStore
 from .schema import bridges, room_homes, rooms
 from .store import Store
@@ -53,7 +54,8 @@ class Homes:
         self._rooms = rooms
         self._lease_ms = int(lease * 1000)
         self.instance = uuid4().hex  # of this process, so that nobody takes it for one before it
-        self._bridge_id = ""
+        self.bridge_id = ""
+        self.public_url = ""
         self.is_shared = database.is_shared
 
     async def register(self, store: Store, public_url: str | None) -> str:
@@ -65,8 +67,9 @@ class Homes:
         Raises:
             BridgeError: the database may be shared, and the public URL is missing or malformed.
         """
+        self.public_url = (public_url or "").rstrip("/")
         if not self.is_shared:
-            self._bridge_id = await store.bridge_id()
+            self.bridge_id = await store.bridge_id()
         elif public_url is None:
             raise BridgeError(
                 "A Bridge whose database others may share needs a public URL, at which clients"
@@ -77,8 +80,8 @@ class Homes:
                 f"A public URL is ws:// or wss:// and has at most {MAX_URL_LENGTH} signs."
             )
         else:
-            self._bridge_id = await self._register(public_url.rstrip("/"))
-        return self._bridge_id
+            self.bridge_id = await self._register(self.public_url)
+        return self.bridge_id
 
     @uncancelled
     async def _register(self, public_url: str) -> str:
@@ -132,23 +135,41 @@ class Homes:
             return Claim(room.state, room.empty_room_ttl)
 
     @uncancelled
-    async def require_here(self, room_id: str) -> None:
-        """Return if a room lives here, or nowhere.
-
-        Raises:
-            RequestError: ROOM_ELSEWHERE.
-        """
+    async def elsewhere(self, room_id: str) -> Peer | None:
+        """Return the Bridge at which a room lives, None if that is this one or none."""
         if not self.is_shared:
-            return
+            return None
         query = (
-            sa.select(bridges.c.public_url)
+            sa.select(bridges.c.instance_id, bridges.c.bridge_id, bridges.c.public_url)
             .select_from(room_homes.join(bridges, self._is_home()))
             .where(room_homes.c.room_id == room_id, room_homes.c.instance_id != self.instance)
         )
         async with self._database.read() as connection:
-            url: str | None = await connection.scalar(query)
-        if url is not None:
-            raise lives_elsewhere(url)
+            row = (await connection.execute(query)).first()
+        return None if row is None else Peer(*row)
+
+    @uncancelled
+    async def peer(self, instance: str) -> Peer | None:
+        """Return the Bridge whose process has this id, None if it does not live."""
+        query = sa.select(bridges.c.instance_id, bridges.c.bridge_id, bridges.c.public_url)
+        async with self._database.read() as connection:
+            one = query.where(self._is_alive(), bridges.c.instance_id == instance)
+            row = (await connection.execute(one)).first()
+        return None if row is None else Peer(*row)
+
+    @uncancelled
+    async def others(self) -> list[Peer]:
+        """Return the other Bridges that live, by public URL, at most MAX_BRIDGES."""
+        if not self.is_shared:
+            return []
+        query = (
+            sa.select(bridges.c.instance_id, bridges.c.bridge_id, bridges.c.public_url)
+            .where(self._is_alive(), bridges.c.instance_id != self.instance)
+            .order_by(bridges.c.public_url)
+            .limit(MAX_BRIDGES)
+        )
+        async with self._database.read() as connection:
+            return [Peer(*row) for row in await connection.execute(query)]
 
     @uncancelled
     async def release(self, room_id: str) -> None:
@@ -181,7 +202,7 @@ class Homes:
 
         None: another process runs under this Bridge's public URL; it has its place.
         """
-        me = sa.and_(bridges.c.bridge_id == self._bridge_id, bridges.c.instance_id == self.instance)
+        me = sa.and_(bridges.c.bridge_id == self.bridge_id, bridges.c.instance_id == self.instance)
         beat = sa.update(bridges).where(me).values(heartbeat_at=self._database.now())
         query = (
             sa.select(rooms.c.room_id, rooms.c.record_signature, rooms.c.state)
@@ -223,10 +244,10 @@ class Homes:
             await connection.execute(sa.update(bridges).where(me).values(heartbeat_at=0))
 
     def _is_home(self) -> sa.ColumnElement[bool]:
-        return sa.and_(
-            bridges.c.instance_id == room_homes.c.instance_id,
-            bridges.c.heartbeat_at > self._database.now() - self._lease_ms,
-        )
+        return sa.and_(bridges.c.instance_id == room_homes.c.instance_id, self._is_alive())
+
+    def _is_alive(self) -> sa.ColumnElement[bool]:
+        return bridges.c.heartbeat_at > self._database.now() - self._lease_ms
 
     def _lives(self) -> sa.ColumnElement[bool]:
         return sa.exists().where(self._is_home()).correlate(room_homes)

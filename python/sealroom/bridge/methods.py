@@ -36,6 +36,7 @@ from .connection import Connection
 from .errors import RequestError, access_denied
 from .key_store import KeyStore
 from .live import RoomRegistry
+from .live_calls import LiveCalls
 from .login import Authenticator
 from .media_paths import MediaPaths
 from .queries import illegal
@@ -68,6 +69,7 @@ class Methods:
         bus: EventBus,
         rooms: RoomService,
         changes: RoomChanges,
+        live: LiveCalls,
         sessions: Sessions,
         streams: StreamService,
         recordings: RecordingService,
@@ -102,16 +104,16 @@ class Methods:
             "room.delete_many": rooms.delete_many,
             "room.close": changes.close,
             "room.reopen": changes.reopen,
-            "room.kick": changes.kick,
+            "room.kick": live.kick,
             "room.send_event": changes.send_event,
             "room.ready": changes.ready,
             "room.join": rooms.join,
             "room.leave": rooms.leave,
-            "room.participants": rooms.participants,
+            "room.participants": live.participants,
             "stream.publish": streams.publish,
             "stream.update": streams.update,
             "stream.unpublish": streams.unpublish,
-            "stream.list": streams.list_streams,
+            "stream.list": live.list_streams,
             "recording.start": recordings.start,
             "recording.stop": recordings.stop,
             "subscription.update": subscriptions.update,

@@ -1,28 +1,48 @@
 """Relay over Redis pub/sub. Redis keeps nothing: who is not connected misses what is said."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
 
 from .errors import BridgeError
 from .logs import get_logger, where
-from .relay import MAX_RELAYED_BYTES, Relayed, RelayedGap
+from .relay import (
+    MAX_CALL_BYTES,
+    MAX_RELAYED_BYTES,
+    Broadcast,
+    Direct,
+    Receiver,
+    Relayed,
+    RelayedAnswer,
+    RelayedCall,
+    RelayedGap,
+)
 
 _MAX_QUEUED: Final = 1000  # messages to send, and messages to handle
+_MAX_QUEUED_BYTES: Final = 16 * 1024 * 1024  # to send
 _RETRY_SECONDS: Final = (0.2, 5.0)  # first and longest wait before connecting again
 _TIMEOUT_SECONDS: Final = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    channel: str
+    raw: bytes
+    unheard: Callable[[], None]
+
+
 class RedisRelay:
-    """One channel for all Bridges on one database.
+    """One channel for all Bridges on one database, and one for each of them.
 
     Args:
         url: `redis://HOST/` or `rediss://`; may hold a password.
         database_id: names the channel.
-        origin: id of this process; what it said itself is ignored.
+        origin: id of this process, which names its own channel; what it said itself is ignored.
 
     Raises:
         BridgeError: the URL is malformed, or the extra is missing.
@@ -50,31 +70,55 @@ class RedisRelay:
         self.state: Literal["none", "connected", "lost"] = "lost"
         self._channel = f"sealroom:{database_id}"
         self._origin = origin
-        self._out: asyncio.Queue[bytes] = asyncio.Queue(_MAX_QUEUED)
-        self._in: asyncio.Queue[Relayed] = asyncio.Queue(_MAX_QUEUED)
+        self._out: deque[_Outgoing] = deque()
+        self._out_bytes = 0
+        self._has_out = asyncio.Event()
+        self._in: asyncio.Queue[Broadcast] = asyncio.Queue(_MAX_QUEUED)
         self._dropped = False  # something could not be sent: others must hear of a gap
         self._encoder = msgspec.json.Encoder()
         self._decoder: msgspec.json.Decoder[Relayed] = msgspec.json.Decoder(Relayed)
         self._tasks: list[asyncio.Task[None]] = []
 
-    def send(self, message: Relayed) -> None:
-        """Queue a message; while Redis is lost it is dropped, and a gap told later."""
-        raw = self._encoder.encode(message)
-        if self.state != "connected" or self._out.full() or len(raw) > MAX_RELAYED_BYTES:
-            self._dropped = True
-        else:
-            self._out.put_nowait(raw)
+    def send(self, message: Broadcast) -> None:
+        """Queue a message for all; while Redis is lost it is dropped, and a gap told later."""
+        self._put(_Outgoing(self._channel, self._encoder.encode(message), self._drop))
 
-    async def start(
-        self,
-        receive: Callable[[Relayed], Awaitable[None]],
-        gap: Callable[[], None],
-    ) -> None:
+    def send_to(self, message: Direct, unheard: Callable[[], None]) -> None:
+        """Queue a message for its target; `unheard` is called if it surely does not get there."""
+        channel = self._channel_of(message.target)
+        self._put(_Outgoing(channel, self._encoder.encode(message), unheard))
+
+    def _drop(self) -> None:
+        self._dropped = True
+
+    def _channel_of(self, process: str) -> str:
+        return f"{self._channel}:{process}"
+
+    def _put(self, one: _Outgoing) -> None:
+        limit = MAX_RELAYED_BYTES if one.channel == self._channel else MAX_CALL_BYTES
+        if (
+            self.state != "connected"
+            or len(one.raw) > limit
+            or len(self._out) >= _MAX_QUEUED
+            or self._out_bytes + len(one.raw) > _MAX_QUEUED_BYTES
+        ):
+            one.unheard()
+            return
+        self._out.append(one)
+        self._out_bytes += len(one.raw)
+        self._has_out.set()
+
+    def _take(self) -> _Outgoing:
+        one = self._out.popleft()
+        self._out_bytes -= len(one.raw)
+        return one
+
+    async def start(self, receiver: Receiver) -> None:
         """Begin, and wait a moment for the first connection; without one the Bridge goes on."""
         tried = asyncio.Event()
         self._tasks = [
-            asyncio.create_task(self._listen(gap, tried)),
-            asyncio.create_task(self._handle(receive)),
+            asyncio.create_task(self._listen(receiver, tried)),
+            asyncio.create_task(self._handle(receiver)),
         ]
         with suppress(TimeoutError):
             await asyncio.wait_for(tried.wait(), _TIMEOUT_SECONDS)
@@ -86,36 +130,35 @@ class RedisRelay:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._redis.aclose()
 
-    async def _listen(self, gap: Callable[[], None], tried: asyncio.Event) -> None:
+    async def _listen(self, receiver: Receiver, tried: asyncio.Event) -> None:
         wait, was_connected = _RETRY_SECONDS[0], False
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(self._channel)
+                    await channel.subscribe(self._channel, self._channel_of(self._origin))
                     self.state, wait = "connected", _RETRY_SECONDS[0]
                     get_logger().info("relay connected")
                     if was_connected:
-                        gap()
+                        receiver.gap()
                     if self._dropped:
                         self._dropped = False
                         self.send(RelayedGap(origin=self._origin))
                     was_connected = True
                     tried.set()
-                    await self._run(channel, gap)
+                    await self._run(channel, receiver)
             except Exception as error:
                 if self.state == "connected":
                     get_logger().error("relay lost; events stay local", error=where(error))
             self.state = "lost"
             tried.set()
-            while not self._out.empty():
-                self._out.get_nowait()
-                self._dropped = True
+            while self._out:
+                self._take().unheard()
             await asyncio.sleep(wait)
             wait = min(wait * 2, _RETRY_SECONDS[1])
 
-    async def _run(self, channel: Any, gap: Callable[[], None]) -> None:
+    async def _run(self, channel: Any, receiver: Receiver) -> None:
         sender = asyncio.create_task(self._send_all())
-        reader = asyncio.create_task(self._read_all(channel, gap))
+        reader = asyncio.create_task(self._read_all(channel, receiver))
         try:
             await asyncio.wait([sender, reader], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -128,14 +171,20 @@ class RedisRelay:
 
     async def _send_all(self) -> None:
         while True:
-            raw = await self._out.get()
+            while not self._out:
+                self._has_out.clear()
+                await self._has_out.wait()
+            one = self._take()
             try:
-                await self._redis.publish(self._channel, raw)
+                heard_by = await self._redis.publish(one.channel, one.raw)
             except BaseException:
-                self._dropped = True
+                if one.channel == self._channel:  # of a call, nobody knows
+                    one.unheard()
                 raise
+            if heard_by == 0:
+                one.unheard()
 
-    async def _read_all(self, channel: Any, gap: Callable[[], None]) -> None:
+    async def _read_all(self, channel: Any, receiver: Receiver) -> None:
         while True:
             message = await channel.get_message(timeout=_TIMEOUT_SECONDS / 2)
             if message is None:
@@ -150,16 +199,19 @@ class RedisRelay:
                 continue
             if relayed.origin == self._origin:
                 continue
+            if isinstance(relayed, RelayedCall | RelayedAnswer):
+                receiver.take(relayed)
+                continue
             if self._in.full():  # slower than the others: rather a gap than memory without end
                 while not self._in.empty():
                     self._in.get_nowait()
-                gap()
+                receiver.gap()
             self._in.put_nowait(relayed)
 
-    async def _handle(self, receive: Callable[[Relayed], Awaitable[None]]) -> None:
+    async def _handle(self, receiver: Receiver) -> None:
         while True:
             message = await self._in.get()
             try:
-                await receive(message)
+                await receiver.receive(message)
             except Exception as error:
                 get_logger().error("relay: a message failed", error=where(error))

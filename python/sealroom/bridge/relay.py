@@ -4,15 +4,26 @@ Everything that must hold is in the database; a relay makes it known sooner and 
 it carries the Bridges see anyway: no content, no secret, no SDP.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from sealroom.protocol import MAX_ROOM_MEMBERS, EventType, Fingerprint, Id, Message, UserId
+from sealroom.protocol import (
+    MAX_MESSAGE_BYTES,
+    MAX_ROOM_MEMBERS,
+    EventType,
+    Fingerprint,
+    Id,
+    Message,
+    Number,
+    UserId,
+)
 
-MAX_RELAYED_BYTES: Final = 1024 * 1024  # one message; a deleted room's names up to 1,000 members
+MAX_RELAYED_BYTES: Final = 1024 * 1024  # one event; a deleted room's names up to 1,000 members
+# One call or answer: what an answer to a client may hold, in base64
+MAX_CALL_BYTES: Final = MAX_MESSAGE_BYTES * 4 // 3 + 1024
 
 
 class RelayedEvent(Message, frozen=True, tag_field="kind", tag="event"):
@@ -48,24 +59,63 @@ class RelayedGap(Message, frozen=True, tag_field="kind", tag="gap"):
     origin: Id
 
 
-Relayed: TypeAlias = RelayedEvent | RelayedExclusion | RelayedCheck | RelayedGap
+class RelayedCall(Message, frozen=True, tag_field="kind", tag="call"):
+    """A call for one Bridge to carry out, sealed (`relay_seal.py`)."""
+
+    origin: Id
+    target: Id
+    number: Number
+    sealed: bytes
+
+
+class RelayedAnswer(Message, frozen=True, tag_field="kind", tag="answer"):
+    """The answer to the call of that number, sealed; `target` is who called."""
+
+    origin: Id
+    target: Id
+    number: Number
+    sealed: bytes
+
+
+Broadcast: TypeAlias = RelayedEvent | RelayedExclusion | RelayedCheck | RelayedGap
+Direct: TypeAlias = RelayedCall | RelayedAnswer
+Relayed: TypeAlias = Broadcast | Direct
+
+
+class Receiver(Protocol):
+    """Who gets what the relay brings."""
+
+    async def receive(self, message: Broadcast) -> None:
+        """Handle what was said to all, one after another."""
+        ...
+
+    def take(self, message: Direct) -> None:
+        """Take what was said to this Bridge alone, at once."""
+        ...
+
+    def gap(self) -> None:
+        """Messages of others were lost."""
+        ...
 
 
 class Relay(Protocol):
-    """Carries messages to all other Bridges, in order, at most once. For one event loop."""
+    """Carries messages to all other Bridges, or to one: in order, at most once.
+
+    For one event loop.
+    """
 
     state: Literal["none", "connected", "lost"]
 
-    def send(self, message: Relayed) -> None:
-        """Queue a message; while the relay is lost it is dropped, and a gap told later."""
+    def send(self, message: Broadcast) -> None:
+        """Queue a message for all; while the relay is lost it is dropped, and a gap told later."""
         ...
 
-    async def start(
-        self,
-        receive: Callable[[Relayed], Awaitable[None]],
-        gap: Callable[[], None],
-    ) -> None:
-        """Begin; `gap` is called when messages of others were lost."""
+    def send_to(self, message: Direct, unheard: Callable[[], None]) -> None:
+        """Queue a message for its target; `unheard` is called if it surely does not get there."""
+        ...
+
+    async def start(self, receiver: Receiver) -> None:
+        """Begin."""
         ...
 
     async def close(self) -> None:
@@ -78,14 +128,14 @@ class NoRelay:
 
     state: Literal["none", "connected", "lost"] = "none"
 
-    def send(self, message: Relayed) -> None:
+    def send(self, message: Broadcast) -> None:
         """Drop it."""
 
-    async def start(
-        self,
-        receive: Callable[[Relayed], Awaitable[None]],
-        gap: Callable[[], None],
-    ) -> None:
+    def send_to(self, message: Direct, unheard: Callable[[], None]) -> None:
+        """Drop it, and say so."""
+        unheard()
+
+    async def start(self, receiver: Receiver) -> None:
         """Nothing."""
 
     async def close(self) -> None:

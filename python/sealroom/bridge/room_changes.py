@@ -11,7 +11,6 @@ from sealroom.protocol import (
     ErrorCode,
     EventType,
     RoomExcluded,
-    RoomKickParams,
     RoomParams,
     RoomReadyParams,
     RoomResult,
@@ -23,7 +22,6 @@ from sealroom.protocol import (
 from .audit import AuditLog, membership
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, malformed
-from .homes import Homes
 from .live import LiveRoom, RoomRegistry
 from .recordings import RecordingService
 from .records import RoomAccess, check_members_exist, check_next_record, verify_signed
@@ -37,7 +35,7 @@ from .subscriptions import SubscriptionService
 
 
 class RoomChanges:
-    """The methods `room.update`, `close`, `reopen`, `kick`, `send_event` and `ready`."""
+    """The methods `room.update`, `close`, `reopen`, `send_event` and `ready`."""
 
     def __init__(
         self,
@@ -49,7 +47,6 @@ class RoomChanges:
         bus: EventBus,
         life: RoomLife,
         control: RoomControl,
-        homes: Homes,
         streams: StreamService,
         subscriptions: SubscriptionService,
         recordings: RecordingService,
@@ -62,7 +59,6 @@ class RoomChanges:
         self._bus = bus
         self._life = life
         self._control = control
-        self._homes = homes
         self._streams = streams
         self._subscriptions = subscriptions
         self._recordings = recordings
@@ -71,7 +67,8 @@ class RoomChanges:
     async def update(self, session: Session, params: RoomUpdateParams) -> RoomResult:
         """Store the next record of a room and bring the call in line with it.
 
-        Whoever is no member any more is out, with streams and media, before the answer leaves.
+        Whoever is no member any more is out, with streams and media, before the answer leaves; at
+        another Bridge too, if that answers in time (`HomeCalls.settle`).
         """
         room_id = params.room_id
         await self._registry.require(session, room_id, Right.UPDATE)
@@ -87,7 +84,7 @@ class RoomChanges:
             known = await self._store.fingerprints(session.context_id, list(access.members))
             former = [one.fingerprint for one in before.members.values()]
             check_members_exist(checked.record, known, former)
-            await self._rooms.update(checked, params.empty_room_ttl)
+            home = await self._rooms.update(checked, params.empty_room_ttl)
             self._note_update(session, before, access)
             self._registry.remember(access)
             live = self._registry.live.get(room_id)
@@ -95,6 +92,8 @@ class RoomChanges:
                 live.empty_room_ttl = params.empty_room_ttl
             await self.follow(before, access, session)
             room = await self._lists.get(room_id, session.user_id)
+        if (before.members, before.policy) != (access.members, access.policy):
+            await self._control.settle(access, home)
         if room is None:
             raise access_denied()
         return RoomResult(room=room)
@@ -158,14 +157,6 @@ class RoomChanges:
         """Open a closed room; if nobody joins, it closes after its time to live."""
         access = await self._registry.require(session, params.room_id, Right.CLOSE)
         await self._control.reopen(access, session.actor, session)
-        return Empty()
-
-    async def kick(self, session: Session, params: RoomKickParams) -> Empty:
-        """Throw a participant out; it is told, and so are the others, the caller among them."""
-        access = await self._registry.require(session, params.room_id, Right.KICK)
-        if params.room_id not in self._registry.live:
-            await self._homes.require_here(params.room_id)
-        self._control.kick(access, params.participant_id, session.actor)
         return Empty()
 
     async def send_event(self, session: Session, params: RoomSendEventParams) -> Empty:

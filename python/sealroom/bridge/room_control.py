@@ -13,10 +13,11 @@ from sealroom.protocol import (
     RoomReopened,
 )
 
-from .actor import Actor
+from .actor import BRIDGE, Actor
 from .audit import AuditLog
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied
+from .home_calls import HomeCalls
 from .live import RoomRegistry
 from .media_calls import MediaCalls
 from .records import RoomAccess
@@ -35,6 +36,7 @@ class RoomControl:
         bus: EventBus,
         life: RoomLife,
         media: MediaCalls,
+        homes: HomeCalls,
         audit: AuditLog,
     ) -> None:
         self._rooms = rooms
@@ -42,6 +44,7 @@ class RoomControl:
         self._bus = bus
         self._life = life
         self._media = media
+        self._homes = homes
         self._audit = audit
 
     async def delete(self, access: RoomAccess, actor: Actor, cause: Session | None = None) -> None:
@@ -53,7 +56,7 @@ class RoomControl:
         room_id = access.room_id
         async with self._registry.lock(room_id):
             await self._lifecycle(room_id)
-            await self._rooms.delete(room_id)
+            home = await self._rooms.delete(room_id)
             self._note(actor, "room.deleted", access)
             self._life.keep_open(room_id)
             live = self._registry.live.get(room_id)
@@ -66,6 +69,7 @@ class RoomControl:
             self._bus.drop_room(room_id)
         for participant in participants:
             await self._media.remove(participant)
+        await self.settle(access, home)
 
     async def close(self, access: RoomAccess, actor: Actor, cause: Session | None = None) -> None:
         """Close a room: everyone in it is out, and nobody joins until it is opened again.
@@ -80,7 +84,7 @@ class RoomControl:
                 raise RequestError(
                     ErrorCode.ROOM_CLOSED, field="room_id", remedy="it is what you want already"
                 )
-            await self._rooms.set_state(room_id, "closed")
+            home = await self._rooms.set_state(room_id, "closed")
             self._note(actor, "room.closed", access)
             self._life.keep_open(room_id)
             data = RoomClosed(reason="closed", user_id=_user_id(actor), empty_room_ttl=ttl)
@@ -88,6 +92,22 @@ class RoomControl:
             live = self._registry.live.get(room_id)
             if live is not None:
                 self._life.empty(live)
+        await self.settle(access, home)
+
+    async def settle(self, access: RoomAccess, home: str | None) -> None:
+        """Wait until those who are out of a room are out of the call, wherever it lives.
+
+        Bounded (`HomeCalls.settle`); what is stored holds anyway. Not under the room's lock.
+        """
+        await self._life.media_removed(access.room_id)
+        if not await self._homes.settle(access.room_id, home):
+            self._audit.note(
+                BRIDGE,
+                "room.unconfirmed",
+                ("room", access.room_id),
+                context_id=access.context_id,
+                outcome=ErrorCode.HOME_SILENT.name,
+            )
 
     async def reopen(self, access: RoomAccess, actor: Actor, cause: Session | None = None) -> None:
         """Open a closed room; if nobody joins, it closes after its time to live.

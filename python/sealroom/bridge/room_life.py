@@ -51,6 +51,7 @@ class RoomLife:
         self._background = background
         self._homes = homes
         self._audit = audit
+        self._removals: dict[str, set[asyncio.Task[None]]] = {}  # from the media server, by room
         self._closing: dict[str, asyncio.TimerHandle] = {}  # empty rooms, by id
 
     async def start(self, grace: float = 0.0) -> None:
@@ -96,14 +97,34 @@ class RoomLife:
             affected |= dict.fromkeys(self._announce_leave(one, reason))
         self._subscriptions.refresh(affected)
         for one in gone:
-            self._background.spawn(self._media.remove(one))
+            self._remove_media(one)
 
     def empty(self, room: LiveRoom) -> None:
         """Take everybody out without further events: the room is closed or gone."""
         self._registry.live.pop(room.access.room_id, None)
         for one in list(room.participants.values()):
             self.detach(one)
-            self._background.spawn(self._media.remove(one))
+            self._remove_media(one)
+
+    async def media_removed(self, room_id: str) -> None:
+        """Wait until those who were taken out of a room have no media any more.
+
+        At most as long as one call of the media server may take, for each is one of its own.
+        """
+        if removals := self._removals.get(room_id):
+            await asyncio.wait(removals)
+
+    def _remove_media(self, participant: LiveParticipant) -> None:
+        room_id = participant.room.access.room_id
+        task = self._background.spawn(self._media.remove(participant))
+        self._removals.setdefault(room_id, set()).add(task)
+        task.add_done_callback(lambda _: self._removal_done(room_id, task))
+
+    def _removal_done(self, room_id: str, task: asyncio.Task[None]) -> None:
+        removals = self._removals[room_id]
+        removals.discard(task)
+        if not removals:
+            del self._removals[room_id]
 
     def epoch_ready(self, room: LiveRoom) -> None:
         """Tell everybody once all participants can decrypt the newest epoch."""

@@ -98,10 +98,11 @@ class RoomStore:
         return now
 
     @uncancelled
-    async def update(self, checked: CheckedRecord, empty_room_ttl: float | None) -> None:
+    async def update(self, checked: CheckedRecord, empty_room_ttl: float | None) -> str | None:
         """Make a record a room's newest if it follows the one that is.
 
-        Whoever is no member any more loses all sealed secrets.
+        Whoever is no member any more loses all sealed secrets. Returns the id of the process where
+        the room lives, None if nowhere.
 
         Raises:
             RequestError: VERSION_CONFLICT, LIMIT_EXCEEDED.
@@ -136,6 +137,7 @@ class RoomStore:
                     sealed_secrets.c.user_id.not_in(still),
                 )
             )
+            return await _home(connection, record.room_id)
 
     @uncancelled
     async def lifecycle(self, room_id: str) -> tuple[RoomState, float] | None:
@@ -146,14 +148,19 @@ class RoomStore:
         return None if row is None else (row.state, row.empty_room_ttl)
 
     @uncancelled
-    async def set_state(self, room_id: str, state: RoomState) -> None:
-        """Change the state of a room, which then lives nowhere; nothing happens if it is gone."""
+    async def set_state(self, room_id: str, state: RoomState) -> str | None:
+        """Change the state of a room, which then lives nowhere; nothing happens if it is gone.
+
+        Returns the id of the process where it lived, None if nowhere.
+        """
         empty_since = self._database.now() if state == "open" else None
         values = {"state": state, "empty_since": empty_since}
         here = rooms.c.room_id == room_id
         async with self._database.write() as connection:
             await connection.execute(sa.update(rooms).where(here).values(values))
+            home = await _home(connection, room_id)
             await connection.execute(sa.delete(room_homes).where(room_homes.c.room_id == room_id))
+        return home
 
     @uncancelled
     async def open_rooms(self) -> dict[str, float]:
@@ -184,10 +191,24 @@ class RoomStore:
         return signature
 
     @uncancelled
-    async def delete(self, room_id: str) -> None:
-        """Delete a room with all that belongs to it; nothing happens if it is gone."""
+    async def delete(self, room_id: str) -> str | None:
+        """Delete a room with all that belongs to it; nothing happens if it is gone.
+
+        Returns the id of the process where it lived, None if nowhere.
+        """
+        here = rooms.c.room_id == room_id
         async with self._database.write() as connection:
-            await connection.execute(sa.delete(rooms).where(rooms.c.room_id == room_id))
+            await connection.execute(sa.select(rooms.c.room_id).where(here).with_for_update())
+            home = await _home(connection, room_id)
+            await connection.execute(sa.delete(rooms).where(here))
+        return home
+
+
+async def _home(connection: AsyncConnection, room_id: str) -> str | None:
+    """Return where a room lives; its row must be locked, as for a claim."""
+    query = sa.select(room_homes.c.instance_id).where(room_homes.c.room_id == room_id)
+    home: str | None = await connection.scalar(query)
+    return home
 
 
 def version_conflict() -> RequestError:

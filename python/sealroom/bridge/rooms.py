@@ -9,7 +9,6 @@ from sealroom.protocol import (
     EventType,
     JoinResult,
     MediaConfiguration,
-    ParticipantsResult,
     RoomCreated,
     RoomCreateParams,
     RoomDeleteManyParams,
@@ -146,6 +145,9 @@ class RoomService:
                 )
             if claim.elsewhere is not None:
                 raise lives_elsewhere(claim.elsewhere)
+            if (newest := await self._registry.access(room_id)) is None:
+                raise access_denied()
+            access = newest  # an update may have gone first
             ttl = claim.empty_room_ttl
             live = self._registry.live.get(room_id)  # it may have emptied meanwhile
             if session.ended:  # its connection broke off meanwhile
@@ -198,16 +200,6 @@ class RoomService:
         if params.room_id not in session.joined:
             raise _not_joined()
         return self._turn.configuration()
-
-    async def participants(self, session: Session, params: RoomParams) -> ParticipantsResult:
-        """Return who is in a room; joining is not needed."""
-        await self._registry.require(session, params.room_id, Right.GET)
-        live = self._registry.live.get(params.room_id)
-        if live is None:
-            await self._homes.require_here(params.room_id)
-        return ParticipantsResult(
-            participants=[one.view() for one in live.participants.values()] if live else []
-        )
 
     async def _view(self, session: Session, room_id: str) -> RoomResult:
         room = await self._lists.get(room_id, session.user_id)

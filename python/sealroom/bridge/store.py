@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from secrets import token_bytes
 from uuid import uuid4
 
 import msgspec
@@ -13,6 +14,7 @@ from sealroom.protocol import MAX_CONTEXT_USERS, Context, ContextView, ErrorCode
 
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
+from .relay_seal import SECRET_BYTES
 from .schema import bridge_info, contexts, users
 
 
@@ -33,18 +35,22 @@ class Store:
         async with self._database.read() as connection:
             await connection.execute(sa.text("SELECT 1"))
 
-    @uncancelled
     async def bridge_id(self) -> str:
         """Return the id of this Bridge, chosen at its first start."""
-        async with self._database.write() as connection:
-            query = sa.select(bridge_info.c.value).where(bridge_info.c.name == "bridge_id")
+        return await self._chosen("bridge_id", uuid4().hex)
+
+    async def relay_secret(self) -> bytes:
+        """Return the secret that Bridges on this database share, chosen at the first start."""
+        return bytes.fromhex(await self._chosen("relay_secret", token_bytes(SECRET_BYTES).hex()))
+
+    @uncancelled
+    async def _chosen(self, name: str, new: str) -> str:
+        async with self._database.write(alone="bridge_info") as connection:
+            query = sa.select(bridge_info.c.value).where(bridge_info.c.name == name)
             found: str | None = (await connection.execute(query)).scalar()
             if found is None:
-                found = uuid4().hex
-                await connection.execute(
-                    sa.insert(bridge_info).values(name="bridge_id", value=found)
-                )
-            return found
+                await connection.execute(sa.insert(bridge_info).values(name=name, value=new))
+            return found or new
 
     # --- Contexts ---
 

@@ -1,4 +1,4 @@
-"""Streams: publish, update, unpublish, list."""
+"""Streams: publish, update, unpublish."""
 
 from sealroom.access import Right, StreamChangeError, TrackChanges, find_track_changes
 from sealroom.protocol import (
@@ -10,9 +10,7 @@ from sealroom.protocol import (
     EventType,
     PublishParams,
     PublishResult,
-    RoomParams,
     StreamAnnouncement,
-    StreamListResult,
     StreamUnpublished,
     StreamUpdateParams,
     StreamUpdateResult,
@@ -22,7 +20,6 @@ from sealroom.protocol import (
 from .announcements import check_announcement
 from .bus import EventBus, Session
 from .errors import RequestError, access_denied, limit_exceeded
-from .homes import Homes
 from .live import LiveParticipant, LiveRoom, LiveStream, RoomRegistry
 from .media_calls import MediaCalls, require_present
 from .sdp_tracks import match_tracks
@@ -30,7 +27,10 @@ from .subscriptions import SubscriptionService
 
 
 class StreamService:
-    """The `stream.*` methods. For one event loop; state changes between two awaits are atomic."""
+    """The `stream.*` methods that change something.
+
+    For one event loop; state changes between two awaits are atomic.
+    """
 
     def __init__(
         self,
@@ -38,13 +38,11 @@ class StreamService:
         bus: EventBus,
         media: MediaCalls,
         subscriptions: SubscriptionService,
-        homes: Homes,
     ) -> None:
         self._registry = registry
         self._bus = bus
         self._media = media
         self._subscriptions = subscriptions
-        self._homes = homes
 
     async def publish(self, session: Session, params: PublishParams) -> PublishResult:
         """Publish a stream the participant announces, once the media server took its offer."""
@@ -142,16 +140,6 @@ class StreamService:
         await self._media.unpublish(stream.publisher, stream.stream_id)
         self._subscriptions.refresh(affected)
         return Empty()
-
-    async def list_streams(self, session: Session, params: RoomParams) -> StreamListResult:
-        """Return the live streams of a room; joining is not needed."""
-        await self._registry.require(session, params.room_id, Right.GET)
-        room = self._registry.live.get(params.room_id)
-        if room is None:
-            await self._homes.require_here(params.room_id)
-        return StreamListResult(
-            streams=[one.view() for one in room.streams.values()] if room else []
-        )
 
     def drop_all(self, participant: LiveParticipant, *, cause: Session | None) -> None:
         """Take a participant's streams out of its room; the media server has ended them."""

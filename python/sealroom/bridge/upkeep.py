@@ -3,11 +3,13 @@
 import asyncio
 from typing import Final
 
-from sealroom.protocol import EventType, RoomClosed, RoomDeleted
+from sealroom.protocol import EventType, RoomClosed, RoomDeleted, RoomParams
 
 from .acl import NOTHING, Acl
 from .background import Background
 from .bus import EventBus
+from .forwarding import Caller, Forwarding
+from .home_calls import SETTLE
 from .homes import Homed, Homes
 from .live import LiveRoom, RoomRegistry
 from .logs import get_logger, where
@@ -45,6 +47,7 @@ class Upkeep:
         life: RoomLife,
         changes: RoomChanges,
         background: Background,
+        forwarding: Forwarding,
         interval: float,
     ) -> None:
         self._homes = homes
@@ -58,6 +61,7 @@ class Upkeep:
         self._background = background
         self._interval = interval
         self.is_replaced = False
+        forwarding.serve(SETTLE, RoomParams, self.settle)
 
     def start(self) -> None:
         """Begin, where the database may be shared."""
@@ -99,6 +103,14 @@ class Upkeep:
                 await self._control.end([session])
             elif acl.text != user[1] and session.acl is acl and acl is not NOTHING:
                 session.acl = Acl.parse(user[1])
+
+    async def settle(self, _: Caller, params: RoomParams) -> RoomParams:
+        """Carry out what another Bridge did to a room, media included, before it is answered."""
+        async with self._registry.lock(params.room_id):
+            pass  # who was joining then sees the room as it is now, or is in it
+        await self.check_room(params.room_id)
+        await self._life.media_removed(params.room_id)
+        return params
 
     async def check_room(self, room_id: str) -> None:
         """Carry out at once what another Bridge did to a room that lives here."""

@@ -63,6 +63,22 @@ class RoomElsewhereError(RequestRefusedError):
         self.url = (error.data.url if error.data else None) or ""
 
 
+class HomeSilentError(RequestRefusedError):
+    """The Bridge where the room lives does not answer the one that was asked.
+
+    Unlike with other refusals it is not known whether it acted.
+
+    Attributes:
+        url: of the Bridge where the room lives.
+    """
+
+    code: ClassVar[str] = "home_silent"
+
+    def __init__(self, method: str, error: ErrorObject) -> None:
+        super().__init__(method, error)
+        self.url = (error.data.url if error.data else None) or ""
+
+
 class AccessDeniedError(RequestRefusedError):
     """It does not exist, or the caller may not do this: the Bridge does not tell which."""
 
@@ -92,6 +108,7 @@ class RateLimitedError(RequestRefusedError):
 _CLASSES: dict[int, type[RequestRefusedError]] = {
     ErrorCode.ACCESS_DENIED: AccessDeniedError,
     ErrorCode.ROOM_ELSEWHERE: RoomElsewhereError,
+    ErrorCode.HOME_SILENT: HomeSilentError,
     ErrorCode.LOGIN_FAILED: LoginFailedError,
     ErrorCode.RATE_LIMITED: RateLimitedError,
 }

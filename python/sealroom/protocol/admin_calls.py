@@ -211,13 +211,18 @@ class AdminParticipant(Message, frozen=True):
     subscribed_tracks: int
     received_bytes: int  # by the media server
     sent_bytes: int
+    bridge_id: Id  # where the room lives
 
 
 class ParticipantListResult(Message, frozen=True):
-    """One page of participants, oldest first."""
+    """One page of participants at all Bridges: by Bridge, and of each the oldest first.
+
+    `silent`: public URLs of the Bridges that do not answer; what is there is not counted.
+    """
 
     total: int
     participants: list[AdminParticipant]
+    silent: list[str]
 
 
 class ParticipantKickParams(Message, frozen=True):
@@ -253,9 +258,10 @@ class MediaFigures(Message, frozen=True):
 
 
 class BridgeStatistics(Message, frozen=True):
-    """One Bridge process."""
+    """One Bridge process; `url` is its public URL, empty if it has none."""
 
     bridge_id: Id
+    url: str
     started_at: Milliseconds
     uptime: float  # seconds
     sessions: int
@@ -264,8 +270,15 @@ class BridgeStatistics(Message, frozen=True):
     media: MediaFigures
 
 
+class BridgeListResult(Message, frozen=True):
+    """All Bridges on the database, the one that answers first; `silent` as for participants."""
+
+    bridges: list[BridgeStatistics]
+    silent: list[str]
+
+
 class ContextStatistics(Message, frozen=True):
-    """One context; `rooms` by state."""
+    """One context, at all Bridges; `rooms` by state, `silent` as for participants."""
 
     context_id: Id
     users: int
@@ -273,15 +286,17 @@ class ContextStatistics(Message, frozen=True):
     sessions: int
     live_rooms: int
     live: LiveFigures
+    silent: list[str]
 
 
 class RoomStatisticsView(Message, frozen=True):
-    """One room."""
+    """One room; `bridge_id` is its home's, or if it lives nowhere that of who answers."""
 
     room_id: Id
     state: RoomState
     members: int
     live: LiveFigures
+    bridge_id: Id
 
 
 class KeyCreateParams(Message, frozen=True):

@@ -143,10 +143,11 @@ class SessionResync(Message, frozen=True):
     """Events of this session are lost: read again whatever one follows. Of no room.
 
     `missed` counts them: sequence numbers between the last one the client named and this event's.
-    Where the relay between Bridges lost them nobody knows how many, and it is 1.
+    None: the relay between Bridges lost events, nobody knows how many, and maybe none of this
+    session's.
     """
 
-    missed: Number
+    missed: Number | None
 
 
 class DataCut(Message, frozen=True):

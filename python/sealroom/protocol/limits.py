@@ -15,6 +15,8 @@ MAX_ID_LENGTH: Final = 64  # room, stream and track ids (an SDP msid holds 64, R
 MAX_USER_ID_LENGTH: Final = 128
 MAX_TITLE_LENGTH: Final = 256
 MAX_URL_LENGTH: Final = 512  # public URL of a Bridge
+# That are asked for what administrators want to know of all of them
+MAX_BRIDGES: Final = 64
 MAX_NAME_LENGTH: Final = 128
 MAX_NOTE_LENGTH: Final = 256
 MAX_IDENTITY_LENGTH: Final = 4096  # encoded public identity

@@ -65,6 +65,7 @@ class ErrorCode(IntEnum):
     SESSION_NOT_FOUND = 1410
     KEY_NOT_FOUND = 1501
     ROOM_ELSEWHERE = 1601
+    HOME_SILENT = 1602
     SCOPE_REQUIRED = 1502
     LAST_KEY = 1503
     RATE_LIMITED = 1504
@@ -110,6 +111,7 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.SUBSCRIPTION_NOT_FOUND: "There is no such event subscription.",
     ErrorCode.SESSION_NOT_FOUND: "The session is over.",
     ErrorCode.ROOM_ELSEWHERE: "The room lives at another Bridge now.",
+    ErrorCode.HOME_SILENT: "The Bridge at which the room lives does not answer this one.",
     ErrorCode.KEY_NOT_FOUND: "There is no such API key.",
     ErrorCode.SCOPE_REQUIRED: "The API key does not have the scope for this.",
     ErrorCode.LAST_KEY: "It is the last API key that can do everything.",
