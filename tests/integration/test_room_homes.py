@@ -13,6 +13,7 @@ from redis_support import RedisServer
 from test_two_bridges import Pair, open_pair, refused, without
 
 from sealroom.bridge import home_calls
+from sealroom.bridge.errors import RequestError
 from sealroom.protocol import ErrorCode, EventType, RoomView
 
 SLOW: dict[str, Any] = {"heartbeat_interval": 600.0, "home_lease": 3600.0}
@@ -120,3 +121,72 @@ async def test_without_redis_the_home_is_named(pair: Pair, redis: RedisServer) -
 
 def forwarding_of(world: World) -> Any:
     return world.bridge.bridge._running().forwarding
+
+
+async def test_administrators_see_and_kick_participants_of_all_bridges(pair: Pair) -> None:
+    alice, bob, room, participant = await live_room(pair)
+    own = await pair.there.create_room(alice)
+    await alice.join(own.room_id)
+    context_id = pair.here.context_id
+    for world in (pair.here, pair.there):
+        admin = world.bridge.admin
+        listed = await admin.participant_list(context_id)
+        assert (listed.total, listed.silent) == (2, [])
+        found = {one.user_id: one.bridge_id for one in listed.participants}
+        homes = {"alice": pair.there, "bob": pair.here}
+        assert found == {key: one.bridge.bridge.bridge_id for key, one in homes.items()}
+        pages = [await admin.participant_list(context_id, skip=one, limit=1) for one in range(3)]
+        assert [one.participants for one in pages] == [
+            [listed.participants[0]],
+            [listed.participants[1]],
+            [],
+        ]
+        assert (await admin.participant_list(context_id, room.room_id)).total == 1
+        figures = await admin.context_statistics(context_id)
+        assert (figures.sessions, figures.live_rooms, figures.live.participants) == (2, 2, 2)
+        assert (await admin.room_statistics(room.room_id)).live.participants == 1
+        assert (await admin.room_get(own.room_id)).participants == 1
+        rooms = (await admin.room_list(context_id)).rooms
+        assert [one.participants for one in rooms] == [1, 1]
+        assert (await admin.user_get(context_id, "bob")).sessions == 1
+        urls = [one.url for one in (await admin.bridge_list()).bridges]
+        assert urls[0] == world.bridge.url
+        assert set(urls) == {pair.here.bridge.url, pair.there.bridge.url}
+    await pair.there.bridge.admin.participant_kick(room.room_id, participant, "enough")
+    while (found := await bob.event())[0].type is not EventType.ROOM_EXCLUDED:
+        pass
+    assert (found[1].reason, found[1].note) == ("kicked", "enough")
+
+
+async def test_administrators_are_told_which_bridges_do_not_answer(pair: Pair) -> None:
+    _, _, room, participant = await live_room(pair)
+    forwarding_of(pair.there).timeout = 0.2
+    forwarding_of(pair.here).take = lambda message: None
+    admin, url = pair.there.bridge.admin, pair.here.bridge.url
+    context_id = pair.here.context_id
+    assert (await admin.participant_list(context_id)).silent == [url]
+    assert (await admin.context_statistics(context_id)).silent == [url]
+    assert (await admin.user_get(context_id, "bob")).silent == [url]
+    assert (await admin.bridge_list()).silent == [url]
+    assert (await admin.room_get(room.room_id)).participants is None
+    assert [one.participants for one in (await admin.room_list(context_id)).rooms] == [None]
+    for call in (
+        admin.room_statistics(room.room_id),
+        admin.participant_kick(room.room_id, participant),
+    ):
+        with pytest.raises(RequestError) as refusal:
+            await call
+        assert (refusal.value.error, refusal.value.url) == (ErrorCode.HOME_SILENT, url)
+
+
+async def test_a_stream_at_the_other_bridge_can_be_followed_without_naming_its_room(
+    pair: Pair,
+) -> None:
+    alice, bob, room, _ = await live_room(pair)
+    stream_id = await bob.publish(room.room_id)
+    query = {"types": ["stream.unpublished"], "scope": "stream", "scope_id": stream_id}
+    mallory = await pair.there.user("mallory")
+    assert (await refused(mallory, "events.subscribe", **query)).code is ErrorCode.ACCESS_DENIED
+    await alice.call("events.subscribe", query)
+    await bob.call("stream.unpublish", room_id=room.room_id, stream_id=stream_id)
+    await alice.event(EventType.STREAM_UNPUBLISHED)

@@ -112,7 +112,7 @@ class AdminStore:
 
     @uncancelled
     async def user(self, context_id: str, user_id: str) -> AdminUser:
-        """Return a user; `sessions` is 0.
+        """Return a user; `sessions` is 0, `silent` empty.
 
         Raises:
             RequestError: USER_NOT_FOUND.
@@ -129,6 +129,7 @@ class AdminStore:
             acl=row.acl,
             created_at=row.created_at,
             sessions=0,
+            silent=[],
         )
 
     @uncancelled

@@ -17,6 +17,7 @@ from .database import open_database
 from .dispatch import Dispatcher
 from .event_log import LogLimits
 from .exchange import Exchange
+from .figures import Figures
 from .forwarding import Forwarding
 from .home_calls import HomeCalls
 from .homes import Homes
@@ -177,7 +178,6 @@ async def open_core(
         keys = KeyStore(database)
         admin = Admin(
             AdminParts(
-                bridge_id=bridge_id,
                 store=store,
                 admin_store=AdminStore(database),
                 keys=keys,
@@ -188,7 +188,15 @@ async def open_core(
                 bus=bus,
                 sessions=sessions,
                 control=control,
-                media=media_server,
+                homes=home_calls,
+                live=live_calls,
+                figures=Figures(
+                    forwarding=forwarding,
+                    homes=homes,
+                    registry=registry,
+                    bus=bus,
+                    media=media_server,
+                ),
             )
         )
         keeper = Sessions(

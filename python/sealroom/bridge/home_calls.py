@@ -26,9 +26,12 @@ _Result = TypeVar("_Result", bound=Message)
 
 @dataclass(frozen=True, slots=True)
 class Answers(Generic[_Result]):
-    """What the Bridges answered, this one first, and the public URLs of those that did not."""
+    """What the Bridges answered, and the public URLs of those that did not.
 
-    results: Sequence[_Result]
+    This Bridge comes first, with None for itself.
+    """
+
+    results: Sequence[tuple[Peer | None, _Result]]
     silent: Sequence[str]
 
 
@@ -69,6 +72,23 @@ class HomeCalls:
         if (peer := await self._home(room_id)) is not None:
             raise lives_elsewhere(peer.url)
 
+    async def ask(
+        self,
+        peer: Peer | None,
+        caller: Caller,
+        method: str,
+        params: Message,
+        result: type[_Result],
+    ) -> _Result:
+        """Have a call carried out at one Bridge, here if there is none.
+
+        Raises:
+            RequestError: as `Forwarding.call` says, and what the method refuses.
+        """
+        if peer is None:
+            return await self._forwarding.carry_out(caller, method, params, result)
+        return await self._forwarding.call(peer, caller, method, params, result)
+
     async def ask_all(
         self, caller: Caller, method: str, params: Message, result: type[_Result]
     ) -> Answers[_Result]:
@@ -83,14 +103,15 @@ class HomeCalls:
             *(self._forwarding.call(one, caller, method, params, result) for one in peers),
             return_exceptions=True,
         )
-        results, silent = [own], []
+        results: list[tuple[Peer | None, _Result]] = [(None, own)]
+        silent = []
         for peer, answer in zip(peers, answers, strict=True):
             if isinstance(answer, RequestError):
                 silent.append(peer.url)
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                results.append(answer)
+                results.append((peer, answer))
         return Answers(results, silent)
 
     async def settle(self, room_id: str, home: str | None) -> bool:

@@ -166,15 +166,6 @@ class RoomRegistry:
             and session.may(right, access)
         )
 
-    def shows_stream(self, session: Session, stream_id: str) -> bool:
-        """Tell whether there is a live stream of this id in a room the session's user may see."""
-        return any(
-            stream_id in room.streams
-            and room.access.context_id == session.context_id
-            and session.may(Right.GET, room.access)
-            for room in self.live.values()
-        )
-
     async def require(self, session: Session, room_id: str, right: Right) -> RoomAccess:
         """Return the access rules of a room in which the session's user has this right.
 

@@ -30,6 +30,18 @@ class Kick(Message, frozen=True):
     note: Note | None = None
 
 
+class StreamQuery(Message, frozen=True):
+    """A stream in one of the rooms of the caller's context."""
+
+    stream_id: Id
+
+
+class StreamPlace(Message, frozen=True):
+    """The room a stream is in, if the caller may see it."""
+
+    room_id: Id | None
+
+
 class LiveCalls:
     """The methods `room.participants`, `room.kick` and `stream.list`. For one event loop.
 
@@ -50,6 +62,7 @@ class LiveCalls:
         forwarding.serve("room.participants", RoomParams, self._participants)
         forwarding.serve("stream.list", RoomParams, self._streams)
         forwarding.serve("room.kick", Kick, self._kick)
+        forwarding.serve("stream.find", StreamQuery, self._find)
 
     async def participants(self, session: Session, params: RoomParams) -> ParticipantsResult:
         """Return who is in a room; joining is not needed."""
@@ -76,6 +89,18 @@ class LiveCalls:
         """Throw a participant out for an administrator."""
         kick = Kick(room_id=room_id, participant_id=participant_id, note=note)
         return await self._homes.ask_home(room_id, Caller.of(actor), "room.kick", kick, Empty)
+
+    async def shows_stream(self, session: Session, stream_id: str) -> bool:
+        """Tell whether a stream is live, at any Bridge, in a room the session's user may see."""
+        query = StreamQuery(stream_id=stream_id)
+        found = await self._homes.ask_all(_caller(session), "stream.find", query, StreamPlace)
+        return any(answer.room_id is not None for _, answer in found.results)
+
+    async def _find(self, caller: Caller, query: StreamQuery) -> StreamPlace:
+        for room_id, room in self._registry.live.items():
+            if query.stream_id in room.streams and caller.may(Right.GET, room.access):
+                return StreamPlace(room_id)
+        return StreamPlace(None)
 
     async def _participants(self, caller: Caller, params: RoomParams) -> ParticipantsResult:
         _, live = await self._room(caller, params.room_id, Right.GET)

@@ -84,6 +84,7 @@ class Methods:
         self._keys = keys
         self._registry = registry
         self._bus = bus
+        self._live = live
         self._sessions = sessions
         self._audit = audit
         self.open: dict[str, OpenMethod] = {
@@ -293,7 +294,7 @@ class Methods:
         elif query.scope == "room":
             allowed = await self._registry.allows(session, query.scope_id, Right.GET)
         elif query.scope == "stream":
-            allowed = self._registry.shows_stream(session, query.scope_id)
+            allowed = await self._live.shows_stream(session, query.scope_id)
         else:
             allowed = query.scope_id == session.context_id
         if not allowed:

@@ -167,5 +167,6 @@ def rooms(
     table = Table("Room", "State", "Author", "Members", "Participants", box=None, pad_edge=False)
     for one in found:
         author = Text(plain(one.author))
-        table.add_row(one.room_id, one.state, author, str(one.members), str(one.participants))
+        there = "?" if one.participants is None else str(one.participants)
+        table.add_row(one.room_id, one.state, author, str(one.members), there)
     results().print(table)

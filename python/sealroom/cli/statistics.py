@@ -1,4 +1,4 @@
-"""`sealroom statistics`: figures of a Bridge, a context or a room, as JSON."""
+"""`sealroom statistics`: figures of a Bridge, of all, of a context or a room, as JSON."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sealroom.cli.errors import CommandError
 from sealroom.cli.options import DEFAULT_URL, AdminUrl, ApiKey, ApiKeyFile
 from sealroom.cli.output import print_result
 from sealroom.protocol import (
+    BridgeListResult,
     BridgeStatistics,
     ContextParams,
     ContextStatistics,
@@ -24,14 +25,22 @@ from sealroom.protocol import (
 def statistics(
     context: Annotated[str | None, typer.Option(help="Only those of this context.")] = None,
     room: Annotated[str | None, typer.Option(help="Only those of this room.")] = None,
+    all_bridges: Annotated[
+        bool, typer.Option("--all-bridges", help="Those of every Bridge on the database.")
+    ] = False,
     url: AdminUrl = DEFAULT_URL,
     admin_key: ApiKey = None,
     admin_key_file: ApiKeyFile = None,
 ) -> None:
-    """Print participants, streams, sessions, bytes and the media server's figures as JSON."""
+    """Print participants, streams, sessions, bytes and the media server's figures as JSON.
+
+    Of a context and a room they are those of all Bridges, else of the one that is asked.
+    """
     found: msgspec.Struct
-    if context is not None and room is not None:
-        raise CommandError("--context and --room do not go together. Remedy: give one of them.")
+    if (context is not None) + (room is not None) + all_bridges > 1:
+        raise CommandError(
+            "--context, --room and --all-bridges do not go together. Remedy: give one of them."
+        )
     if room is not None:
         params = RoomParams(room_id=room)
         method = "admin.room_statistics"
@@ -40,6 +49,9 @@ def statistics(
         of = ContextParams(context_id=context)
         method = "admin.context_statistics"
         found = ask(url, admin_key, admin_key_file, method, of, ContextStatistics)
+    elif all_bridges:
+        method = "admin.bridge_list"
+        found = ask(url, admin_key, admin_key_file, method, Empty(), BridgeListResult)
     else:
         method = "admin.statistics"
         found = ask(url, admin_key, admin_key_file, method, Empty(), BridgeStatistics)

@@ -83,7 +83,10 @@ class ContextListResult(Message, frozen=True):
 
 
 class AdminUser(Message, frozen=True):
-    """A user as an administrator sees it; `sessions` are those logged in now."""
+    """A user as an administrator sees it; `sessions` are those logged in now, at all Bridges.
+
+    `silent`: public URLs of the Bridges that do not answer, whose sessions are not counted.
+    """
 
     user_id: UserId
     identity: IdentityText
@@ -91,6 +94,7 @@ class AdminUser(Message, frozen=True):
     acl: str | None
     created_at: Milliseconds
     sessions: int
+    silent: list[str]
 
 
 class UserIdentityParams(Message, frozen=True):
@@ -146,12 +150,15 @@ class ContextPageParams(Message, frozen=True):
 
 
 class RoomSummary(Message, frozen=True):
-    """Room as an administrator sees it: no record, no secrets."""
+    """Room as an administrator sees it: no record, no secrets.
+
+    `participants`: None while the Bridge where they may be does not answer.
+    """
 
     room_id: Id
     author: UserId
     members: int
-    participants: int
+    participants: int | None
     state: RoomState
     created_at: Milliseconds
 
@@ -171,7 +178,10 @@ class AdminRoomMember(Message, frozen=True):
 
 
 class AdminRoomView(Message, frozen=True):
-    """What is public of a room: no private metadata, no secrets; `participants` are there now."""
+    """What is public of a room: no private metadata, no secrets.
+
+    `participants` and `streams` are those of now; None while the room's home does not answer.
+    """
 
     room_id: Id
     context_id: Id
@@ -187,8 +197,8 @@ class AdminRoomView(Message, frozen=True):
     empty_room_ttl: TtlSeconds
     created_at: Milliseconds
     modified_at: Milliseconds
-    participants: int
-    streams: int
+    participants: int | None
+    streams: int | None
 
 
 class ParticipantListParams(Message, frozen=True):

@@ -67,6 +67,7 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     ),
     "admin.participant_kick": (admin_calls.ParticipantKickParams, Empty),
     "admin.statistics": (Empty, admin_calls.BridgeStatistics),
+    "admin.bridge_list": (Empty, admin_calls.BridgeListResult),
     "admin.context_statistics": (calls.ContextParams, admin_calls.ContextStatistics),
     "admin.room_statistics": (calls.RoomParams, admin_calls.RoomStatisticsView),
     "admin.key_create": (admin_calls.KeyCreateParams, admin_calls.KeyCreated),

@@ -42,6 +42,7 @@ METHOD_SCOPES: Final[dict[str, Scope]] = {
     "admin.participant_list": "participants:read",
     "admin.participant_kick": "participants:write",
     "admin.statistics": "statistics:read",
+    "admin.bridge_list": "statistics:read",
     "admin.context_statistics": "statistics:read",
     "admin.room_statistics": "statistics:read",
     "admin.key_create": "keys:write",

@@ -1,7 +1,6 @@
 """What every part of administration needs."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -11,14 +10,16 @@ from sealroom.bridge.audit import AuditLog
 from sealroom.bridge.audit_store import AuditStore
 from sealroom.bridge.bus import EventBus
 from sealroom.bridge.errors import RequestError
+from sealroom.bridge.figures import Figures
+from sealroom.bridge.home_calls import HomeCalls
 from sealroom.bridge.key_store import KeyStore
 from sealroom.bridge.live import RoomRegistry
-from sealroom.bridge.media_server import MediaServer
+from sealroom.bridge.live_calls import LiveCalls
 from sealroom.bridge.records import RoomAccess
 from sealroom.bridge.room_control import RoomControl
 from sealroom.bridge.room_lists import RoomLists
 from sealroom.bridge.session_control import SessionControl
-from sealroom.bridge.store import Store, now_ms
+from sealroom.bridge.store import Store
 from sealroom.protocol import ErrorCode, Message
 
 _MessageT = TypeVar("_MessageT", bound=Message)
@@ -28,7 +29,6 @@ _MessageT = TypeVar("_MessageT", bound=Message)
 class AdminParts:
     """The parts of a Bridge that administration works on."""
 
-    bridge_id: str
     store: Store
     admin_store: AdminStore
     keys: KeyStore
@@ -39,9 +39,9 @@ class AdminParts:
     bus: EventBus
     sessions: SessionControl
     control: RoomControl
-    media: MediaServer
-    started_at: int = field(default_factory=now_ms)
-    started: float = field(default_factory=time.monotonic)
+    homes: HomeCalls
+    live: LiveCalls
+    figures: Figures
 
 
 class AdminPart:

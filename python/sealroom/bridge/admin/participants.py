@@ -1,11 +1,12 @@
-"""Participants: who is in the rooms of this Bridge now, and out with them."""
+"""Participants: who is in the rooms now, at all Bridges, and out with them."""
 
 from sealroom.bridge.actor import PROGRAM, Actor
-from sealroom.bridge.live import LiveParticipant
+from sealroom.bridge.figures import Count, ParticipantCountParams
+from sealroom.bridge.forwarding import Caller
 from sealroom.protocol import (
-    AdminParticipant,
     Empty,
     ParticipantKickParams,
+    ParticipantListParams,
     ParticipantListResult,
 )
 
@@ -25,21 +26,31 @@ class ParticipantAdmin(AdminPart):
         *,
         actor: Actor = PROGRAM,
     ) -> ParticipantListResult:
-        """Return one page of who is in the rooms of a context, or in one of them, oldest first.
+        """Return one page of who is in the rooms of a context, or in one of them.
+
+        By Bridge, and of each the oldest first.
 
         Raises:
-            RequestError: CONTEXT_NOT_FOUND.
+            RequestError: CONTEXT_NOT_FOUND; HOME_SILENT: a Bridge answered, and then no more.
         """
+        homes, caller = self._parts.homes, Caller.of(actor)
         await self._parts.store.require_context(context_id)
-        found = [
-            participant
-            for room in self._parts.registry.live.values()
-            if room.access.context_id == context_id and room_id in (None, room.access.room_id)
-            for participant in room.participants.values()
-        ]
-        found.sort(key=lambda one: (one.joined_at, one.participant_id))
-        page = [self._view(one) for one in found[skip : skip + limit]]
-        return ParticipantListResult(total=len(found), participants=page)
+        asked = ParticipantCountParams(context_id=context_id, room_id=room_id)
+        counted = await homes.ask_all(caller, "participants.count", asked, Count)
+        found, begin = [], 0
+        for peer, answer in sorted(counted.results, key=lambda one: one[1].bridge_id):
+            first = max(skip, begin)
+            end = min(skip + limit, begin + answer.count)
+            if first < end:
+                params = ParticipantListParams(
+                    context_id=context_id, room_id=room_id, skip=first - begin, limit=end - first
+                )
+                page = await homes.ask(
+                    peer, caller, "participants.page", params, ParticipantListResult
+                )
+                found += page.participants
+            begin += answer.count
+        return ParticipantListResult(total=begin, participants=found, silent=list(counted.silent))
 
     @audited
     async def participant_kick(
@@ -48,23 +59,9 @@ class ParticipantAdmin(AdminPart):
         """Throw a participant out; it is told, with the note, and so are the others.
 
         Raises:
-            RequestError: INVALID_PARAMS, ROOM_NOT_FOUND, PARTICIPANT_NOT_FOUND.
+            RequestError: INVALID_PARAMS, ROOM_NOT_FOUND, PARTICIPANT_NOT_FOUND; ROOM_ELSEWHERE,
+                HOME_SILENT: the room lives at a Bridge that cannot be asked, or does not answer.
         """
         checked(ParticipantKickParams(room_id=room_id, participant_id=participant_id, note=note))
-        self._parts.control.kick(await self._room(room_id), participant_id, actor, note)
-        return Empty()
-
-    def _view(self, participant: LiveParticipant) -> AdminParticipant:
-        usage = self._parts.media.usage(participant.participant_id)
-        return AdminParticipant(
-            participant_id=participant.participant_id,
-            room_id=participant.room.access.room_id,
-            user_id=participant.session.user_id,
-            joined_at=participant.joined_at,
-            streams=sum(
-                stream.publisher is participant for stream in participant.room.streams.values()
-            ),
-            subscribed_tracks=len(participant.wanted),
-            received_bytes=usage.received_bytes,
-            sent_bytes=usage.sent_bytes,
-        )
+        await self._room(room_id)
+        return await self._parts.live.kick_for(actor, room_id, participant_id, note)

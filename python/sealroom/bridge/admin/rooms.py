@@ -7,14 +7,18 @@ import msgspec
 from sealroom.access import owner_of
 from sealroom.bridge.actor import PROGRAM, Actor
 from sealroom.bridge.errors import RequestError
+from sealroom.bridge.figures import Counts, RoomFigures, RoomIds
+from sealroom.bridge.forwarding import Caller
 from sealroom.protocol import (
     AdminRoomListResult,
     AdminRoomMember,
     AdminRoomView,
     Empty,
+    LiveFigures,
     RoomDeleteManyParams,
     RoomDeleteManyResult,
     RoomDeletion,
+    RoomParams,
     RoomRecord,
     RoomState,
 )
@@ -34,7 +38,7 @@ class RoomAdmin(AdminPart):
         """
         room = await self._parts.admin_store.room(room_id)
         record = msgspec.json.decode(room.record, type=RoomRecord)
-        live = self._parts.registry.live.get(room_id)
+        live = await self._live(room_id, actor)
         return AdminRoomView(
             room_id=room_id,
             context_id=room.context_id,
@@ -50,9 +54,19 @@ class RoomAdmin(AdminPart):
             empty_room_ttl=room.empty_room_ttl,
             created_at=room.created_at,
             modified_at=room.modified_at,
-            participants=len(live.participants) if live is not None else 0,
-            streams=len(live.streams) if live is not None else 0,
+            participants=None if live is None else live.participants,
+            streams=None if live is None else live.streams,
         )
+
+    async def _live(self, room_id: str, actor: Actor) -> LiveFigures | None:
+        params = RoomParams(room_id=room_id)
+        try:
+            found = await self._parts.homes.ask_home(
+                room_id, Caller.of(actor), "room.figures", params, RoomFigures
+            )
+        except RequestError:  # the home does not answer: what is stored can be told anyway
+            return None
+        return found.live
 
     async def room_list(
         self,
@@ -70,13 +84,20 @@ class RoomAdmin(AdminPart):
         """
         await self._parts.store.require_context(context_id)
         total, rooms = await self._parts.lists.summaries(context_id, state, skip, limit)
-        live = self._parts.registry.live
+        asked = RoomIds([one.room_id for one in rooms])
+        found = await self._parts.homes.ask_all(Caller.of(actor), "rooms.counts", asked, Counts)
+        counts: dict[str, int] = {}
+        for _, answer in found.results:
+            counts |= answer.counts
         return AdminRoomListResult(
             total=total,
             rooms=[
-                msgspec.structs.replace(room, participants=len(live[room.room_id].participants))
-                if room.room_id in live
-                else room
+                msgspec.structs.replace(
+                    room,
+                    participants=None
+                    if found.silent and room.state == "open" and room.room_id not in counts
+                    else counts.get(room.room_id, 0),
+                )
                 for room in rooms
             ],
         )

@@ -1,16 +1,15 @@
-"""Figures of a Bridge, a context, a room."""
-
-import time
-from collections.abc import Iterable
+"""Figures of a Bridge, of all Bridges, of a context, of a room."""
 
 from sealroom.bridge.actor import PROGRAM, Actor
-from sealroom.bridge.live import LiveRoom
-from sealroom.bridge.media_server import MediaServer, MediaServerStatistics
+from sealroom.bridge.figures import ContextFigures, RoomFigures, total
+from sealroom.bridge.forwarding import Caller
 from sealroom.protocol import (
+    BridgeListResult,
     BridgeStatistics,
+    ContextParams,
     ContextStatistics,
-    LiveFigures,
-    MediaFigures,
+    Empty,
+    RoomParams,
     RoomStatisticsView,
 )
 
@@ -18,28 +17,25 @@ from .base import AdminPart
 
 
 class StatisticsAdmin(AdminPart):
-    """`admin.*statistics`. Sessions, participants and media are those of this process."""
+    """`admin.*statistics` and `admin.bridge_list`."""
 
     async def statistics(self, *, actor: Actor = PROGRAM) -> BridgeStatistics:
         """Return the figures of this Bridge."""
-        parts = self._parts
-        rooms = list(parts.registry.live.values())
-        media = parts.media.statistics()
-        names = MediaServerStatistics.__dataclass_fields__
-        return BridgeStatistics(
-            bridge_id=parts.bridge_id,
-            started_at=parts.started_at,
-            uptime=time.monotonic() - parts.started,
-            sessions=parts.bus.session_count(),
-            live_rooms=len(rooms),
-            live=_live_figures(rooms, parts.media),
-            media=MediaFigures(**{name: getattr(media, name) for name in names}),
+        return self._parts.figures.of_bridge()
+
+    async def bridge_list(self, *, actor: Actor = PROGRAM) -> BridgeListResult:
+        """Return the figures of every Bridge on the database, this one first."""
+        found = await self._parts.homes.ask_all(
+            Caller.of(actor), "bridge.figures", Empty(), BridgeStatistics
+        )
+        return BridgeListResult(
+            bridges=[answer for _, answer in found.results], silent=list(found.silent)
         )
 
     async def context_statistics(
         self, context_id: str, *, actor: Actor = PROGRAM
     ) -> ContextStatistics:
-        """Return the figures of a context.
+        """Return the figures of a context, at all Bridges.
 
         Raises:
             RequestError: CONTEXT_NOT_FOUND.
@@ -47,7 +43,13 @@ class StatisticsAdmin(AdminPart):
         parts = self._parts
         await parts.store.require_context(context_id)
         stored = await parts.admin_store.context_figures(context_id)
-        rooms = [one for one in parts.registry.live.values() if one.access.context_id == context_id]
+        found = await parts.homes.ask_all(
+            Caller.of(actor),
+            "context.figures",
+            ContextParams(context_id=context_id),
+            ContextFigures,
+        )
+        figures = [answer for _, answer in found.results]
         return ContextStatistics(
             context_id=context_id,
             users=stored.users,
@@ -56,36 +58,28 @@ class StatisticsAdmin(AdminPart):
                 "open": stored.rooms.get("open", 0),
                 "closed": stored.rooms.get("closed", 0),
             },
-            sessions=len(parts.bus.sessions_in(context_id)),
-            live_rooms=len(rooms),
-            live=_live_figures(rooms, parts.media),
+            sessions=sum(one.sessions for one in figures),
+            live_rooms=sum(one.live_rooms for one in figures),
+            live=total(one.live for one in figures),
+            silent=list(found.silent),
         )
 
     async def room_statistics(self, room_id: str, *, actor: Actor = PROGRAM) -> RoomStatisticsView:
-        """Return the figures of a room.
+        """Return the figures of a room, wherever it lives.
 
         Raises:
-            RequestError: ROOM_NOT_FOUND.
+            RequestError: ROOM_NOT_FOUND; ROOM_ELSEWHERE, HOME_SILENT: it lives at a Bridge that
+                cannot be asked, or does not answer.
         """
         room = await self._parts.admin_store.room(room_id)
         access = await self._room(room_id)
-        live = self._parts.registry.live.get(room_id)
+        found = await self._parts.homes.ask_home(
+            room_id, Caller.of(actor), "room.figures", RoomParams(room_id=room_id), RoomFigures
+        )
         return RoomStatisticsView(
             room_id=room_id,
             state=room.state,
             members=len(access.members),
-            live=_live_figures([] if live is None else [live], self._parts.media),
+            live=found.live,
+            bridge_id=found.bridge_id,
         )
-
-
-def _live_figures(rooms: Iterable[LiveRoom], media: MediaServer) -> LiveFigures:
-    rooms = list(rooms)
-    participants = [one for room in rooms for one in room.participants.values()]
-    usages = [media.usage(one.participant_id) for one in participants]
-    return LiveFigures(
-        participants=len(participants),
-        streams=sum(len(room.streams) for room in rooms),
-        subscribed_tracks=sum(len(one.wanted) for one in participants),
-        received_bytes=sum(one.received_bytes for one in usages),
-        sent_bytes=sum(one.sent_bytes for one in usages),
-    )

@@ -5,8 +5,10 @@ import msgspec
 from sealroom.bridge.acl import Acl
 from sealroom.bridge.actor import PROGRAM, Actor
 from sealroom.bridge.errors import RequestError
+from sealroom.bridge.figures import Count
+from sealroom.bridge.forwarding import Caller
 from sealroom.identity import IdentityError, PublicIdentity
-from sealroom.protocol import AdminUser, ContextUsersResult, Empty, ErrorCode, User
+from sealroom.protocol import AdminUser, ContextUsersResult, Empty, ErrorCode, User, UserParams
 
 from .audit import audited
 from .base import AdminPart, checked
@@ -41,8 +43,10 @@ class UserAdmin(AdminPart):
             RequestError: USER_NOT_FOUND.
         """
         user = await self._parts.admin_store.user(context_id, user_id)
-        sessions = len(self._parts.bus.sessions_of(context_id, user_id))
-        return msgspec.structs.replace(user, sessions=sessions)
+        params = UserParams(context_id=context_id, user_id=user_id)
+        found = await self._parts.homes.ask_all(Caller.of(actor), "user.sessions", params, Count)
+        sessions = sum(answer.count for _, answer in found.results)
+        return msgspec.structs.replace(user, sessions=sessions, silent=list(found.silent))
 
     @audited
     async def user_set_identity(
