@@ -203,7 +203,7 @@ async def test_rooms_of_a_bridge_that_stopped_are_taken_over(postgres_url: str) 
 
 
 async def test_a_silent_home_loses_its_rooms_and_lets_go_of_them(postgres_url: str) -> None:
-    async with open_pair(postgres_url, home_lease=0.5) as pair:
+    async with open_pair(postgres_url, home_lease=3.0) as pair:
         alice, bob = await pair.here.user("alice"), await pair.there.user("bob")
         room = await pair.here.create_room(alice, ["bob"])
         await alice.join(room.room_id)
