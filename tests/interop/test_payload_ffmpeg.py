@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fractions
 import socket
 import threading
@@ -54,16 +55,14 @@ def is_taken(port: int) -> bool:
 def mux(codec: str, frames: tuple[bytes, ...], packet_size: int) -> list[bytes]:
     """The RTP packets FFmpeg makes of the frames."""
     with bound_socket() as receiver:
-        receiver.settimeout(1)
+        receiver.settimeout(10)
         port = receiver.getsockname()[1]
         packets: list[bytes] = []
 
         def collect() -> None:
-            try:
-                while True:
-                    packets.append(receiver.recv(65536))
-            except TimeoutError:
-                pass
+            with contextlib.suppress(TimeoutError):
+                while packet := receiver.recv(65536):
+                    packets.append(packet)
 
         thread = threading.Thread(target=collect)
         thread.start()
@@ -81,6 +80,8 @@ def mux(codec: str, frames: tuple[bytes, ...], packet_size: int) -> list[bytes]:
                 packet.is_keyframe = is_key_frame(codec, frame)
                 output.mux(packet)
                 time.sleep(0.01)  # loopback drops what nobody fetches
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ending:
+            ending.sendto(b"", ("127.0.0.1", port))
         thread.join()
     return [packet for packet in packets if not rtp.is_rtcp(packet)]
 
@@ -124,7 +125,9 @@ def demuxed(tmp_path: Path) -> Iterator[object]:
 
         threads.append(threading.Thread(target=send))
         threads[0].start()
-        options = {"protocol_whitelist": "file,rtp,udp"}
+        # So that it gives frames on at once, and does not wait for more to guess a frame rate from.
+        probing = {"analyzeduration": "1", "fpsprobesize": "0"}
+        options = {"protocol_whitelist": "file,rtp,udp", **probing}
         frames: list[bytes] = []
         with av.open(str(description), format="sdp", options=options, timeout=(30, 30)) as source:
             for packet in source.demux():

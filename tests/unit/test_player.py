@@ -66,9 +66,10 @@ async def test_a_track_that_is_not_read_keeps_a_bounded_number_of_frames() -> No
     track = source.audio
     for _ in range(60):
         await source.video.recv()
-    await asyncio.sleep(1.2)
+    async with asyncio.timeout(20):
+        while track.frames_dropped < 20:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
     assert len(track._frames) <= 128  # type: ignore[attr-defined]
-    assert track.frames_dropped > 0  # type: ignore[attr-defined]
     source.stop()
 
 

@@ -19,6 +19,7 @@ from .media_server import MediaServer
 
 _PEER_TIMEOUT_MS = 30_000  # for data a peer does not acknowledge, zero windows included
 _SHUTDOWN_SECONDS = 5
+_LOOK_SECONDS = 0.005  # between looks whether a server began or its connections ended
 
 
 class RunningBridge:
@@ -59,11 +60,42 @@ def _url(host: str, port: int) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Server that leaves signals alone: its own handlers would end the process too early."""
+    """Server that leaves signals alone: its own handlers would end the process too early.
+
+    And that ends when it is told and its connections are gone; theirs looks every 100 ms.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._told_to_end = asyncio.Event()
+
+    def end(self) -> None:
+        """Take no more connections and close those there are."""
+        self._told_to_end.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        ticking = asyncio.create_task(super().main_loop())  # for the date in headers
+        try:
+            await self._told_to_end.wait()
+        finally:
+            ticking.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                while self.server_state.connections or self.server_state.tasks:
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            for task in self.server_state.tasks:
+                task.cancel()
 
 
 def _listen(config: BridgeConfig) -> socket.socket:
@@ -87,7 +119,6 @@ def _uvicorn_config(bridge: Bridge) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # sealed data does not compress, and a bomb would
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         log_config=None,
         log_level="warning",  # at debug it would log messages, and so API keys
         access_log=False,
@@ -136,10 +167,10 @@ async def _serving(bridge: Bridge, listener: socket.socket) -> AsyncIterator[Non
             if task.done():
                 task.result()
                 raise BridgeError("The server ended before it started.")
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(_LOOK_SECONDS)
         yield
     finally:
-        server.should_exit = True
+        server.end()
         await task
 
 

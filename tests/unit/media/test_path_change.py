@@ -166,7 +166,8 @@ async def test_a_path_that_swallows_everything_is_noticed_by_both_ends(connect, 
     assert pair.states == [["connecting", "connected", "disconnected", "connected"]] * 2
 
 
-async def test_a_path_that_answers_again_needs_no_restart(connect, quick):
+async def test_a_path_that_answers_again_needs_no_restart(connect, quick, monkeypatch):
+    monkeypatch.setattr(aioice.ice, "CONSENT_FAILURES", 600)  # not given up before it is mended
     pair = await connect(True)
     undo = [blackhole(peer.transport) for peer in pair.peers]
     await until(lambda: pair.peers[0].state == "disconnected")
