@@ -111,12 +111,8 @@ class Page:
         """On the browser's loop."""
         await self._page.goto(url)
 
-    async def do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Awaits what belongs to the browser's loop."""
-        return await asyncio.wrap_future(self._browser.run(work))
-
     async def close(self) -> None:
-        await self.do(self._page.close())
+        await asyncio.wrap_future(self._browser.run(self._page.close()))
 
     async def protect(
         self, codec: str, key: dict[str, Any], frames: Sequence[bytes]
@@ -139,34 +135,52 @@ class Page:
     ) -> list[Any]:
         sent = [base64.b64encode(frame).decode() for frame in frames]
         call = f"([codec, key, frames]) => {function}(codec, key, frames)"
-        result: list[Any] = await self.do(self._page.evaluate(call, [codec, key, sent]))
+        result: list[Any] = await self.evaluate(call, [codec, key, sent])
         return result
 
-    async def open_peer(self, keys: dict[str, dict[str, Any]], *, is_careful: bool = True) -> None:
+    async def open_peer(
+        self, keys: dict[str, dict[str, Any]], *, is_careful: bool = True
+    ) -> BrowserPeer:
         """A peer connection in the page, with the SFrame key of each mid.
 
         `is_careful`: with the flag that holds frames back until they are encrypted.
         """
-        call = "([keys, isCareful]) => { window.peer = new Peer(keys, isCareful) }"
-        await self.do(self._page.evaluate(call, [keys, is_careful]))
+        call = "([keys, isCareful]) => peers.push(new Peer(keys, isCareful)) - 1"
+        number = await self.evaluate(call, [keys, is_careful])
+        return BrowserPeer(self, number)
 
-    async def peer(self, method: str, *arguments: Any) -> Any:
-        """Calls a method of that peer connection."""
-        call = "([method, sent]) => peer[method](...sent)"
-        return await self.do(self._page.evaluate(call, [method, list(arguments)]))
+    async def evaluate(self, script: str, argument: Any) -> Any:
+        """Has the page do something."""
+        return await asyncio.wrap_future(self._browser.run(self._page.evaluate(script, argument)))
 
-    async def inbound(self, kind: str) -> dict[str, Any]:
-        """The W3C statistics of the peer's "inbound-rtp" of a kind, or none yet."""
-        found: list[dict[str, Any]] = await self.peer("statistics")
-        wanted = (one for one in found if (one["type"], one.get("kind")) == ("inbound-rtp", kind))
-        return next(wanted, {})
+
+class BrowserPeer:
+    """A peer connection in the page."""
+
+    def __init__(self, page: Page, number: int) -> None:
+        self._page = page
+        self._number = number
+
+    async def call(self, method: str, *arguments: Any) -> Any:
+        """Calls a method of `Peer` in `browser/page.js`."""
+        call = "([number, method, sent]) => peers[number][method](...sent)"
+        return await self._page.evaluate(call, [self._number, method, list(arguments)])
+
+    async def inbound(self, kind: str, mid: str | None = None) -> dict[str, Any]:
+        """The W3C statistics of an "inbound-rtp" of that kind, or none yet."""
+        found: list[dict[str, Any]] = await self.call("statistics")
+        for one in found:
+            is_wanted = (one["type"], one.get("kind")) == ("inbound-rtp", kind)
+            if is_wanted and mid in (None, one["mid"]):
+                return one
+        return {}
 
     async def assert_sent(self, digests: set[str], *mids: str) -> None:
         """Each is the SHA-256 of a frame that left on one of these m-lines, before encryption."""
         async with asyncio.timeout(10):
             while digests:  # what the transform tells may reach the page after the frame reached us
                 for mid in mids:
-                    digests -= set((await self.peer("record", f"send {mid}"))["digests"])
+                    digests -= set((await self.call("record", f"send {mid}"))["digests"])
 
     async def assert_sees_bars(self, mid: str) -> None:
         """The picture on a canvas: left half red, right half blue."""
@@ -185,7 +199,7 @@ class Page:
 
     async def _look(self, mid: str) -> dict[str, Any]:
         async with asyncio.timeout(10):
-            while not (seen := await self.peer("look", mid)):
+            while not (seen := await self.call("look", mid)):
                 await asyncio.sleep(0.1)
         result: dict[str, Any] = seen
         return result

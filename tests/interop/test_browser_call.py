@@ -24,33 +24,34 @@ def digest_of(frame):
     return hashlib.sha256(bytes(frame.data)).hexdigest()
 
 
-async def chromium_offers(native, chromium, key):
-    offer = await chromium.peer("offer", ["audio/opus", "video/VP8"], "sendrecv")
+async def chromium_offers(native, theirs, key):
+    offer = await theirs.call("offer", ["audio/opus", "video/VP8"], "sendrecv")
     native.add_sections()
     await native.peer.accept_offer(offer)
     native.add_receivers(key)
-    await chromium.peer("finish", await native.peer.create_answer())
+    await theirs.call("finish", await native.peer.create_answer())
 
 
-async def chromium_answers(native, chromium, key):
+async def chromium_answers(native, theirs, key):
     native.add_sections()
     offer = await native.peer.create_offer()
-    await native.peer.accept_answer(await chromium.peer("answer", offer, [AUDIO, VIDEO]))
+    await native.peer.accept_answer(await theirs.call("answer", offer, [AUDIO, VIDEO]))
     native.add_receivers(key)
 
 
 async def begin(native, chromium, *, negotiate=chromium_answers, their_key=KEY, **options):
-    await chromium.open_peer({mid: key_of(their_key) for mid in (AUDIO, VIDEO)})
-    await negotiate(native, chromium, KEY if native.protection else None)
+    theirs = await chromium.open_peer({mid: key_of(their_key) for mid in (AUDIO, VIDEO)})
+    await negotiate(native, theirs, KEY if native.protection else None)
     await native.peer.connected()
     native.start_senders(KEY if native.protection else None, **options)
+    return theirs
 
 
-async def chromium_decodes(chromium, count):
+async def chromium_decodes(theirs, count):
     """Waits until so many pictures more were decoded."""
 
     async def decoded():
-        return (await chromium.inbound("video")).get("framesDecoded", 0)
+        return (await theirs.inbound("video")).get("framesDecoded", 0)
 
     async with asyncio.timeout(20):
         goal = await decoded() + count
@@ -66,22 +67,22 @@ async def chromium_decodes(chromium, count):
 async def test_both_kinds_flow_both_ways(native_peer, chromium, negotiate, profile, takeover):
     native = native_peer(protection=True, takeover=takeover)
     sent, received = [], []
-    await begin(native, chromium, negotiate=negotiate, encoded_frame_handler=keep(sent))
+    theirs = await begin(native, chromium, negotiate=negotiate, encoded_frame_handler=keep(sent))
     for track in native.incoming.values():
         track.encoded_frame_handler = keep(received)
     await native.assert_receives()
-    await chromium_decodes(chromium, 10)
-    await chromium.assert_sees_bars(VIDEO)
-    await chromium.assert_hears_tone(AUDIO)
+    await chromium_decodes(theirs, 10)
+    await theirs.assert_sees_bars(VIDEO)
+    await theirs.assert_hears_tone(AUDIO)
     assert native.peer.transport.srtp_profile == profile
 
     for mid in (AUDIO, VIDEO):
-        record = await chromium.peer("record", f"receive {mid}")
+        record = await theirs.call("record", f"receive {mid}")
         assert record["rejected"] == {}
         assert len(record["digests"]) > 10
         assert set(record["digests"]) <= set(sent)
     assert len(received) > 20
-    await chromium.assert_sent(set(received), AUDIO, VIDEO)
+    await theirs.assert_sent(set(received), AUDIO, VIDEO)
     for receiver in native.receivers.values():
         assert set(native.session.receiver_statistics(receiver).rejected.values()) == {0}
 
@@ -96,12 +97,12 @@ def keep(digests):
 
 async def test_key_frames_are_asked_for_both_ways(native_peer, chromium):
     native = native_peer(protection=True)
-    await begin(native, chromium)
+    theirs = await begin(native, chromium)
     await native.assert_receives(("video",))
-    await chromium_decodes(chromium, 5)
+    await chromium_decodes(theirs, 5)
     ours = native.outgoing[VIDEO]
     before = ours.statistics.key_frames_sent
-    await chromium.peer("askForKeyFrame", VIDEO)
+    await theirs.call("askForKeyFrame", VIDEO)
     await until(lambda: ours.statistics.key_frames_requested > 0)
     await until(lambda: ours.statistics.key_frames_sent > before)
 
@@ -114,7 +115,7 @@ async def test_key_frames_are_asked_for_both_ways(native_peer, chromium):
 
 async def test_with_another_key_neither_decodes_anything(native_peer, chromium):
     native = native_peer(protection=True)
-    await begin(native, chromium, their_key=secrets.token_bytes(32))
+    theirs = await begin(native, chromium, their_key=secrets.token_bytes(32))
     for track in native.incoming.values():
         track.frames()
     await until(lambda: all(t.statistics.frames_rejected for t in native.incoming.values()))
@@ -123,19 +124,19 @@ async def test_with_another_key_neither_decodes_anything(native_peer, chromium):
         assert counters.rejected["authentication_failed"] > 0
         assert counters.frames_received == 0
     for mid in (AUDIO, VIDEO):
-        assert (await chromium_rejects(chromium, mid)).keys() == {"authentication failed"}
-        assert (await chromium.peer("record", f"receive {mid}"))["digests"] == []
-    assert (await chromium.inbound("video")).get("framesDecoded", 0) == 0
+        assert (await chromium_rejects(theirs, mid)).keys() == {"authentication failed"}
+        assert (await theirs.call("record", f"receive {mid}"))["digests"] == []
+    assert (await theirs.inbound("video")).get("framesDecoded", 0) == 0
     assert all(track.statistics.frames_decoded == 0 for track in native.incoming.values())
 
 
 async def test_chromium_refuses_media_that_is_not_encrypted(native_peer, chromium):
     native = native_peer(protection=False)
-    await begin(native, chromium)
+    theirs = await begin(native, chromium)
     for mid in (AUDIO, VIDEO):
-        await chromium_rejects(chromium, mid)
-        assert (await chromium.peer("record", f"receive {mid}"))["digests"] == []
-    assert (await chromium.inbound("video")).get("framesDecoded", 0) == 0
+        await chromium_rejects(theirs, mid)
+        assert (await theirs.call("record", f"receive {mid}"))["digests"] == []
+    assert (await theirs.inbound("video")).get("framesDecoded", 0) == 0
 
 
 async def test_without_its_flag_chromium_sends_clear_frames_past_the_transform(
@@ -143,11 +144,13 @@ async def test_without_its_flag_chromium_sends_clear_frames_past_the_transform(
 ):
     # Why docs/wire.md insists on encodedInsertableStreams: our side has no key and understands.
     native = native_peer(protection=False)
-    await chromium.open_peer({mid: key_of(KEY) for mid in (AUDIO, VIDEO)}, is_careful=False)
-    await chromium_answers(native, chromium, None)
+    theirs = await chromium.open_peer(
+        {mid: key_of(KEY) for mid in (AUDIO, VIDEO)}, is_careful=False
+    )
+    await chromium_answers(native, theirs, None)
     await native.peer.connected()
     await native.assert_receives()
-    assert (await chromium.peer("record", f"send {VIDEO}"))["digests"] == []
+    assert (await theirs.call("record", f"send {VIDEO}"))["digests"] == []
 
 
 MISCHIEF = ["replay", "tamper", "forge"]
@@ -155,11 +158,11 @@ MISCHIEF = ["replay", "tamper", "forge"]
 
 async def test_bad_frames_of_chromiums_are_refused_and_the_call_goes_on(native_peer, chromium):
     native = native_peer(protection=True)
-    await begin(native, chromium)
+    theirs = await begin(native, chromium)
     await native.assert_receives()
     for mid, receiver in native.receivers.items():
         for count, mischief in enumerate(MISCHIEF, 1):
-            await chromium.peer("misbehave", mid, mischief)
+            await theirs.call("misbehave", mid, mischief)
             await until(lambda r=receiver, n=count: sum(rejections(native, r).values()) >= n)
             # Video is withheld until the key frame that was asked for; bad frames, too.
             before = native.session.receiver_statistics(receiver).frames_received
@@ -205,24 +208,24 @@ async def test_bad_frames_of_ours_are_refused_by_chromium_and_the_call_goes_on(
     native_peer, chromium
 ):
     native, bad = native_peer(protection=False), Mischief()
-    await begin(native, chromium, encoded_frame_handler=bad)
-    await chromium_decodes(chromium, 5)
+    theirs = await begin(native, chromium, encoded_frame_handler=bad)
+    await chromium_decodes(theirs, 5)
     for mid, track in native.outgoing.items():
         for count, mischief in enumerate(MISCHIEF, 1):
             bad.wanted[track.kind] = mischief
-            rejected = await chromium_rejects(chromium, mid, count)
+            rejected = await chromium_rejects(theirs, mid, count)
         assert rejected["replayed"] == 1
         assert sum(rejected.values()) == 3
-    await chromium_decodes(chromium, 5)
-    await chromium.assert_sees_bars(VIDEO)
-    await chromium.assert_hears_tone(AUDIO)
+    await chromium_decodes(theirs, 5)
+    await theirs.assert_sees_bars(VIDEO)
+    await theirs.assert_hears_tone(AUDIO)
 
 
-async def chromium_rejects(chromium, mid, count=1):
+async def chromium_rejects(theirs, mid, count=1):
     """Waits until it refused so many frames; why, and how many each."""
     async with asyncio.timeout(10):
         while True:
-            rejected = (await chromium.peer("record", f"receive {mid}"))["rejected"]
+            rejected = (await theirs.call("record", f"receive {mid}"))["rejected"]
             if sum(rejected.values()) >= count:
                 return rejected
             await asyncio.sleep(0.05)

@@ -51,37 +51,37 @@ async def call(chromium):
     """Calls Chromium with a codec, and ends it."""
     peers = []
 
-    async def begin(codec, frames=None, *, key=None, their_key=None):
-        key = key or secrets.token_bytes(32)
+    async def begin(codec, frames=None):
+        key = secrets.token_bytes(32)
         peers.append(SdpPeer(codec, key, frames))
-        await chromium.open_peer({"0": key_of(their_key or key)})
-        await peers[0].accept(await chromium.peer("answer", await peers[0].offer(), ["0"]))
-        return peers[0]
+        theirs = await chromium.open_peer({"0": key_of(key)})
+        await peers[0].accept(await theirs.call("answer", await peers[0].offer(), ["0"]))
+        return peers[0], theirs
 
     yield begin
     await asyncio.gather(*(peer.close() for peer in peers))
 
 
 @pytest.mark.parametrize("codec", ["vp8", "h264", "vp9", "av1"])
-async def test_video_flows_both_ways_and_is_decoded_at_both_ends(chromium, call, codec):
-    ours = await call(codec)
+async def test_video_flows_both_ways_and_is_decoded_at_both_ends(call, codec):
+    ours, theirs = await call(codec)
     async with asyncio.timeout(20):
         while len(ours.received) < 2 * FRAME_RATE:
             await asyncio.sleep(0.1)
-        while (await chromium.inbound("video")).get("framesDecoded", 0) < 2 * FRAME_RATE:
+        while (await theirs.inbound("video")).get("framesDecoded", 0) < 2 * FRAME_RATE:
             await asyncio.sleep(0.1)
-    await chromium.assert_sees_bars("0")
+    await theirs.assert_sees_bars("0")
     received = list(ours.received)
     pictures = decode(codec, received)
     assert len(pictures) == len(received)
     assert_bars(pictures[-1])
 
-    await chromium.assert_sent(digests(received), "0")
-    got = await chromium.peer("record", "receive 0")
+    await theirs.assert_sent(digests(received), "0")
+    got = await theirs.call("record", "receive 0")
     assert set(got["digests"]) <= digests(ours.sent)
     assert got["rejected"] == {}
     assert got["keyFrames"] >= 2  # the browser tells them from what stays readable
-    inbound = await chromium.inbound("video")
+    inbound = await theirs.inbound("video")
     assert inbound["mimeType"].lower() == f"video/{codec}"
     assert inbound["framesAssembledFromMultiplePackets"] > FRAME_RATE
     counters = ours.session.receiver_statistics(ours.receiver)
@@ -90,19 +90,19 @@ async def test_video_flows_both_ways_and_is_decoded_at_both_ends(chromium, call,
 
 
 @pytest.mark.parametrize("sps", ["reordering", "no-vui"])
-async def test_key_frames_whose_sps_chromium_rewrites_do_not_open(chromium, call, sps):
+async def test_key_frames_whose_sps_chromium_rewrites_do_not_open(call, sps):
     # It puts "no reordering" into the parameter sets of what arrives; docs/wire.md says so.
     if sps == "reordering":
         frames = encoded_bars("h264", bf="2")
     else:
         frames = [without_vui(frame) for frame in encoded_bars("h264")]
-    await call("h264", frames)
+    _, theirs = await call("h264", frames)
     async with asyncio.timeout(20):
         while True:
-            record = await chromium.peer("record", "receive 0")
+            record = await theirs.call("record", "receive 0")
             if record["rejected"].get("authentication failed", 0) >= 2:
                 break
             await asyncio.sleep(0.1)
     assert record["keyFrames"] == 0
     assert record["rejected"].keys() == {"authentication failed"}
-    assert await chromium.peer("look", "0") is None
+    assert await theirs.call("look", "0") is None

@@ -39,6 +39,12 @@ class MediaLines:
     def __init__(self) -> None:
         self.lines: list[Line] = []  # by m-line index
         self.data: DataChannels | None = None
+        self.tag: str | None = None
+        """Mid of the line that the first answer made the bundle's first (RFC 8843 section 7.2).
+
+        An offer of this side never rejects it, stopped or not, and never gives it away: Chromium
+        would end the transport of all lines with it.
+        """
         self._waiting: list[MediaSection] = []  # added, not yet in a description
         self._used_mids: set[str] = set()
         self._extensions: dict[str, int] | None = None
@@ -119,6 +125,7 @@ class MediaLines:
             if theirs.rejected or section.codec not in theirs.payload_types:
                 section.stopped = True
             _apply(section, theirs)
+        self._settle_tag()
 
     def check_offer(self, offer: RemoteDescription) -> None:
         """Raises NegotiationError if an offer of the peer does not go on from these lines."""
@@ -141,6 +148,7 @@ class MediaLines:
         for line, offered in zip(self.lines, offer.sections, strict=True):
             if isinstance(line, MediaSection) and not line.stopped:
                 line.current_direction = intersect(line.direction, reverse(offered.direction))
+        self._settle_tag()
 
     def learn_extensions(self, remote: RemoteDescription) -> bool:
         """Takes the header extension ids of the peer's description; True if there are new ones."""
@@ -156,6 +164,10 @@ class MediaLines:
         self._extensions = ids
         return True
 
+    def _settle_tag(self) -> None:
+        if self.tag is None:
+            self.tag = next((one.mid for one in self.lines if _is_accepted(one)), None)
+
     def _new_mid(self) -> str:
         number = len(self._used_mids)
         while str(number) in self._used_mids:
@@ -166,8 +178,9 @@ class MediaLines:
     def _place(self, section: MediaSection) -> None:
         # A stopped line may be recycled once the peer has seen it stopped (RFC 8829 section 5.2.2).
         for index, line in enumerate(self.lines):
-            if isinstance(line, RemoteSection) or (
-                isinstance(line, MediaSection) and line.is_stop_negotiated
+            if line.mid != self.tag and (
+                isinstance(line, RemoteSection)
+                or (isinstance(line, MediaSection) and line.is_stop_negotiated)
             ):
                 self.lines[index] = section
                 return
@@ -228,6 +241,12 @@ class MediaLines:
             payload_type=theirs.payload_types[codec],
             direction="recvonly",
         )
+
+
+def _is_accepted(line: Line) -> bool:
+    if isinstance(line, MediaSection):
+        return not line.stopped
+    return isinstance(line, DataSection)
 
 
 def _apply(section: MediaSection, theirs: RemoteSection) -> None:

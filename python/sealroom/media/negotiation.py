@@ -153,7 +153,10 @@ class MediaPeer:
         return self._lines.data_mid
 
     def stop_section(self, section: MediaSection) -> None:
-        """Ends a section: port 0 in the next description, after that its m-line may be reused."""
+        """Ends a section: port 0 in the next description, after that its m-line may be reused.
+
+        The first line of the bundle stays, inactive: browsers hang the transport on it.
+        """
         self._lines.stop(section)
 
     def set_ice_servers(self, ice_servers: Sequence[RTCIceServer | Mapping[str, Any]]) -> None:
@@ -344,6 +347,7 @@ class MediaPeer:
                 setup=setup,
             ),
             extensions=self.extensions,
+            tag=self._lines.tag,
             max_message_size=(DEFAULT_MAX_MESSAGE_SIZE if data is None else data.max_message_size),
         )
 

@@ -52,7 +52,8 @@ class MediaSection:
 
     `stream_id` and `track_id` name the media of the line: what this side sends if it sends,
     otherwise what the peer announced (`a=msid`). The `remote_` fields are always the peer's.
-    A stopped section (port 0) carries nothing and its line may be given to a new section.
+    A stopped section (port 0, but for the first of the bundle) carries nothing and its line may be
+    given to a new section.
     """
 
     mid: str

@@ -273,11 +273,13 @@ def build_description(
     cname: str,
     transport: LocalTransport,
     extensions: Mapping[str, int],
+    tag: str | None = None,
     max_message_size: int = DEFAULT_MAX_MESSAGE_SIZE,
 ) -> str:
     """Writes an offer or answer. A RemoteSection stands for an m-line that is rejected.
 
-    `max_message_size`: of the data channels, if there are any.
+    `tag`: mid of a section that stays in the bundle when it is stopped. `max_message_size`: of the
+    data channels, if there are any.
     """
     description = sdp.SessionDescription()
     description.origin = f"- {session_id} {version} IN IP4 127.0.0.1"
@@ -290,6 +292,8 @@ def build_description(
             media = _data_media(section, max_message_size)
         else:
             media = _media(section, answering=answering, cname=cname, extensions=extensions)
+            if section.mid == tag:
+                media.port = 9
         if media.port:
             bundle.items.append(media.rtp.muxId)
         media.ice = transport.ice

@@ -42,7 +42,8 @@ class Peer {
   #ports = {};
   #witnesses = {};
 
-  // `keys`: by mid, { suite, keyId, baseKey }, of either direction.
+  // `keys`: by mid, { suite, keyId, baseKey }, of either direction; `hasLevel` if frames that arrive
+  // end with their loudness.
   constructor(keys, isCareful = true) {
     this.#keys = keys;
     // With this flag no frame passes before a transform is set.
@@ -55,10 +56,10 @@ class Peer {
 
   // `codecs`: one for each m-line, as "video/VP8".
   async offer(codecs, direction) {
+    const streams = [new MediaStream()]; // its id, and those of the tracks, are in the offer
     for (const codec of codecs) {
       const kind = codec.split("/")[0];
-      const sends = direction !== "recvonly";
-      const one = this.#connection.addTransceiver(sends ? source(kind) : kind, { direction });
+      const one = this.#connection.addTransceiver(source(kind), { direction, streams });
       const { codecs: known } = RTCRtpReceiver.getCapabilities(kind);
       one.setCodecPreferences(known.filter((it) => it.mimeType === codec));
     }
@@ -82,14 +83,18 @@ class Peer {
 
   async #describe(description) {
     await this.#connection.setLocalDescription(description);
-    for (const one of this.#connection.getTransceivers()) {
-      this.#attach("send", one.sender, one.mid);
-      this.#attach("receive", one.receiver, one.mid);
-    }
+    this.#attachAll();
     while (this.#connection.iceGatheringState !== "complete") {
       await new Promise((done) => (this.#connection.onicegatheringstatechange = done));
     }
     return this.#connection.localDescription.sdp;
+  }
+
+  #attachAll() {
+    for (const one of this.#connection.getTransceivers()) {
+      this.#attach("send", one.sender, one.mid);
+      this.#attach("receive", one.receiver, one.mid);
+    }
   }
 
   #attach(side, end, mid) {
@@ -111,13 +116,24 @@ class Peer {
     end.transform = new RTCRtpScriptTransform(worker, options, [port2]);
   }
 
+  // Keys by mid: of new m-lines, and newer ones of m-lines there are.
+  addKeys(keys) {
+    for (const [mid, key] of Object.entries(keys)) {
+      this.#keys[mid] = key;
+      for (const side of ["send", "receive"]) {
+        this.#ports[`${side} ${mid}`]?.postMessage({ key: decodedKey(key) });
+      }
+    }
+    this.#attachAll();
+  }
+
   askForKeyFrame(mid) {
-    this.#ports[`receive ${mid}`].postMessage("key frame");
+    this.#ports[`receive ${mid}`].postMessage({});
   }
 
   // The next frame sent on this m-line is not as it should be: "replay", "tamper" or "forge".
   misbehave(mid, how) {
-    this.#ports[`send ${mid}`].postMessage(how);
+    this.#ports[`send ${mid}`].postMessage({ mischief: how });
   }
 
   // What passed the transform of an m-line, as "send 0": SHA-256 of each frame in clear, refusals.
@@ -138,4 +154,4 @@ class Peer {
   }
 }
 
-Object.assign(window, { Peer, protectFrames, unprotectFrames });
+Object.assign(window, { Peer, protectFrames, unprotectFrames, peers: [] });

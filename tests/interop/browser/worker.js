@@ -23,10 +23,13 @@ const MISCHIEF = {
 };
 
 async function makeSender({ keyId, baseKey, suite }, port) {
-  const sender = await Sender.create(suite, keyId, baseKey);
+  let sender = await Sender.create(suite, keyId, baseKey);
   let mischief = null;
   let before = null;
-  port.onmessage = ({ data }) => (mischief = data);
+  port.onmessage = async ({ data }) => {
+    mischief = data.mischief ?? mischief;
+    if (data.key) sender = await Sender.create(data.key.suite, data.key.keyId, data.key.baseKey);
+  };
   return async (frame) => {
     const plain = new Uint8Array(frame.data);
     const sealed = await protect(codecOf(frame), sender, plain);
@@ -42,14 +45,18 @@ async function makeSender({ keyId, baseKey, suite }, port) {
   };
 }
 
-async function makeReceiver({ keyId, baseKey, suite }, port, transformer) {
+async function makeReceiver({ keyId, baseKey, suite, hasLevel }, port, transformer) {
   const receiver = new Receiver(suite);
   await receiver.addKey(keyId, baseKey);
   let askedAt = -Infinity;
-  port.onmessage = () => transformer.sendKeyFrameRequest();
+  port.onmessage = ({ data }) => {
+    if (data.key) receiver.addKey(data.key.keyId, data.key.baseKey);
+    else transformer.sendKeyFrameRequest();
+  };
   return async (frame) => {
     try {
-      const plain = await unprotect(codecOf(frame), receiver, new Uint8Array(frame.data));
+      const opened = await unprotect(codecOf(frame), receiver, new Uint8Array(frame.data));
+      const plain = hasLevel ? opened.slice(0, -1) : opened; // docs/protocol.md: audio_level
       port.postMessage({ digest: await digest(plain), size: plain.length, isKey: frame.type === "key" });
       return plain;
     } catch (error) {

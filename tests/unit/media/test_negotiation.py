@@ -151,30 +151,50 @@ async def test_lines_are_added_turned_inactive_and_turned_on_again(make_peer):
 async def test_a_stopped_line_is_reused_with_a_new_mid(make_peer):
     one, two = make_peer(), make_peer()
     first = one.add_section(kind="video", codec="vp8", ssrc=1, track_id="a")
-    one.add_section(kind="video", codec="vp8", ssrc=2, track_id="b")
+    second = one.add_section(kind="video", codec="vp8", ssrc=2, track_id="b")
     await negotiate(one, two)
-    one.stop_section(first)
+    one.stop_section(second)
     offer = await one.create_offer()
-    assert ports(offer) == [0, 9]
-    assert f"a=group:BUNDLE {one.sections[1].mid}\r\n" in offer
+    assert ports(offer) == [9, 0]
+    assert f"a=group:BUNDLE {first.mid}\r\n" in offer
     await two.accept_offer(offer)
     await one.accept_answer(await two.create_answer())
     third = one.add_section(kind="audio", codec="opus", ssrc=3, track_id="c")
     await negotiate(one, two)
-    assert third.mid != first.mid
-    assert [s.track_id for s in two.sections] == ["c", "b"]
+    assert third.mid != second.mid
+    assert [s.track_id for s in two.sections] == ["a", "c"]
     assert [s.current_direction for s in two.sections] == ["recvonly", "recvonly"]
+
+
+async def test_the_line_the_bundle_hangs_on_stays_when_it_is_stopped(make_peer):
+    # With it Chromium ends the transport of all others: tests/interop/test_browser_room.py.
+    one, two = make_peer(), make_peer()
+    first = one.add_section(kind="video", codec="vp8", ssrc=1, track_id="a")
+    second = one.add_section(kind="video", codec="vp8", ssrc=2, track_id="b")
+    await negotiate(one, two)
+    one.stop_section(first)
+    offer = await one.create_offer()
+    assert ports(offer) == [9, 9]
+    assert f"a=group:BUNDLE {first.mid} {second.mid}\r\n" in offer
+    await two.accept_offer(offer)
+    await one.accept_answer(await two.create_answer())
+    one.add_section(kind="video", codec="vp8", ssrc=3, track_id="c")
+    await negotiate(one, two)
+    assert [s.current_direction for s in two.sections] == ["inactive", "recvonly", "recvonly"]
+    assert [s.track_id for s in two.sections[1:]] == ["b", "c"]
+    assert two.sections[0].mid == first.mid
 
 
 async def test_a_line_is_not_reused_before_the_peer_saw_it_stopped(make_peer):
     one, two = make_peer(), make_peer()
-    first = one.add_section(kind="video", codec="vp8", ssrc=1, track_id="a")
+    one.add_section(kind="video", codec="vp8", ssrc=1, track_id="a")
+    second = one.add_section(kind="video", codec="vp8", ssrc=2, track_id="b")
     await negotiate(one, two)
-    one.stop_section(first)
-    one.add_section(kind="video", codec="vp8", ssrc=2, track_id="b")
+    one.stop_section(second)
+    one.add_section(kind="video", codec="vp8", ssrc=3, track_id="c")
     await negotiate(one, two)
-    assert ports(await one.create_offer()) == [0, 9]
-    assert [s.track_id for s in two.sections] == ["b"]
+    assert ports(await one.create_offer()) == [9, 0, 9]
+    assert [s.track_id for s in two.sections] == ["a", "c"]
 
 
 async def test_many_rounds_do_not_grow_the_description(make_peer):

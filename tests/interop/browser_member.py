@@ -1,0 +1,150 @@
+"""A member of a room whose media is a browser's.
+
+The identity, what is signed and the derivation of keys stay in Python, with a `StreamApi` that does
+no media of its own; the page gets session descriptions and the keys of single tracks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from browser_support import BrowserPeer, Page, key_of
+
+from sealroom.client import StreamApi
+from sealroom.crypto.announcement import make_announcement
+from sealroom.crypto.epoch import EpochKeys
+from sealroom.crypto.signed_object import read_unverified
+from sealroom.crypto.track_keys import derive_track_key
+from sealroom.media.session_description import parse_description
+from sealroom.protocol import (
+    AnnouncedTrack,
+    AnswerParams,
+    AnswerResult,
+    MediaOffer,
+    PublishParams,
+    PublishResult,
+    StreamAnnouncement,
+    SubscriptionParams,
+    SubscriptionResult,
+    TrackAssignment,
+    TrackSelector,
+)
+
+CODECS = {"audio": "opus", "video": "vp8"}
+
+
+class BrowserMember:
+    """Publishes and subscribes in a room that `api` has joined."""
+
+    def __init__(self, api: StreamApi, room_id: str, page: Page) -> None:
+        self._session: Any = api._session(room_id)
+        self._link = self._session._link
+        self._connection = self._link.connection
+        self._room_id = room_id
+        self._page = page
+        self._subscriber: BrowserPeer | None = None
+        self._publisher: BrowserPeer | None = None
+        self._received: dict[str, TrackAssignment] = {}  # by mid
+        self._announcement: StreamAnnouncement | None = None
+        self._sent: dict[str, str] = {}  # track ids by mid
+        self._tasks: set[asyncio.Task[None]] = set()
+        # What the session would have its own media do.
+        self._session.receiving.media_offered = self._media_offered
+        self._session.receiving.add_epoch = lambda keys: self._soon(self._receive_under(keys))
+        self._session.publishing.rotate = lambda keys: self._soon(self._send_under(keys))
+
+    @property
+    def subscriber(self) -> BrowserPeer:
+        assert self._subscriber is not None
+        return self._subscriber
+
+    @property
+    def publisher(self) -> BrowserPeer:
+        assert self._publisher is not None
+        return self._publisher
+
+    def knows(self, stream_id: str) -> bool:
+        """Whether the stream was announced, and its publisher verified."""
+        return stream_id in self._link.streams
+
+    def mid_of(self, stream_id: str, kind: str) -> str:
+        """The m-line that brings the stream's track of a kind."""
+        stream = self._link.streams[stream_id]
+        return next(
+            mid
+            for mid, one in self._received.items()
+            if one.stream_id == stream_id and stream.track(one.track_id).kind == kind
+        )
+
+    async def subscribe(self, *stream_ids: str) -> None:
+        add = [TrackSelector(stream_id=one) for one in stream_ids]
+        params = SubscriptionParams(room_id=self._room_id, add=add)
+        result = await self._connection.call("subscription.update", params, SubscriptionResult)
+        assert result.offer is not None
+        await self._answer(result.offer_id, result.offer, result.tracks)
+
+    async def publish(self) -> str:
+        """Publishes bars and a tone; the browser chooses the ids. Returns that of the stream."""
+        self._publisher = await self._page.open_peer({})
+        offer = await self._publisher.call("offer", ["audio/opus", "video/VP8"], "sendonly")
+        sections = parse_description(offer).sections
+        keys = self._link.keys.sending
+        signed = make_announcement(
+            self._connection.identity,
+            self._connection.user_id,
+            keys=keys,
+            stream_id=sections[0].stream_id,
+            tracks=[
+                AnnouncedTrack(track_id=one.track_id, kind=one.kind, codec=CODECS[one.kind])
+                for one in sections
+            ],
+        )
+        self._announcement = read_unverified(signed, StreamAnnouncement)
+        self._sent = {one.mid: one.track_id for one in sections}
+        await self._send_under(keys)
+        params = PublishParams(room_id=self._room_id, announcement=signed, offer=offer)
+        result = await self._connection.call("stream.publish", params, PublishResult)
+        await self._publisher.call("finish", result.answer)
+        return result.stream_id
+
+    async def _media_offered(self, data: MediaOffer) -> None:
+        await self._answer(data.offer_id, data.offer, data.tracks)
+
+    async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
+        self._received = {one.mid: one for one in tracks}
+        if self._subscriber is None:
+            self._subscriber = await self._page.open_peer({})
+        for keys in self._link.keys.accepted:
+            await self._receive_under(keys)
+        answer = await self._subscriber.call("answer", offer)
+        params = AnswerParams(room_id=self._room_id, offer_id=offer_id, sdp=answer)
+        await self._connection.call("media.answer", params, AnswerResult)
+
+    async def _receive_under(self, keys: EpochKeys) -> None:
+        if self._subscriber is None:
+            return
+        by_mid = {}
+        for mid, one in self._received.items():
+            stream = self._link.streams[one.stream_id]
+            track = stream.track(one.track_id)
+            base_key = stream.track_key(keys, one.track_id)
+            by_mid[mid] = key_of(base_key, keys.id.epoch, track.suite)
+            by_mid[mid]["hasLevel"] = track.audio_level
+        await self._subscriber.call("addKeys", by_mid)
+
+    async def _send_under(self, keys: EpochKeys) -> None:
+        if self._publisher is None or self._announcement is None:
+            return
+        own = self._connection.identity.public.fingerprint
+        nonce = self._announcement.nonce
+        by_mid = {
+            mid: key_of(derive_track_key(keys, own, nonce, track_id), keys.id.epoch)
+            for mid, track_id in self._sent.items()
+        }
+        await self._publisher.call("addKeys", by_mid)
+
+    def _soon(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
