@@ -7,7 +7,6 @@
 namespace sealroom::sfu {
 namespace {
 
-constexpr Duration kKeyFrameRequestInterval = std::chrono::milliseconds(300);
 constexpr Duration kReportInterval = std::chrono::seconds(1);
 // Four seconds of 2.5 Mbit/s; and two of Opus.
 constexpr std::size_t kVideoCache = 1024;
@@ -75,8 +74,7 @@ bool Producer::receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded&
   if (kind_ == MediaKind::video) nacks_.packet_received(sequence, now);
 
   const OpenedPacket packet = open(view, sequence);
-  // Whoever waits for a key frame gets this one.
-  if (packet.starts_key_frame) key_frame_wanted_ = false;
+  if (packet.starts_key_frame) key_frames_.key_frame_began();
   if (tap_ != nullptr) tap_->insert(packet, now);
   for (Consumer* consumer : consumers) {
     const bool was_waiting = consumer->needs_key_frame();
@@ -123,7 +121,7 @@ void Producer::service(TimePoint now) {
   if (tap_ != nullptr && now >= tap_->next_timeout()) tap_->handle_timeout(now);
   if (!ssrc_ || !transport_.has_keys()) return;
   if (kind_ == MediaKind::video) send_nacks(now);
-  if (key_frame_wanted_ && now >= next_key_frame_request_) send_key_frame_request(now);
+  if (now >= key_frames_.next_request()) send_key_frame_request(now);
   if (now >= next_receiver_report_) send_receiver_report(now);
   if (now >= next_sender_reports_) send_sender_reports(now);
 }
@@ -133,8 +131,7 @@ TimePoint Producer::next_timeout() const {
   // Without an address there is nobody to ask; the first packet brings it.
   if (!ssrc_ || !transport_.has_keys()) return next;
   if (kind_ == MediaKind::video) next = std::min(next, nacks_.next_timeout());
-  if (key_frame_wanted_) next = std::min(next, next_key_frame_request_);
-  return std::min({next, next_receiver_report_, next_sender_reports_});
+  return std::min({next, key_frames_.next_request(), next_receiver_report_, next_sender_reports_});
 }
 
 void Producer::send_nacks(TimePoint now) {
@@ -150,8 +147,7 @@ void Producer::send_nacks(TimePoint now) {
 void Producer::send_key_frame_request(TimePoint now) {
   const bool sent = transport_.send_rtcp(
       [&](rtp::RtcpWriter& writer) { (void)writer.picture_loss_indication(kRouterSsrc, *ssrc_); });
-  key_frame_wanted_ = false;
-  next_key_frame_request_ = now + kKeyFrameRequestInterval;
+  key_frames_.request_sent(now);
   if (sent) ++key_frame_requests_;
 }
 

@@ -5,6 +5,7 @@
 
 #include "consumer.h"
 #include "frame_tap.h"
+#include "key_frame_pacer.h"
 #include "packet_cache.h"
 #include "sealroom/base/sequence.h"
 #include "sealroom/base/timer_heap.h"
@@ -36,8 +37,9 @@ class Producer {
   /// Answers a consumer's NACK; looks at no more than `max_packets` of it.
   void answer_nack(Consumer& consumer, const rtp::NackList& nack, std::size_t max_packets,
                    TimePoint now);
-  /// Asks as soon as the interval since the last request allows; see `service`.
-  void request_key_frame() { key_frame_wanted_ = true; }
+  /// Asks as soon as the pacer allows; see `service`. The second is for who has no picture yet.
+  void request_key_frame() { key_frames_.want(); }
+  void request_first_key_frame() { key_frames_.want_first(); }
 
   /// Does what is due: NACKs, key-frame request, reports.
   void service(TimePoint now);
@@ -86,8 +88,7 @@ class Producer {
   std::uint64_t bytes_received_ = 0;
   std::uint64_t key_frame_requests_ = 0;
 
-  bool key_frame_wanted_ = false;
-  TimePoint next_key_frame_request_{};
+  KeyFramePacer key_frames_;
   TimePoint next_receiver_report_ = kNever;  ///< from the first packet on
   TimePoint next_sender_reports_ = kNever;   ///< from the first sender report on
   NtpTime report_ntp_{};  ///< of the producer's last sender report, as the next two

@@ -77,7 +77,7 @@ Result<void> Router::set_keys(TransportId id, srtp::Profile profile, ByteView se
   transport->sender.emplace(std::move(sender).value());
   transport->receiver.emplace(std::move(receiver).value());
   for (const auto& [ssrc, consumer] : transport->consumers_by_ssrc) {
-    if (consumer->needs_key_frame()) state_->request_key_frame(consumer->producer());
+    if (consumer->needs_key_frame()) state_->request_first_key_frame(consumer->producer());
   }
   for (Producer* producer : transport->producers) state_->rearm(*producer);
   return {};
@@ -146,7 +146,8 @@ Result<ConsumerId> Router::add_consumer(TransportId id, ProducerId producer_id,
   transport->used_ssrcs.insert(consumer->ssrc().value);
   transport->consumers_by_ssrc.emplace(consumer->ssrc().value, consumer.get());
   producer->consumers.push_back(consumer.get());
-  if (consumer->needs_key_frame() && transport->has_keys()) state_->request_key_frame(*producer);
+  if (consumer->needs_key_frame() && transport->has_keys())
+    state_->request_first_key_frame(*producer);
   state_->consumers.emplace(consumer_id.value, std::move(consumer));
   return consumer_id;
 }
@@ -161,7 +162,7 @@ Result<void> Router::set_consumer_paused(ConsumerId id, bool paused) {
   const bool was_paused = consumer->is_paused();
   consumer->set_paused(paused);
   if (was_paused && !paused && consumer->needs_key_frame()) {
-    state_->request_key_frame(consumer->producer());
+    state_->request_first_key_frame(consumer->producer());
   }
   return {};
 }

@@ -31,8 +31,9 @@ struct Router::State {
   void handle_key_frame_request(Transport& transport, Ssrc media, TimePoint now);
   Producer* latch(Transport& transport, const rtp::RtpPacketView& view);
 
-  void request_key_frame(Producer& producer) {
-    producer.request_key_frame();
+  /// For a consumer that has no picture yet.
+  void request_first_key_frame(Producer& producer) {
+    producer.request_first_key_frame();
     rearm(producer);
   }
   /// Does what is due for the producer and sets its timer.

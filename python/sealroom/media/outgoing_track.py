@@ -26,14 +26,12 @@ from sealroom.media.audio_level import SILENCE, FrameLevel, LevelMeter
 from sealroom.media.codecs import DecodeError, Encoded, codec_threads
 from sealroom.media.encoded_input import EncodedInput
 from sealroom.media.frames import EncodedFrame, EncodedFrameHandler, run_handler
+from sealroom.media.key_frame_budget import KeyFrameBudget
 from sealroom.media.packet_transport import EventDispatcher, TransportClosed
 from sealroom.media.sections import KIND_OF_CODEC, CodecName, MediaKind
 from sealroom.media.video_codecs import DEFAULT_VIDEO_BITRATE, VideoEncoder
 
 logger = logging.getLogger(__name__)
-
-MIN_KEY_FRAME_INTERVAL = 0.25
-"""Seconds between forced key frames, however often the peers ask."""
 
 
 @dataclass(slots=True)
@@ -97,7 +95,7 @@ class OutgoingTrack:
         self._timestamp_offset = secrets.randbits(32)
         self._input = EncodedInput(codec)
         self._key_frame_wanted = False
-        self._last_key_frame = 0.0
+        self._key_frame_budget = KeyFrameBudget()
         self._is_chain_broken = False
         self._is_enabled = is_enabled
         self._task: asyncio.Task[None] | None = None
@@ -212,11 +210,7 @@ class OutgoingTrack:
 
     def _take_key_frame_request(self) -> bool:
         wanted = self._key_frame_wanted or self._is_chain_broken
-        if not wanted or time.monotonic() - self._last_key_frame < MIN_KEY_FRAME_INTERVAL:
-            return False
-        self._key_frame_wanted = False
-        self._last_key_frame = time.monotonic()
-        return True
+        return wanted and self._key_frame_budget.take(time.monotonic())
 
     async def _send(self, encoded: Encoded) -> None:
         made = EncodedFrame(
@@ -248,6 +242,8 @@ class OutgoingTrack:
             return
         if encoded.is_key_frame:
             self._is_chain_broken = False
+            # Not before: who asked while it was being made is served by it.
+            self._key_frame_wanted = False
             self._statistics.key_frames_sent += self.kind == "video"
         self._statistics.frames_sent += 1
         self._statistics.bytes_sent += len(frame.data)

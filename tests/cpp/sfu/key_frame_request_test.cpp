@@ -1,3 +1,4 @@
+#include "sfu/key_frame_pacer.h"
 #include "support.h"
 
 namespace sealroom::sfu::test {
@@ -56,6 +57,102 @@ TEST_P(KeyFrameRequestTest, RequestsOfManySubscribersBecomeOneEvery300Millisecon
     network.advance(milliseconds(10));
   }
   EXPECT_EQ(publisher.key_frame_requests(), 11u);
+}
+
+TEST_P(KeyFrameRequestTest, TheBoundHoldsAlsoWhenEachRequestIsAnswered) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50});
+  network.advance(milliseconds(0));
+  std::uint16_t sequence = 0;
+  for (int millisecond = 0; millisecond < 3000; millisecond += 10) {
+    if (publisher.key_frame_requests() > sequence) send_frame(publisher, sequence++, 1, true, 0);
+    network.send_key_frame_request(subscriber, Ssrc{50});
+    network.advance(milliseconds(10));
+  }
+  EXPECT_EQ(publisher.key_frame_requests(), 11u);
+}
+
+TEST_P(KeyFrameRequestTest, WhoJoinsAfterAKeyFrameBeganAsksForAnotherAtOnce) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  for (std::uint32_t i = 0; i < KeyFramePacer::kBurst; ++i) {
+    network.add_consumer(network.add_peer(), producer, Ssrc{50 + i});
+    network.advance(milliseconds(0));
+    EXPECT_EQ(publisher.key_frame_requests(), i + 1);
+    send_frame(publisher, static_cast<std::uint16_t>(i), 1, true, 0);
+    network.advance(milliseconds(10));
+  }
+}
+
+TEST_P(KeyFrameRequestTest, WhoJoinsBeforeTheKeyFrameBeginsWaitsForThatOne) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  std::vector<Peer*> subscribers;
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    subscribers.push_back(&network.add_peer());
+    network.add_consumer(*subscribers.back(), producer, Ssrc{50 + i});
+    network.advance(milliseconds(10));
+  }
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+  send_frame(publisher, 0, 1, true, 0);
+  for (const Peer* subscriber : subscribers) EXPECT_EQ(subscriber->media.size(), 1u);
+  network.advance(seconds(2));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+}
+
+TEST_P(KeyFrameRequestTest, ARequestThatNothingCameOfIsRepeatedForTheNextWhoJoins) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  network.add_consumer(network.add_peer(), producer, Ssrc{50});
+  network.advance(milliseconds(100));
+  network.add_consumer(network.add_peer(), producer, Ssrc{51});
+  network.advance(milliseconds(199));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+  network.advance(milliseconds(1));
+  EXPECT_EQ(publisher.key_frame_requests(), 2u);
+}
+
+TEST_P(KeyFrameRequestTest, JoinsWithoutEndAreBoundedByTheStoreAndTheInterval) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  std::uint16_t sequence = 0;
+  for (std::uint32_t i = 0; i < 300; ++i) {
+    const ConsumerId joined = network.add_consumer(subscriber, producer, Ssrc{1000 + i});
+    network.advance(milliseconds(0));
+    if (publisher.key_frame_requests() > sequence) send_frame(publisher, sequence++, 1, true, 0);
+    network.router.remove_consumer(joined);
+    network.advance(milliseconds(10));
+  }
+  EXPECT_EQ(publisher.key_frame_requests(), KeyFramePacer::kBurst + 10u);
+  network.advance(seconds(2));  // the store is full again, and no fuller
+  const std::size_t before = publisher.key_frame_requests();
+  for (std::uint32_t i = 0; i < 20; ++i) {
+    network.add_consumer(subscriber, producer, Ssrc{2000 + i});
+    network.advance(milliseconds(0));
+    if (publisher.key_frame_requests() > sequence) send_frame(publisher, sequence++, 1, true, 0);
+  }
+  EXPECT_EQ(publisher.key_frame_requests(), before + KeyFramePacer::kBurst);
+}
+
+TEST_P(KeyFrameRequestTest, ASubscriberThatAsksWithoutEndDelaysNobodysFirstPicture) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& greedy = network.add_peer();
+  network.add_consumer(greedy, producer, Ssrc{50});
+  network.advance(milliseconds(0));
+  std::uint16_t sequence = 0;
+  for (int millisecond = 0; millisecond < 3050; millisecond += 10) {
+    if (publisher.key_frame_requests() > sequence) send_frame(publisher, sequence++, 1, true, 0);
+    network.send_key_frame_request(greedy, Ssrc{50});
+    network.advance(milliseconds(10));
+  }
+  const std::size_t before = publisher.key_frame_requests();
+  network.add_consumer(network.add_peer(), producer, Ssrc{51});
+  network.advance(milliseconds(0));
+  EXPECT_EQ(publisher.key_frame_requests(), before + 1);
 }
 
 TEST_P(KeyFrameRequestTest, ARequestWithinTheIntervalIsSentWhenItHasPassed) {

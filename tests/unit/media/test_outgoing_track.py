@@ -9,7 +9,7 @@ from aiortc import MediaStreamTrack
 from fake_session import FakeSession, KeyFrameRequested
 from track_support import Packets, Pictures, encoded_video, until
 
-from sealroom.media import outgoing_track
+from sealroom.media import key_frame_budget
 from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.tracks import OutgoingTrack
 from sealroom.media.video_codecs import is_key_frame
@@ -45,18 +45,49 @@ async def test_pictures_leave_encoded_with_a_90_khz_clock_and_a_random_start(out
     assert len(starts) == 2
 
 
-async def test_a_request_makes_a_key_frame_but_not_more_often_than_allowed(outgoing, monkeypatch):
-    monkeypatch.setattr(outgoing_track, "MIN_KEY_FRAME_INTERVAL", 0.2)
+async def test_requests_make_a_few_key_frames_at_once_and_no_more_than_allowed(
+    outgoing, monkeypatch
+):
+    monkeypatch.setattr(key_frame_budget, "INTERVAL", 3600.0)
     session = FakeSession()
     track = outgoing(session, Pictures())
-    await until(lambda: len(session.sent) > 5)
-    for _ in range(20):
+    await until(lambda: session.sent)
+    for asked in range(1, 20):
+        key_frames = track.statistics.key_frames_sent
         session.emit(KeyFrameRequested(1))
-        await asyncio.sleep(0.005)
-    await until(lambda: track.statistics.key_frames_sent == 3)
-    assert track.statistics.key_frames_requested == 20
-    await asyncio.sleep(0.3)
-    assert track.statistics.key_frames_sent == 3
+        if asked <= key_frame_budget.BURST:  # each asks after the one before has left
+            await until(lambda before=key_frames: track.statistics.key_frames_sent > before)
+    count = len(session.sent)
+    await until(lambda: len(session.sent) > count + 10)
+    assert track.statistics.key_frames_requested == 19
+    assert track.statistics.key_frames_sent == 1 + key_frame_budget.BURST
+
+
+async def test_who_asks_while_a_key_frame_is_being_made_gets_that_one(outgoing):
+    session = FakeSession()
+
+    async def handler(frame):
+        if frame.is_key_frame and not session.sent:
+            for _ in range(10):
+                session.emit(KeyFrameRequested(1))
+            await asyncio.sleep(0)
+        return frame
+
+    track = outgoing(session, Pictures(), encoded_frame_handler=handler)
+    await until(lambda: len(session.sent) > 20)
+    assert track.statistics.key_frames_requested == 10
+    assert track.statistics.key_frames_sent == 1
+
+
+def test_a_budget_of_key_frames_holds_over_any_time():
+    budget = key_frame_budget.KeyFrameBudget()
+    taken = [tick / 100 for tick in range(1000, 3001) if budget.take(tick / 100)]
+    burst, interval = key_frame_budget.BURST, key_frame_budget.INTERVAL
+    assert taken[:burst] == [10.0] + [10.01 + n / 100 for n in range(burst - 1)]
+    for first, start in enumerate(taken):
+        for last in range(first, len(taken)):
+            assert last - first + 1 <= burst + (taken[last] - start) / interval + 1e-9
+    assert len(taken) == burst + int(20 / interval)
 
 
 async def test_the_handler_sees_and_replaces_each_frame_and_may_be_async(outgoing):
@@ -75,7 +106,7 @@ async def test_the_handler_sees_and_replaces_each_frame_and_may_be_async(outgoin
 
 
 async def test_after_a_dropped_frame_nothing_leaves_before_a_key_frame(outgoing, monkeypatch):
-    monkeypatch.setattr(outgoing_track, "MIN_KEY_FRAME_INTERVAL", 0.05)
+    monkeypatch.setattr(key_frame_budget, "INTERVAL", 0.05)
     session = FakeSession()
     count = 0
 
@@ -102,7 +133,7 @@ async def test_a_handler_that_raises_lets_nothing_out(outgoing):
 
 
 async def test_frames_before_the_key_are_dropped_and_then_a_key_frame_comes(outgoing, monkeypatch):
-    monkeypatch.setattr(outgoing_track, "MIN_KEY_FRAME_INTERVAL", 0.05)
+    monkeypatch.setattr(key_frame_budget, "INTERVAL", 0.05)
     session = FakeSession()
     session.is_ready = False
     track = outgoing(session, Pictures())

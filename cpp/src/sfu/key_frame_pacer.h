@@ -1,0 +1,54 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+#include "sealroom/base/types.h"
+
+namespace sealroom::sfu {
+
+/// When to ask a producer for a key frame. Who waits for its first picture is served at once, from
+/// a small store of requests; who has had pictures, and asks as often as it likes, gets one request
+/// per interval. While a key frame is awaited, whoever asks waits for that one, for an interval.
+///
+/// Sent in any time T: at most 1 + T / kInterval without newcomers, kBurst + T / kInterval with.
+class KeyFramePacer {
+ public:
+  static constexpr Duration kInterval = std::chrono::milliseconds(300);
+  static constexpr int kBurst = 4;
+
+  /// A receiver has lost what it builds on.
+  void want() { wants_ = std::max(wants_, Want::again); }
+  /// A receiver has no picture yet.
+  void want_first() { wants_ = Want::first; }
+  /// One has begun: it is for all who have asked so far.
+  void key_frame_began() {
+    wants_ = Want::none;
+    is_awaited_ = false;
+  }
+
+  /// When to send a request; kNever if nobody wants one.
+  [[nodiscard]] TimePoint next_request() const {
+    if (wants_ == Want::none) return kNever;
+    // A generic cell rate algorithm: `stored_until_` is when the store would be full again.
+    return wants_ == Want::first && !is_awaited_ ? full_at_ - (kBurst - 1) * kInterval
+                                                 : last_ + kInterval;
+  }
+  void request_sent(TimePoint now) {
+    wants_ = Want::none;
+    is_awaited_ = true;
+    last_ = now;
+    full_at_ = std::max(full_at_, now) + kInterval;
+  }
+
+ private:
+  enum class Want : std::uint8_t { none, again, first };
+
+  Want wants_ = Want::none;
+  bool is_awaited_ = false;  ///< one was asked for and has not begun
+  TimePoint last_{};
+  TimePoint full_at_{};
+};
+
+}  // namespace sealroom::sfu
