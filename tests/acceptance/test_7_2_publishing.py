@@ -116,5 +116,5 @@ async def test_item_15_what_was_published_is_listed_with_its_tracks(clients: Cli
     clients.world.media.fail_next = RuntimeError("the media server is gone")
     with pytest.raises(RequestRefusedError) as caught:
         await other.publish()
-    assert caught.value.error_code == ErrorCode.INTERNAL_ERROR
+    assert caught.value.error_code == ErrorCode.MEDIA_SERVER_FAILED
     assert len(await alice.list_streams(room_id)) == 1

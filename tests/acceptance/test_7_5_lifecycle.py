@@ -10,7 +10,7 @@ import pytest
 from bridge_support import Client, Refused, World, open_world
 from client_support import ClientWorld, EventLog, publish
 
-from sealroom.client.errors import RequestRefusedError
+from sealroom.client.errors import MediaServerFailedError, RequestRefusedError
 from sealroom.client.events import (
     ParticipantLeft,
     RoomClosed,
@@ -159,9 +159,13 @@ async def test_item_29_without_a_media_server_publishing_is_refused(clients: Cli
     room_id = await clients.room(alice)  # rooms need no media server
     await alice.join_stream_room(room_id)
     clients.world.media.fail_next = ConnectionError("no media server")
-    with pytest.raises(RequestRefusedError):
+    before = await alice.get_stream_room(room_id)
+    with pytest.raises(MediaServerFailedError, match="media server") as failed:
         await publish(alice, room_id)
+    assert failed.value.error_code == ErrorCode.MEDIA_SERVER_FAILED
+    assert failed.value.retry_after > 0
     assert await alice.list_streams(room_id) == []
+    assert await alice.get_stream_room(room_id) == before
     await publish(alice, room_id)
 
 

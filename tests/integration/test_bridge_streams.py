@@ -152,12 +152,14 @@ async def test_a_refusal_of_the_media_server_leaves_no_stream(world: World) -> N
     await bob.publish(room_id, "s")
 
 
-async def test_a_failure_of_the_media_server_is_an_internal_error(world: World) -> None:
+async def test_a_failure_of_the_media_server_is_told_as_one_and_changes_nothing(
+    world: World,
+) -> None:
     alice, _, room_id = await pair(world)
     world.media.fail_next = ZeroDivisionError("inside")
     with pytest.raises(Refused) as refusal:
         await alice.publish(room_id)
-    assert refusal.value.code is ErrorCode.INTERNAL_ERROR
+    assert refusal.value.code is ErrorCode.MEDIA_SERVER_FAILED
     assert "inside" not in refusal.value.message
     assert (await alice.call("stream.list", room_id=room_id)).streams == []
 
@@ -169,7 +171,7 @@ async def test_a_hanging_media_server_is_given_up() -> None:
         media.gate = asyncio.Event()
         with pytest.raises(Refused) as refusal:
             await alice.publish(room_id, "s")
-        assert refusal.value.code is ErrorCode.MEDIA_FAILED
+        assert refusal.value.code is ErrorCode.MEDIA_SERVER_FAILED
         media.gate.set()
         await alice.publish(room_id, "s")
 

@@ -13,6 +13,9 @@ from .media_server import MediaError, MediaServer, TransportGoneError
 
 _Result = TypeVar("_Result")
 
+RETRY_AFTER = 1.0
+"""Seconds after which a client may ask again what the media server failed at."""
+
 
 class MediaCalls:
     """Guards the media server against overlapping calls, and the Bridge against its failures.
@@ -29,7 +32,8 @@ class MediaCalls:
         """Wait for a call; the caller holds the participant's media lock.
 
         Raises:
-            RequestError: MEDIA_FAILED, with the text of a `MediaError`.
+            RequestError: MEDIA_FAILED, with the text of a `MediaError`; MEDIA_SERVER_FAILED if it
+                broke or did not answer in time, whatever it raised.
         """
         try:
             return await asyncio.wait_for(call, self._timeout)
@@ -46,7 +50,10 @@ class MediaCalls:
             ) from None
         except TimeoutError:
             get_logger().error("media server timed out", seconds=self._timeout)
-            raise RequestError(ErrorCode.MEDIA_FAILED, remedy="try again later") from None
+            raise _server_failed(f"It did not answer within {self._timeout:g} s.") from None
+        except Exception as error:
+            get_logger().error("media server failed", error=where(error))
+            raise _server_failed() from None
 
     async def remove(self, participant: LiveParticipant) -> None:
         """Remove a participant that is out of its room; a failure is only logged."""
@@ -62,8 +69,18 @@ class MediaCalls:
         async with participant.media_lock:
             try:
                 await self.run(call())
-            except Exception as error:
-                get_logger().error("media server failed", error=where(error))
+            except RequestError as error:
+                if error.error is not ErrorCode.MEDIA_SERVER_FAILED:  # that is logged
+                    get_logger().error("media server failed", error=where(error))
+
+
+def _server_failed(detail: str = "") -> RequestError:
+    return RequestError(
+        ErrorCode.MEDIA_SERVER_FAILED,
+        detail,
+        remedy="try again; if it stays so, the Bridge's log says why",
+        retry_after=RETRY_AFTER,
+    )
 
 
 def require_present(participant: LiveParticipant) -> None:

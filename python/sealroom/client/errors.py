@@ -79,6 +79,20 @@ class HomeSilentError(RequestRefusedError):
         self.url = (error.data.url if error.data else None) or ""
 
 
+class MediaServerFailedError(RequestRefusedError):
+    """The Bridge's media server failed or does not answer; the room is as it was.
+
+    Attributes:
+        retry_after: seconds after which the same request may succeed.
+    """
+
+    code: ClassVar[str] = "media_server_failed"
+
+    def __init__(self, method: str, error: ErrorObject) -> None:
+        super().__init__(method, error)
+        self.retry_after = (error.data.retry_after if error.data else None) or 1.0
+
+
 class AccessDeniedError(RequestRefusedError):
     """It does not exist, or the caller may not do this: the Bridge does not tell which."""
 
@@ -111,6 +125,7 @@ _CLASSES: dict[int, type[RequestRefusedError]] = {
     ErrorCode.HOME_SILENT: HomeSilentError,
     ErrorCode.LOGIN_FAILED: LoginFailedError,
     ErrorCode.RATE_LIMITED: RateLimitedError,
+    ErrorCode.MEDIA_SERVER_FAILED: MediaServerFailedError,
 }
 
 

@@ -31,6 +31,7 @@ _PASSING: Final = {
     ErrorCode.RATE_LIMITED,
     ErrorCode.INTERNAL_ERROR,
     ErrorCode.MEDIA_FAILED,
+    ErrorCode.MEDIA_SERVER_FAILED,
     ErrorCode.STREAM_EXISTS,  # that of a session before, which the Bridge has not ended yet
 }
 

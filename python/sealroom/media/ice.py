@@ -55,6 +55,8 @@ class MediaConnection(Connection):
         self.on_dtls: Callable[[bytes], None] | None = None
         self.on_route_changed: Callable[[], None] | None = None
         self.on_consent: Callable[[bool], None] | None = None
+        self.on_heard: Callable[[], None] | None = None
+        """Called when the peer checks a pair, answers a check or sends DTLS."""
 
     @property
     def selected_pair(self) -> CandidatePair | None:
@@ -78,6 +80,8 @@ class MediaConnection(Connection):
             return
         first = data[0]
         receiver = None
+        if first < 64:
+            self._tell_heard()
         if 128 <= first < 192:
             receiver = self.on_media
         elif 20 <= first < 64:
@@ -85,7 +89,15 @@ class MediaConnection(Connection):
         if receiver is not None:
             receiver(data)
 
+    def request_received(
+        self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol
+    ) -> None:
+        self._tell_heard()
+        super().request_received(message, addr, protocol)
+
     def check_complete(self, pair: CandidatePair) -> None:
+        if pair.state == CandidatePair.State.SUCCEEDED:
+            self._tell_heard()
         before = self.selected_pair
         super().check_complete(pair)
         if self.selected_pair is not before and self.on_route_changed is not None:
@@ -128,6 +140,10 @@ class MediaConnection(Connection):
         except stun.TransactionError:
             return False
         return True
+
+    def _tell_heard(self) -> None:
+        if self.on_heard is not None:
+            self.on_heard()
 
     def _tell_consent(self, is_given: bool) -> None:
         if self.on_consent is not None:

@@ -61,6 +61,7 @@ class ErrorCode(IntEnum):
     RECORDING_ALREADY = 1310
     NOT_RECORDING = 1311
     TRANSPORT_NOT_FOUND = 1330
+    MEDIA_SERVER_FAILED = 1331
     SUBSCRIPTION_NOT_FOUND = 1401
     SESSION_NOT_FOUND = 1410
     KEY_NOT_FOUND = 1501
@@ -104,10 +105,11 @@ ERROR_SENTENCES: Final[dict[ErrorCode, str]] = {
     ErrorCode.TRACK_NOT_FOUND: "There is no such track in the stream.",
     ErrorCode.ANNOUNCEMENT_INVALID: "The stream announcement does not fit the request.",
     ErrorCode.OFFER_INVALID: "The SDP does not fit the request.",
-    ErrorCode.MEDIA_FAILED: "The media server refused or failed.",
+    ErrorCode.MEDIA_FAILED: "The media server refused.",
     ErrorCode.RECORDING_ALREADY: "The participant says to record already.",
     ErrorCode.NOT_RECORDING: "The participant does not say to record.",
     ErrorCode.TRANSPORT_NOT_FOUND: "The participant has no such media transport, or it is dead.",
+    ErrorCode.MEDIA_SERVER_FAILED: "The media server failed or does not answer.",
     ErrorCode.SUBSCRIPTION_NOT_FOUND: "There is no such event subscription.",
     ErrorCode.SESSION_NOT_FOUND: "The session is over.",
     ErrorCode.ROOM_ELSEWHERE: "The room lives at another Bridge now.",

@@ -266,6 +266,56 @@ async def test_unreachable_peer_times_out(make_peer, monkeypatch):
     assert states[-1] == "closed"
 
 
+@pytest.mark.parametrize("stage", ["ice", "dtls"])
+async def test_a_peer_that_closes_while_it_is_connected_to_is_noticed(
+    make_peer, monkeypatch, stage
+):
+    monkeypatch.setattr(transport, "CONNECT_SILENCE", 0.5)
+    (_, one), (_, two) = make_peer(), make_peer()
+    one.add_section(kind="video", codec="vp8", ssrc=7)
+    offer = await one.create_offer()
+    if stage == "dtls":
+        # Its DTLS never comes, and no goodbye: as of a process that was killed.
+        monkeypatch.setattr(dtls.DtlsCarrier, "receive", lambda *_: None)
+    await two.accept_offer(offer)
+    answer = await two.create_answer()
+    if stage == "ice":
+        await two.close()
+    await one.accept_answer(answer)
+    if stage == "dtls":
+        await until(lambda: one.transport.path.connection.selected_pair is not None)
+        await two.transport.path.close()
+    with pytest.raises(TransportError, match="the peer was silent"):
+        await one.connected()
+
+
+async def test_a_peer_that_is_slow_but_heard_is_waited_for(make_peer, monkeypatch):
+    monkeypatch.setattr(transport, "CONNECT_SILENCE", 0.5)
+    (_, one), (_, two) = make_peer(), make_peer()
+    one.add_section(kind="video", codec="vp8", ssrc=7)
+    start = dtls.NativeDtlsTransport.start
+
+    async def late(self, parameters):
+        for _ in range(6):  # longer than the peer may be silent
+            await asyncio.sleep(0.2)
+            for peer in (one, two):
+                peer.transport.path.send(bytes([20]))
+        await start(self, parameters)
+
+    monkeypatch.setattr(dtls.NativeDtlsTransport, "start", late)
+    monkeypatch.setattr(dtls.DtlsCarrier, "receive", _without_noise(dtls.DtlsCarrier.receive))
+    await negotiate(one, two)
+    await asyncio.gather(one.connected(), two.connected())
+
+
+def _without_noise(receive):
+    def filtered(carrier, datagram):
+        if len(datagram) > 1:
+            receive(carrier, datagram)
+
+    return filtered
+
+
 async def test_closing_a_peer_that_never_started_is_harmless():
     peer = MediaPeer(FakePacketTransport())
     await peer.close()
