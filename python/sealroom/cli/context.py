@@ -26,7 +26,7 @@ from sealroom.protocol import (
     PageParams,
     RoomSummary,
     User,
-    UserAddParams,
+    UserIdentityParams,
 )
 
 commands = typer.Typer(
@@ -100,7 +100,7 @@ def add_user(
 ) -> None:
     """Register a user with the public identity that only they can prove to be theirs."""
     public = read_public_identity(identity)
-    params = UserAddParams(context_id=context, user_id=user, identity=public.encode())
+    params = UserIdentityParams(context_id=context, user_id=user, identity=public.encode())
 
     async def work() -> None:
         async with administer(url, admin_key, admin_key_file) as bridge:

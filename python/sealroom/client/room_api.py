@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from sealroom.client.connection import Connection
@@ -25,7 +26,7 @@ from sealroom.protocol import (
 )
 
 
-class RoomApi:
+class RoomApi(ABC):
     """The methods of `StreamApi` that need no participant. Event-loop thread only."""
 
     def __init__(self, connection: Connection) -> None:
@@ -253,9 +254,9 @@ class RoomApi:
             raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")
         return session
 
+    @abstractmethod
     async def _settled(self) -> None:
         """Waits until joined rooms are what they seem to be."""
-        raise NotImplementedError
 
     async def _end(self, room_id: str) -> None:
         if room_id in self._joined:
