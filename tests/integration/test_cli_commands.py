@@ -58,6 +58,7 @@ ID = re.compile(r"[0-9a-f]{32}")
         ["statistics"],
         ["audit"],
         ["audit", "list"],
+        ["audit", "prune"],
         ["room"],
         ["room", "create"],
         ["room", "list"],

@@ -196,6 +196,14 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
     assert ran.out == ""
 
 
+def test_the_audit_log_is_pruned(run: Command, context: str) -> None:
+    ran = run("audit", "prune", "--days", "1")
+    assert (ran.code, ran.err) == (0, "0 entries are gone.\n")
+    (entry,) = json.loads(run("audit", "list", "--action", "admin.audit_prune", "--json").out)
+    assert entry["details"]["deleted"] == 0
+    assert run("audit", "prune", "--days", "0.5").code == 2
+
+
 def test_everything_that_is_listed_is_json_for_programs(run: Command, context: str) -> None:
     run("room", "create", "--title", "t")
     for command in (

@@ -52,9 +52,6 @@ RoomArgument = Annotated[
     str,
     typer.Argument(help="The room's id, from 'sealroom admin room list'.", metavar="ROOM"),
 ]
-RoomStateOption = Annotated[
-    str | None, typer.Option(help="Only rooms that are created, open or closed.")
-]
 
 
 @room_commands.command("list")
@@ -62,19 +59,12 @@ RoomStateOption = Annotated[
 def list_rooms(
     admin: Administration,
     context: ContextArgument,
-    state: RoomStateOption = None,
+    state: Annotated[
+        str | None, typer.Option(help="Only rooms that are created, open or closed.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the rooms of a context, oldest first."""
-    print_rooms(admin, context, state, as_json=as_json)
-
-
-def print_rooms(admin: Administration, context: str, state: str | None, *, as_json: bool) -> None:
-    """Prints the rooms of a context, all or those in a state.
-
-    Raises:
-        CommandError: there is no such state.
-    """
     states: dict[str, RoomState] = {one: one for one in get_args(RoomState)}
     if state is not None and state not in states:
         raise CommandError(f"--state {state} is unknown. Remedy: one of {', '.join(states)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Annotated
 
@@ -10,15 +11,16 @@ import typer
 
 from sealroom.cli.admin_client import Administration
 from sealroom.cli.options import Json, for_administrator
-from sealroom.cli.output import local_time, print_json, print_table
-from sealroom.protocol import MAX_PAGE_ITEMS, AuditListParams, AuditListResult
+from sealroom.cli.output import explain, local_time, print_json, print_table
+from sealroom.protocol import (
+    MAX_PAGE_ITEMS,
+    AuditListParams,
+    AuditListResult,
+    AuditPruneParams,
+    AuditPruneResult,
+)
 
-commands = typer.Typer(help="Read the audit log of a Bridge.", no_args_is_help=True)
-
-
-@commands.callback()
-def audit() -> None:
-    """Read the audit log of a Bridge: who did what, and how it ended."""
+commands = typer.Typer(help="Read and prune the audit log of a Bridge.", no_args_is_help=True)
 
 
 @commands.command("list")
@@ -71,3 +73,17 @@ def list_entries(
             for one in found.entries
         ),
     )
+
+
+@commands.command("prune")
+@for_administrator
+def prune(
+    admin: Administration,
+    days: Annotated[
+        float, typer.Option(min=1, max=36500, help="Keep the entries of so many days.")
+    ],
+) -> None:
+    """Delete older entries, besides what the Bridge deletes by itself. That is an entry, too."""
+    before = int((time.time() - days * 86400) * 1000) - 1000  # clocks differ
+    found = admin.ask("admin.audit_prune", AuditPruneParams(before=before), AuditPruneResult)
+    explain(f"{found.deleted} entries are gone.")

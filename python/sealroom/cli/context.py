@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from sealroom.cli.admin_client import Administration
-from sealroom.cli.admin_rooms import RoomStateOption, print_rooms
 from sealroom.cli.errors import CommandError
 from sealroom.cli.identity import read_public_identity
 from sealroom.cli.options import ContextArgument, Json, for_administrator
@@ -159,18 +158,6 @@ def delete(admin: Administration, context: ContextArgument) -> None:
     """Delete a context with its rooms and users; everybody in it is cut off."""
     admin.order("admin.context_delete", ContextParams(context_id=context))
     explain(f"Context {context} is gone.")
-
-
-@commands.command("rooms")
-@for_administrator
-def rooms(
-    admin: Administration,
-    context: ContextArgument,
-    state: RoomStateOption = None,
-    as_json: Json = False,
-) -> None:
-    """List the rooms of a context: what is public of them. The same as 'admin room list'."""
-    print_rooms(admin, context, state, as_json=as_json)
 
 
 def _context(admin: Administration, context: str) -> ContextDetails:

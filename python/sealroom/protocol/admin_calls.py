@@ -174,6 +174,18 @@ class AuditListParams(PageParams, frozen=True, kw_only=True):
     until: Milliseconds | None = None
 
 
+class AuditPruneParams(Message, frozen=True):
+    """Deletes entries before a time, which lies at least MIN_PRUNED_AUDIT_AGE seconds back."""
+
+    before: Milliseconds
+
+
+class AuditPruneResult(Message, frozen=True):
+    """How many entries are gone."""
+
+    deleted: int
+
+
 class AuditEntry(Message, frozen=True):
     """What somebody did. Ids are empty where there is none."""
 

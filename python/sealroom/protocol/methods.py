@@ -74,4 +74,5 @@ METHODS: Final[dict[str, tuple[type[Message], type[Message]]]] = {
     "admin.key_list": (PageParams, admin_calls.KeyListResult),
     "admin.key_revoke": (admin_calls.KeyRevokeParams, Empty),
     "admin.audit_list": (admin_calls.AuditListParams, admin_calls.AuditListResult),
+    "admin.audit_prune": (admin_calls.AuditPruneParams, admin_calls.AuditPruneResult),
 }
