@@ -72,6 +72,7 @@ class FakeMedia:
         self.subscriptions: dict[str, list[TrackRef]] = {}
         self.calls: list[tuple[str, ...]] = []
         self.on_data_cut: Callable[[str, TrackRef], None] | None = None
+        self.room_of: Callable[[str], str] = lambda participant_id: ""
         self.fail_next: Exception | None = None
         self.gate: asyncio.Event | None = None  # calls wait for it while it is set up
         self.entered = asyncio.Event()

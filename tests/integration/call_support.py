@@ -121,13 +121,14 @@ async def open_call(
     session_timeout: float = 0.0,
     reconnect: Reconnect | None = None,
     host_addresses: HostAddresses = LOOPBACK,
+    **config: Any,
 ) -> AsyncIterator[Call]:
     """A room of these users, all joined; the first one made it.
 
     Sessions end with their socket unless `session_timeout` is given, and connections do not come
     back unless `reconnect` says when.
     """
-    async with Bridge.embedded(BridgeConfig(session_timeout=session_timeout)) as bridge:
+    async with Bridge.embedded(BridgeConfig(session_timeout=session_timeout, **config)) as bridge:
         context = await bridge.admin.context_create("call")
         call = Call(bridge, context.context_id, host_addresses)
         call.reconnect = reconnect

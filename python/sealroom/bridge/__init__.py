@@ -11,7 +11,6 @@ except ModuleNotFoundError as error:
     ) from error
 from .config import MEMORY_DATABASE, BridgeConfig, sqlite_url
 from .errors import BridgeError, RequestError
-from .file_lock import DatabaseInUseError
 from .rate_limits import RateLimits
 from .turn import TurnServer
 
@@ -20,7 +19,6 @@ __all__ = [
     "Bridge",
     "BridgeConfig",
     "BridgeError",
-    "DatabaseInUseError",
     "RateLimits",
     "RequestError",
     "TurnServer",

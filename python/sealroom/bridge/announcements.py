@@ -53,6 +53,11 @@ def check_announcement(
             f"tracks[{index}].audio_level",
             "only audio has levels",
         )
+        _expect(
+            track.kind == "data" or not track.first_sequence,
+            f"tracks[{index}].first_sequence",
+            "only data tracks number messages",
+        )
         seen.add(track.track_id)
     _expect(
         sum(track.kind == "data" for track in announcement.tracks) <= MAX_STREAM_DATA_TRACKS,

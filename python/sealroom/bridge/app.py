@@ -213,4 +213,4 @@ class Bridge:
 def _native_media_server(config: BridgeConfig) -> MediaServer:
     from .embedded import EmbeddedMediaServer  # needs the native core
 
-    return EmbeddedMediaServer(host_addresses=config.host_addresses)
+    return EmbeddedMediaServer(host_addresses=config.host_addresses, data_limits=config.data_limits)

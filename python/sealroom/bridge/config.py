@@ -12,6 +12,7 @@ from sealroom.protocol import (
     IceServer,
 )
 
+from .data_rations import DataLimits
 from .rate_limits import RateLimits
 from .turn import TurnServer
 
@@ -36,10 +37,6 @@ class BridgeConfig:
     public_url: str | None = None
     # `redis://` URL by which Bridges tell each other of events; may hold a password
     redis: str | None = field(default=None, repr=False)
-    # Addresses and networks of proxies in front whose `X-Forwarded-For` is believed, as
-    # `127.0.0.1` and `10.0.0.0/8`: rate limits and the audit log go by source addresses. Of a
-    # Bridge that is mounted, it is up to the server that serves it.
-    forwarded_allow_ips: Sequence[str] = ()
     home_lease: float = 15.0  # after its last heartbeat a Bridge loses its rooms to others
     heartbeat_interval: float = 3.0
     ice_servers: Sequence[IceServer] = ()  # for clients; those below come in addition
@@ -57,6 +54,7 @@ class BridgeConfig:
     media_timeout: float = 10.0  # for one call of the media server
     close_timeout: float = 5.0  # for a client to take a close frame
     rate_limits: RateLimits = field(default_factory=RateLimits)
+    data_limits: DataLimits = field(default_factory=DataLimits)  # of data tracks
     # Audit log: what is kept of it, and how often it is written, which is what a crash can lose
     audit_max_age: float = 90 * 86400.0
     audit_max_entries: int = 100_000

@@ -14,6 +14,7 @@ class DataCuts:
         self._registry = registry
         self._bus = bus
         server.on_data_cut = self.cut
+        server.room_of = self._room_of
 
     def cut(self, participant_id: str, ref: TrackRef) -> None:
         """End a subscription. One to a whole stream then is one to the other tracks it has now."""
@@ -24,6 +25,10 @@ class DataCuts:
         participant.whole.discard(ref.stream_id)
         data = DataCut(stream_id=ref.stream_id, track_id=ref.track_id)
         self._bus.send([participant.session], EventType.DATA_CUT, participant.room.access, data)
+
+    def _room_of(self, participant_id: str) -> str:
+        participant = self._find(participant_id)
+        return "" if participant is None else participant.room.access.room_id
 
     def _find(self, participant_id: str) -> LiveParticipant | None:
         for room in self._registry.live.values():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
+from sealroom.bridge.data_rations import DataLimits, DataRations
 from sealroom.bridge.media_server import TrackRef
 from sealroom.media.data_channels import DataChannel, DataChannels
 from sealroom.media.errors import TransportError
@@ -17,6 +20,9 @@ from sealroom.protocol import (
 )
 
 logger = logging.getLogger(__name__)
+
+RESTART_TIMEOUT = 30.0
+"""Seconds a subscriber has to make another association, or connection, after one that died."""
 
 MAX_SEALED_BYTES = MAX_DATA_MESSAGE_BYTES + DATA_MESSAGE_OVERHEAD
 
@@ -35,10 +41,16 @@ class _Producer:
 
 @dataclass(eq=False, slots=True)
 class _Consumer:
-    """A track on its way to one subscriber; without a channel before the subscriber answered."""
+    """A track on its way to one subscriber.
+
+    Without a channel before the subscriber answered, and while its connection is made again: what
+    comes then it misses, and sees so by the numbers. `deadline` cuts it in the end.
+    """
 
     data: DataChannels
     channel: DataChannel | None = None
+    is_answered: bool = False
+    deadline: asyncio.TimerHandle | None = None
 
 
 class DataForwarding:
@@ -48,7 +60,9 @@ class DataForwarding:
     than `MAX_DATA_BACKLOG_BYTES` and delays nobody; `on_cut` gets the participant and the track.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: DataLimits) -> None:
+        self.room_of: Callable[[str], str] = lambda participant_id: ""
+        self._rations = DataRations(limits)
         self.on_cut: Callable[[str, TrackRef], None] | None = None
         self.messages_received = 0
         self.messages_forwarded = 0
@@ -61,6 +75,11 @@ class DataForwarding:
     def take_channels(self, participant_id: str, data: DataChannels) -> None:
         """Takes the channels a publisher opens: one for each of its data tracks, by label."""
         data.on_channel = lambda channel: self._channel_came(participant_id, channel)
+        if data.admit is None:
+            room_id = self.room_of(participant_id)
+            data.admit = lambda label, size: self._rations.take(
+                participant_id, room_id, size, self._subscribers(label)
+            )
 
     def publish(self, participant_id: str, ref: TrackRef) -> None:
         """Begins to forward a track."""
@@ -74,7 +93,9 @@ class DataForwarding:
         if producer.channel is not None:
             producer.channel.close(discard=True)
         for consumer in producer.consumers.values():
+            _stop_timer(consumer)
             if consumer.channel is not None:
+                consumer.channel.on_closed = None
                 consumer.channel.close()  # after what is queued
 
     def unpublish_stream(self, participant_id: str, stream_id: str) -> None:
@@ -90,6 +111,7 @@ class DataForwarding:
     def subscribe(self, participant_id: str, ref: TrackRef, data: DataChannels) -> None:
         """A participant is to receive a track, from `answered` on."""
         self._producers[ref].consumers[participant_id] = _Consumer(data)
+        data.on_restarted = lambda: self._open_channels(participant_id)
 
     def answered(self, participant_id: str) -> None:
         """Begins to send a participant what it subscribed to: it is ready for the channels.
@@ -97,23 +119,48 @@ class DataForwarding:
         Messages wait for the connection, within the same bound as for a slow subscriber.
         """
         for ref in self.subscriptions(participant_id):
-            consumer = self._producers[ref].consumers[participant_id]
-            if consumer.channel is None:
-                try:
-                    consumer.channel = consumer.data.open(channel_label(ref))
-                except TransportError:
-                    self._cut(participant_id, ref)
+            self._producers[ref].consumers[participant_id].is_answered = True
+        self._open_channels(participant_id)
 
     def unsubscribe(self, participant_id: str, ref: TrackRef) -> None:
         """Stops sending a participant a track; no error if it does not receive it."""
         producer = self._producers.get(ref)
         consumer = producer.consumers.pop(participant_id, None) if producer else None
-        if consumer is not None and consumer.channel is not None:
-            consumer.channel.close(discard=True)
+        if consumer is not None:
+            _stop_timer(consumer)
+            if consumer.channel is not None:
+                consumer.channel.on_closed = None
+                consumer.channel.close(discard=True)
+
+    def _open_channels(self, participant_id: str) -> None:
+        for ref in self.subscriptions(participant_id):
+            consumer = self._producers[ref].consumers[participant_id]
+            if not consumer.is_answered or consumer.channel is not None:
+                continue
+            if consumer.data.is_down:
+                self._await_restart(participant_id, ref, consumer)
+                continue
+            try:
+                channel = consumer.channel = consumer.data.open(channel_label(ref))
+            except TransportError:
+                self._cut(participant_id, ref)
+                continue
+            _stop_timer(consumer)
+            channel.on_closed = partial(self._channel_ended, participant_id, ref, consumer)
+
+    def _channel_ended(self, participant_id: str, ref: TrackRef, consumer: _Consumer) -> None:
+        # A subscriber that closes one channel by itself is cut with the next message.
+        if consumer.data.is_down or consumer.data.is_closed:
+            consumer.channel = None
+            self._await_restart(participant_id, ref, consumer)
+
+    def _await_restart(self, participant_id: str, ref: TrackRef, consumer: _Consumer) -> None:
+        _stop_timer(consumer)
+        loop = asyncio.get_running_loop()
+        consumer.deadline = loop.call_later(RESTART_TIMEOUT, self._cut, participant_id, ref)
 
     def _channel_came(self, participant_id: str, channel: DataChannel) -> None:
-        stream_id, _, track_id = channel.label.partition(" ")
-        ref = TrackRef(stream_id, track_id)
+        ref = _ref_of(channel.label)
         producer = self._producers.get(ref)
         if (
             producer is None
@@ -124,7 +171,17 @@ class DataForwarding:
             channel.close()
             return
         producer.channel = channel
+        channel.on_closed = lambda: self._publisher_channel_ended(producer, channel)
         channel.on_message = lambda message: self._forward(ref, producer, message)
+
+    def _subscribers(self, label: str) -> int:
+        producer = self._producers.get(_ref_of(label))
+        return 0 if producer is None else len(producer.consumers)
+
+    def _publisher_channel_ended(self, producer: _Producer, channel: DataChannel) -> None:
+        # Another one may come, on another association.
+        if producer.channel is channel:
+            producer.channel = None
 
     def _forward(self, ref: TrackRef, producer: _Producer, message: bytes) -> None:
         self.messages_received += 1
@@ -158,3 +215,14 @@ class DataForwarding:
         self.unsubscribe(participant_id, ref)
         if self.on_cut is not None:
             self.on_cut(participant_id, ref)
+
+
+def _ref_of(label: str) -> TrackRef:
+    stream_id, _, track_id = label.partition(" ")
+    return TrackRef(stream_id, track_id)
+
+
+def _stop_timer(consumer: _Consumer) -> None:
+    if consumer.deadline is not None:
+        consumer.deadline.cancel()
+        consumer.deadline = None

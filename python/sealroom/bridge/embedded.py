@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from sealroom._core import net, sfu
+from sealroom.bridge.data_forwarding import DataForwarding
+from sealroom.bridge.data_rations import DataLimits
 from sealroom.bridge.media_participants import MediaConnector, MediaState
 from sealroom.bridge.media_publishing import MediaPublishing
 from sealroom.bridge.media_server import (
@@ -49,18 +51,22 @@ class EmbeddedMediaServer:
         io_thread: net.IoThread | None = None,
         backend: str | None = None,
         takeover: bool | None = None,
+        data_limits: DataLimits | None = None,
     ) -> None:
         """`host_addresses`: IP addresses clients can reach, or a function that tells those of now;
         None for all but loopback.
 
         `io_thread`: None for the process's own. `backend`: crypto back end.
-        `takeover`: see `sealroom.media.transport.MediaTransport`.
+        `takeover`: see `sealroom.media.transport.MediaTransport`. `data_limits`: None for the
+        defaults.
         """
         self._router = sfu.Router(io_thread, backend=backend)
         self._connector = MediaConnector(
             self._router, host_addresses=host_addresses, takeover=takeover
         )
-        self._state = MediaState(self._router, self._connector)
+        self._state = MediaState(
+            self._router, self._connector, DataForwarding(data_limits or DataLimits())
+        )
         self._participants = self._state.participants
         self._data = self._state.data
         self._publishing = MediaPublishing(self._state)
@@ -81,6 +87,14 @@ class EmbeddedMediaServer:
     @on_data_cut.setter
     def on_data_cut(self, callback: Callable[[str, TrackRef], None] | None) -> None:
         self._data.on_cut = callback
+
+    @property
+    def room_of(self) -> Callable[[str], str]:
+        return self._data.room_of
+
+    @room_of.setter
+    def room_of(self, callback: Callable[[str], str]) -> None:
+        self._data.room_of = callback
 
     @property
     def router(self) -> sfu.Router:

@@ -21,6 +21,7 @@ from sealroom.protocol import (
     LoginPayload,
     ResumeParams,
     ResumePayload,
+    User,
 )
 
 from .errors import RequestError
@@ -110,7 +111,7 @@ class Authenticator:
 
     async def login(
         self, connection_id: str, params: LoginParams
-    ) -> tuple[LoginPayload, PublicIdentity]:
+    ) -> tuple[LoginPayload, User, PublicIdentity]:
         """Return who logged in.
 
         Raises:
@@ -121,7 +122,7 @@ class Authenticator:
 
     async def resume(
         self, connection_id: str, params: ResumeParams
-    ) -> tuple[ResumePayload, PublicIdentity]:
+    ) -> tuple[ResumePayload, User, PublicIdentity]:
         """Return who resumes; whether the session is theirs is not looked at.
 
         Raises:
@@ -135,26 +136,25 @@ class Authenticator:
         params: LoginParams | ResumeParams,
         label: str,
         shape: type[_Payload],
-    ) -> tuple[_Payload, PublicIdentity]:
+    ) -> tuple[_Payload, User, PublicIdentity]:
         try:
             payload = msgspec.json.decode(params.payload, type=shape)
         except msgspec.DecodeError:
             self._challenges.forget(connection_id)
-            raise login_failed() from None
+            raise _login_failed() from None
         answered = self._challenges.redeem(connection_id, payload)
-        user = await self._store.user(payload.context_id, payload.user_id)
+        user = await self._store.find_user(payload.context_id, payload.user_id)
         identity = self._nobody if user is None else PublicIdentity.parse(user.identity)
         try:
             identity.verify(label, params.payload, params.signature)
         except SignatureError:
-            raise login_failed() from None
+            raise _login_failed() from None
         if user is None or not answered or payload.bridge_id != self._bridge_id:
-            raise login_failed()
-        return payload, identity
+            raise _login_failed()
+        return payload, user, identity
 
 
-def login_failed() -> RequestError:
-    """The log-in is refused, without a word on why."""
+def _login_failed() -> RequestError:
     return RequestError(
         ErrorCode.LOGIN_FAILED,
         remedy="ask for a new challenge; check context, user and identity with the administrator",

@@ -114,9 +114,9 @@ class MediaState:
 
     router: sfu.Router
     connector: MediaConnector
+    data: DataForwarding
     participants: dict[str, MediaParticipant] = field(default_factory=dict)
     tracks: dict[TrackRef, Producer] = field(default_factory=dict)
-    data: DataForwarding = field(default_factory=DataForwarding)
 
     def participant(self, participant_id: str) -> MediaParticipant:
         """Returns the participant, or a new one that is not kept yet."""

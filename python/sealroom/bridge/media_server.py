@@ -96,6 +96,9 @@ class MediaServer(Protocol):
     """Called with a participant's id and a data track that it took too slowly: what waited for it
     is gone, its subscription is over, and nothing else is touched."""
 
+    room_of: Callable[[str], str]
+    """Tells the room of a participant by its id, for what is rationed by room; "" if unknown."""
+
     on_transport_failed: Callable[[str, TransportRole], None] | None
     """Called with the participant's id once one of its transports is dead beyond ICE restarts."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+from sealroom.client.data_recovery import DataRecovery
 from sealroom.client.data_track import MAX_SEALED_BYTES
-from sealroom.client.errors import DataTrackCutError
+from sealroom.client.errors import DataTrackCutError, DataTrackLostError
 from sealroom.client.events import BoundedStream, DataRejected, DataTrackCut
 from sealroom.client.models import StreamTrackInfo, TrackStatistics
 from sealroom.client.remote_data_track import RemoteDataTrack
@@ -28,8 +30,21 @@ CHANNEL_TIMEOUT = 35.0
 EXPLANATION_TIMEOUT = 5.0
 """Seconds until the Bridge must have said why a channel was closed."""
 
+MAX_INTERRUPTED_TRACKS = 256
+"""Tracks that ended without being unsubscribed from, and of which it is remembered how far they
+came; the longest gone are forgotten first."""
+
 DataTrackListener = Callable[[RemoteDataTrack], None]
 TrackKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Interrupted:
+    """How far a track came; `expected` is None if no message had come."""
+
+    fingerprint: bytes
+    nonce: bytes
+    expected: int | None
 
 
 class DataReceiving:
@@ -37,11 +52,18 @@ class DataReceiving:
 
     Numbers that came once are refused for as long as the stream lives, also after a track was cut
     or subscribed to again.
+
+    A track outlives its channel: if the data association or the media connection dies, it goes on
+    over the next one, and what did not come meanwhile is a gap. If the session is over, or the
+    publisher had to publish its stream again, another track comes, and the same is told there.
     """
 
     def __init__(self, link: RoomLink) -> None:
         self._link = link
+        self._recovery = DataRecovery(link.room_id, "subscriber", link.emit)
+        self._interrupted: dict[TrackKey, _Interrupted] = {}
         self._tracks: dict[TrackKey, RemoteDataTrack] = {}
+        self._sources: dict[TrackKey, VerifiedStream] = {}
         self._channels: dict[TrackKey, DataChannel] = {}
         self._timers: dict[TrackKey, asyncio.TimerHandle] = {}
         self._receivers: dict[tuple[str, str, bytes], DataReceiver] = {}
@@ -54,7 +76,9 @@ class DataReceiving:
 
     def attach(self, peer: MediaPeer) -> None:
         """Takes the channels that come over a connection, those of tracks assigned here."""
-        peer.use_data_channels(max_message_size=MAX_SEALED_BYTES).on_channel = self._channel_came
+        channels = peer.use_data_channels(max_message_size=MAX_SEALED_BYTES)
+        channels.on_channel = self._channel_came
+        self._recovery.adopt(channels, self)
 
     def assign(self, wanted: Mapping[TrackKey, VerifiedStream]) -> None:
         """Receives these tracks and no others; before the answer to the offer that brings them."""
@@ -63,6 +87,9 @@ class DataReceiving:
         for key, stream in wanted.items():
             if key not in self._tracks:
                 self._add(key, stream)
+            elif key not in self._channels:
+                self._expect(key, CHANNEL_TIMEOUT, "the media server opened no channel")
+        self._recovery.wake()
 
     def add_epoch(self, keys: EpochKeys) -> None:
         for one in self._tracks.values():
@@ -83,13 +110,31 @@ class DataReceiving:
     def end_stream(self, stream_id: str) -> None:
         """Ends the tracks of a stream that is gone."""
         for key in [key for key in self._tracks if key[0] == stream_id]:
+            self._interrupt(key)
             self._end(key)
         self._receivers = {k: one for k, one in self._receivers.items() if k[0] != stream_id}
 
     def end_all(self, failure: DataTrackCutError | None = None) -> None:
         """Ends every track."""
         for key in list(self._tracks):
+            if isinstance(failure, DataTrackLostError):
+                self._interrupt(key)
             self._end(key, failure)
+
+    def data_lost(self) -> None:
+        """The channels are gone; the tracks wait for others."""
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            channel.on_message = channel.on_closed = None
+        for key in self._tracks:
+            self._expect(key, CHANNEL_TIMEOUT, "the connection of the data has not come back")
+
+    def data_restored(self) -> None:
+        """The media server opens channels for what is subscribed to."""
+
+    def data_failed(self, reason: str) -> None:
+        for key in list(self._tracks):
+            self.cut(*key, reason)
 
     def cut(self, stream_id: str, track_id: str, reason: str) -> None:
         """The media server has ended a subscription, says the Bridge."""
@@ -132,34 +177,67 @@ class DataReceiving:
         """Goes on for another session's: its listeners, iterators, and the numbers that came."""
         self._streams, self._listeners = other._streams, other._listeners
         self._receivers = other._receivers
+        self._interrupted = other._interrupted
+
+    async def end(self, failure: DataTrackCutError | None) -> None:
+        """Ends every track, and the attempts to make an association."""
+        await self._recovery.close()
+        self.end_all(failure)
 
     def close(self) -> None:
-        self.end_all()
+        """Ends the iterators over tracks."""
         for tracks in self._streams:
             tracks.close()
 
     def _add(self, key: TrackKey, stream: VerifiedStream) -> None:
         info = StreamTrackInfo.of(stream, stream.track(key[1]))
-        track = RemoteDataTrack(stream, info, self._receiver(key, stream), self._refused)
-        self._tracks[key] = track
+        receiver, missed = self._receiver(key, stream)
+        track = RemoteDataTrack(stream, info, receiver, self._refused)
+        self._tracks[key], self._sources[key] = track, stream
+        if missed:
+            track.missed(*missed)
         self._expect(key, CHANNEL_TIMEOUT, "the media server opened no channel")
         for tracks in self._streams:
             tracks.put(track)
         for stream_id, listener in list(self._listeners):
             self._notify(listener, stream_id, track)
 
-    def _receiver(self, key: TrackKey, stream: VerifiedStream) -> DataReceiver:
-        nonce = stream.announcement.nonce
+    def _receiver(
+        self, key: TrackKey, stream: VerifiedStream
+    ) -> tuple[DataReceiver, tuple[int, int] | None]:
+        """Returns what opens the messages, and the first and the count of those known missing."""
+        nonce, missed = stream.announcement.nonce, None
+        before = self._interrupted.pop(key, None)
         receiver = self._receivers.get((*key, nonce))
         if receiver is None:
             track = DataTrackId(stream.fingerprint, nonce, *key)
             receiver = self._receivers[(*key, nonce)] = DataReceiver(track)
-        receiver.resume()
+            if before is not None and before.fingerprint == stream.fingerprint:
+                first = stream.track(key[1]).first_sequence
+                expected = first if before.expected is None else before.expected
+                if first > expected:
+                    missed = expected, first - expected
+                receiver.expect(max(first, expected))
+        elif before is None or before.nonce != nonce:
+            receiver.resume()  # subscribed to again: what came meanwhile was not asked for
         epochs = self._link.keys.accepted
         for keys in epochs:
             receiver.add_epoch(keys)
         receiver.drop_epochs_before(min(keys.id.epoch for keys in epochs))
-        return receiver
+        return receiver, missed
+
+    def _interrupt(self, key: TrackKey) -> None:
+        """Remembers how far a track came, for when it comes again."""
+        stream = self._sources[key]
+        receiver = self._receivers.get((*key, stream.announcement.nonce))
+        if receiver is None:
+            return
+        self._interrupted.pop(key, None)
+        self._interrupted[key] = _Interrupted(
+            stream.fingerprint, stream.announcement.nonce, receiver.next_sequence
+        )
+        while len(self._interrupted) > MAX_INTERRUPTED_TRACKS:
+            del self._interrupted[next(iter(self._interrupted))]
 
     def _channel_came(self, channel: DataChannel) -> None:
         stream_id, _, track_id = channel.label.partition(" ")
@@ -190,6 +268,7 @@ class DataReceiving:
 
     def _end(self, key: TrackKey, failure: DataTrackCutError | None = None) -> None:
         self._stop_timer(key)
+        del self._sources[key]
         self._tracks.pop(key).end(failure)
         channel = self._channels.pop(key, None)
         if channel is not None:

@@ -170,7 +170,26 @@ class DataTrackClosedError(SealroomError):
     code: ClassVar[str] = "data_track_closed"
 
 
+class DataTrackInterruptedError(DataTrackClosedError):
+    """The connection of the data track broke and did not come back in time.
+
+    The message was not sent; the track is there still, and another attempt may succeed.
+    """
+
+    code: ClassVar[str] = "data_track_interrupted"
+
+
 class DataTrackCutError(SealroomError):
     """The media server ended the subscription of a data track; subscribe again to go on."""
 
     code: ClassVar[str] = "data_track_cut"
+
+
+class DataTrackLostError(DataTrackCutError):
+    """The session in which the data track was received is over; messages may be missing.
+
+    It comes again as another `RemoteDataTrack` if its publisher is there, without being asked for;
+    that one begins with a `DataGapError` if messages are missing.
+    """
+
+    code: ClassVar[str] = "data_track_lost"

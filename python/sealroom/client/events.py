@@ -288,6 +288,37 @@ the host lost the address in use; the connection is dead at one end, and restart
 
 
 @dataclass(frozen=True, slots=True)
+class DataRecovering:
+    """The data association of one direction died, and another one is being made; media goes on.
+
+    `DataRecovered` or `DataFailed` follows, or `MediaRecovered` with a new media connection.
+    """
+
+    room_id: str
+    transport: TransportRole
+
+
+@dataclass(frozen=True, slots=True)
+class DataRecovered:
+    """Data messages flow again. Those that were under way may be missing: readers are told."""
+
+    room_id: str
+    transport: TransportRole
+
+
+@dataclass(frozen=True, slots=True)
+class DataFailed:
+    """No other data association could be made; the data tracks of this direction have ended.
+
+    Media goes on. To add another data track, or to unsubscribe and subscribe again, tries again.
+    """
+
+    room_id: str
+    transport: TransportRole
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MediaRecovering:
     """The media connection in one direction is being moved to a new path, or replaced.
 
@@ -405,6 +436,9 @@ Event = (
     | FrameRejected
     | DataRejected
     | DataTrackCut
+    | DataRecovering
+    | DataRecovered
+    | DataFailed
     | TrackRefused
     | MediaRecovering
     | MediaRecovered

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sealroom._core.session import MediaSession
+from sealroom.client.data_recovery import DataRecovery
 from sealroom.client.data_track import DataPublisher, StagedDataTrack
 from sealroom.client.models import TrackStatistics
 from sealroom.client.staged_stream import AnyStagedTrack, StagedTrack
@@ -39,11 +40,16 @@ class Publisher:
     All its senders use the keys of one epoch, `keys`; `rotate` moves them on together.
     """
 
-    def __init__(self, make_peer: Callable[[MediaSession], MediaPeer], keys: EpochKeys) -> None:
+    def __init__(
+        self,
+        make_peer: Callable[[MediaSession], MediaPeer],
+        keys: EpochKeys,
+        data_recovery: DataRecovery,
+    ) -> None:
         self._keys = keys
         self.session = MediaSession(cname=secrets.token_hex(8))
         self.peer = make_peer(self.session)
-        self.data = DataPublisher(self.peer, keys)
+        self.data = DataPublisher(self.peer, keys, data_recovery)
         self._tracks: list[_SentTrack] = []
         self._lock = asyncio.Lock()
 
@@ -152,6 +158,7 @@ class Publisher:
         for one in tracks:
             if one.outgoing is not None:
                 await one.outgoing.stop()
+        self.data.close()
         self.peer.on_state_change = None
         await self.peer.close()
         self.session.close()

@@ -247,8 +247,12 @@ class PublishingApi(RoomApi):
         """A stream could not be published again."""
         if (staged := self._streams.get(stream_id)) is not None:
             staged.is_published = False
+            staged.end_data("the stream could not be published again")
 
     def _forget(self, room_id: str) -> RoomSession:
+        for staged in self._streams.values():
+            if staged.room_id == room_id:
+                staged.end_data("the room was left")
         self._streams = {key: one for key, one in self._streams.items() if one.room_id != room_id}
         return super()._forget(room_id)
 

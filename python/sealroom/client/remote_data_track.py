@@ -116,6 +116,8 @@ class RemoteDataTrack:
             DataGapError: messages are missing here. Iterate again to read what follows.
             DataOverflowError: likewise, because this reader was too slow.
             DataTrackCutError: the media server ended the track. Subscribe again to go on.
+            DataTrackLostError: the session is over, as after a restart of the Bridge. The track
+                comes again by itself, as another `RemoteDataTrack`.
         """
         while True:
             while self._unread:
@@ -132,6 +134,10 @@ class RemoteDataTrack:
             await self._changed.wait()
 
     # What the subscription does with it.
+
+    def missed(self, first: int, count: int) -> None:
+        """Messages are missing, as the publisher's announcement shows."""
+        self._lose(DataGapError(first, count))
 
     def receive(self, message: bytes) -> None:
         """Takes a message as it came from the media server."""

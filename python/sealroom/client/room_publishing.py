@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sealroom._core.session import MediaSession
+from sealroom.client.data_recovery import DataRecovery
+from sealroom.client.data_track import StagedDataTrack
 from sealroom.client.errors import ProtocolError, RequestRefusedError, StreamStateError
 from sealroom.client.events import StreamUnpublished
 from sealroom.client.publisher import Publisher
@@ -53,6 +55,11 @@ class _Published:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     has_ended: bool = False
 
+    def end(self, reason: str) -> None:
+        """It is not published again; idempotent."""
+        self.has_ended = True
+        _end_data(self.tracks, reason)
+
 
 class RoomPublishing:
     """Announces streams and sends them. Event-loop thread only."""
@@ -67,8 +74,9 @@ class RoomPublishing:
             "publisher",
             restart=self._restart,
             replace=self.publish_again,
-            on_lost=lambda: None,
+            on_lost=self._media_lost,
         )
+        self._data_recovery = DataRecovery(link.room_id, "publisher", link.emit)
 
     @property
     def published(self) -> list[str]:
@@ -93,6 +101,7 @@ class RoomPublishing:
         await self._replaced()
         self._link.check_open()
         tracks = staged.wanted_tracks()
+        _number_from_here(tracks)
         published = _Published(
             staged.stream_id,
             secrets.token_bytes(STREAM_NONCE_BYTES),
@@ -100,7 +109,7 @@ class RoomPublishing:
             staged.details(tracks),
         )
         if self._publisher is None:
-            self._publisher = Publisher(self._make_peer, self._link.keys.sending)
+            self._publisher = self._make_publisher()
         async with published.lock:
             await self._change(published, tracks, (), published.details, tracks)
             self._link.check_open()  # not left, or given up for another session, meanwhile
@@ -163,7 +172,7 @@ class RoomPublishing:
             params = ResetParams(room_id=link.room_id, transport="publisher")
             await link.connection.call("media.reset", params, Empty)
             link.check_open()
-            self._publisher = Publisher(self._make_peer, link.keys.sending)
+            self._publisher = self._make_publisher()
             for published in list(self._published.values()):
                 async with published.lock:
                     await self._publish_again(published)
@@ -174,11 +183,12 @@ class RoomPublishing:
         published.nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
         published.version, published.stream = 0, None
         tracks = published.tracks
+        _number_from_here(tracks)
         try:
             await self._change(published, tracks, (), published.details, tracks, is_again=True)
         except RequestRefusedError as error:
             logger.warning("stream %s is not published again: %s", published.stream_id, error)
-            published.has_ended = True
+            published.end("the Bridge does not take the stream any more")
             self._published.pop(published.stream_id, None)
             gone = self._link.streams.pop(published.stream_id, None)
             if gone is not None:
@@ -196,10 +206,13 @@ class RoomPublishing:
 
     async def stop(self, stream_id: str) -> None:
         """Stops sending a stream, whoever ended it."""
-        if (published := self._published.pop(stream_id, None)) is not None:
+        published = self._published.pop(stream_id, None)
+        if published is not None:
             published.has_ended = True
         if self._publisher is not None:
             await self._publisher.unpublish(stream_id)
+        if published is not None:
+            published.end("it was unpublished")
 
     async def tell_unpublished(self, stream_id: str) -> None:
         params = UnpublishParams(room_id=self._link.room_id, stream_id=stream_id)
@@ -215,10 +228,14 @@ class RoomPublishing:
         for published in self._published.values():
             self._announce_soon(published)
 
-    async def close(self) -> None:
+    async def close(self, *, is_for_good: bool = True) -> None:
+        """Stops sending. Unless it is for good, another session publishes the streams again."""
         await self.recovery.close()
+        await self._data_recovery.close()
         for published in self._published.values():
             published.has_ended = True
+            if is_for_good:
+                published.end("the room was left")
         self._published.clear()
         for task in self._background:
             task.cancel()
@@ -297,6 +314,13 @@ class RoomPublishing:
             raise StreamStateError("the stream is not published any more: create a new stream")
         return published
 
+    def _make_publisher(self) -> Publisher:
+        return Publisher(self._make_peer, self._link.keys.sending, self._data_recovery)
+
+    def _media_lost(self) -> None:
+        for published in self._published.values():
+            _end_data(published.tracks, "the media connection failed")
+
     def _make_peer(self, session: MediaSession) -> MediaPeer:
         return self._link.make_peer(session, self.recovery)
 
@@ -344,7 +368,7 @@ class RoomPublishing:
         # The Bridge may know tracks that carry nothing.
         self._published.pop(published.stream_id, None)
         self._link.streams.pop(published.stream_id, None)
-        published.has_ended = True
+        published.end("its media connection broke")
         if publisher.is_dead:
             if self._publisher is publisher:
                 self._publisher = None
@@ -353,3 +377,15 @@ class RoomPublishing:
             await publisher.unpublish(published.stream_id)
         with contextlib.suppress(SealroomError):
             await self.tell_unpublished(published.stream_id)
+
+
+def _number_from_here(tracks: Sequence[AnyStagedTrack]) -> None:
+    for one in tracks:
+        if isinstance(one, StagedDataTrack):
+            one.number_from_here()
+
+
+def _end_data(tracks: Sequence[AnyStagedTrack], reason: str) -> None:
+    for one in tracks:
+        if isinstance(one, StagedDataTrack):
+            one.end(reason)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_receiving import DataReceiving
-from sealroom.client.errors import ProtocolError
+from sealroom.client.errors import DataTrackCutError, ProtocolError
 from sealroom.client.events import BoundedStream, FrameRejected, TrackRefused
 from sealroom.client.models import StreamSubscription
 from sealroom.client.room_link import RoomLink
@@ -109,7 +109,9 @@ class RoomReceiving:
 
     def data_cut(self, data: DataCut) -> None:
         """The media server has cut this participant from a data track."""
-        self.data.cut(data.stream_id, data.track_id, "it was taken too slowly")
+        self.data.cut(
+            data.stream_id, data.track_id, "it was taken too slowly, or its connection died"
+        )
 
     async def subscribe_again(self) -> None:
         """Subscribes to all that is wanted on a new connection; the tracks there are end.
@@ -176,6 +178,7 @@ class RoomReceiving:
 
     def end_stream(self, stream_id: str) -> None:
         """Ends the tracks of a stream that is gone."""
+        self.data.end_stream(stream_id)
         if self._subscriber is not None:
             self._subscriber.end_stream(stream_id)
 
@@ -212,13 +215,16 @@ class RoomReceiving:
         self.data.close()
         self._outlets.close()
 
-    async def end(self) -> None:
-        """Ends all tracks; iterators and listeners wait for those of another session."""
+    async def end(self, failure: DataTrackCutError | None = None) -> None:
+        """Ends all tracks; iterators and listeners wait for those of another session.
+
+        `failure`: what readers of data tracks are told.
+        """
         await self.recovery.close()
         subscriber, self._subscriber = self._subscriber, None
         if subscriber is not None:
             await subscriber.close()
-        self.data.end_all()
+        await self.data.end(failure)
 
     async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
         link = self._link
@@ -262,6 +268,7 @@ class RoomReceiving:
         await subscriber.peer.restarted()
 
     def _media_lost(self) -> None:
+        self.data.end_all(DataTrackCutError("the media connection is gone"))
         if self._subscriber is not None:
             self._subscriber.end_all()
 

@@ -15,7 +15,12 @@ import msgspec
 from sealroom._core import crypto as native_crypto
 from sealroom.access import Right, member_may
 from sealroom.client.connection import Connection
-from sealroom.client.errors import ConnectionClosedError, NotJoinedError, RequestRefusedError
+from sealroom.client.errors import (
+    ConnectionClosedError,
+    DataTrackLostError,
+    NotJoinedError,
+    RequestRefusedError,
+)
 from sealroom.client.events import (
     CustomEvent,
     CustomEventRefused,
@@ -152,8 +157,8 @@ class RoomSession:
         self.levels.close()
         await self._ice_servers.close()
         published = self.publishing.published
-        await self.publishing.close()
-        await self.receiving.end()
+        await self.publishing.close(is_for_good=False)
+        await self.receiving.end(DataTrackLostError("the session is over"))
         return published
 
     def take_over(self, other: RoomSession) -> None:

@@ -79,6 +79,12 @@ class StagedStream:
             self.tracks[key].is_published = True
         self.to_remove &= self.tracks.keys()
 
+    def end_data(self, reason: str) -> None:
+        """Nothing can be sent on its data tracks, unless it is published again."""
+        for one in self.tracks.values():
+            if isinstance(one, StagedDataTrack):
+                one.end(reason)
+
     def details(self, tracks: Iterable[AnyStagedTrack]) -> StreamDetails:
         """What is encrypted for the members, with the names of these tracks."""
         names = {one.track_id: one.name for one in tracks if one.name}

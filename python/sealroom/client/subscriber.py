@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_receiving import DataReceiving
-from sealroom.client.errors import DataTrackCutError, ProtocolError
+from sealroom.client.errors import ProtocolError
 from sealroom.client.models import StreamTrackInfo, TrackStatistics
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.epoch import EpochKeys
@@ -187,19 +187,18 @@ class Subscriber:
                 self._remove(key)
 
     def end_stream(self, stream_id: str) -> None:
-        """Ends the tracks of a stream that is gone."""
-        self._data.end_stream(stream_id)
+        """Ends the media tracks of a stream that is gone."""
         for key in [key for key in self._tracks if key[0] == stream_id]:
             self._remove(key)
 
     def end_all(self) -> None:
-        """Ends every track: the media connection is gone."""
-        self._data.end_all(DataTrackCutError("the media connection is gone"))
+        """Ends every media track: the connection is gone."""
         for key in list(self._tracks):
             self._remove(key)
 
     async def close(self) -> None:
-        self._data.end_all()
+        """Ends the connection and its media tracks; data tracks may go on over another one."""
+        self._data.data_lost()
         self.end_all()
         self.peer.on_state_change = None
         await self.peer.close()

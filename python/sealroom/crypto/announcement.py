@@ -203,6 +203,8 @@ def _check_tracks(announcement: StreamAnnouncement) -> None:
             raise TrackMismatchError(f"track {track.track_id!r}: {track.codec} is not {track.kind}")
         if track.audio_level and track.kind != "audio":
             raise TrackMismatchError(f"track {track.track_id!r}: only audio has levels")
+        if track.first_sequence and track.kind != "data":
+            raise TrackMismatchError(f"track {track.track_id!r}: only data tracks number messages")
         seen.add(track.track_id)
     if sum(track.kind == "data" for track in announcement.tracks) > MAX_STREAM_DATA_TRACKS:
         raise TrackMismatchError(f"a stream has at most {MAX_STREAM_DATA_TRACKS} data track")

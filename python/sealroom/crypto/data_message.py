@@ -9,7 +9,9 @@
                              "data message", stream id, track id and all before the ciphertext)
 
 Integers are big-endian. The sequence begins at 0 with the track and goes on across epochs, so that
-a nonce never comes again under its key, and nothing can be cut out where the key changes.
+a nonce never comes again under its key, and nothing can be cut out where the key changes. It goes
+on when the stream is published again under a fresh stream nonce, too: all keys are new then, and
+the signed announcement says with which number (`first_sequence`).
 """
 
 from __future__ import annotations
@@ -116,17 +118,18 @@ class _TrackCipher:
 
 
 class DataSender:
-    """Seals the messages of one track; there must be only one for a track."""
+    """Seals the messages of one track; there must be only one for a track (under one nonce)."""
 
-    def __init__(self, keys: EpochKeys, track: DataTrackId) -> None:
+    def __init__(self, keys: EpochKeys, track: DataTrackId, first: int = 0) -> None:
+        """`first`: the number of the first message."""
         self._track = track
         self._epoch = keys.id.epoch
         self._cipher = _TrackCipher(keys, track)
-        self._next = 0
+        self._next = first
 
     @property
     def next_sequence(self) -> int:
-        """Of the message sealed next: the number of messages sealed so far."""
+        """Of the message sealed next."""
         return self._next
 
     @property
@@ -176,6 +179,16 @@ class DataReceiver:
     def drop_epochs_before(self, epoch: int) -> None:
         """Refuse messages of older epochs from now on."""
         self._ciphers = {one: key for one, key in self._ciphers.items() if one >= epoch}
+
+    @property
+    def next_sequence(self) -> int | None:
+        """Of the message to come; None if any may be the first one."""
+        return self._next
+
+    def expect(self, sequence: int) -> None:
+        """Take it that the first message has this number: others before it are missing."""
+        if self._next is None:
+            self._next = sequence
 
     def resume(self) -> None:
         """Take up again after a pause, with any number that has not come before."""

@@ -43,7 +43,17 @@ def missing_hooks() -> list[str]:
         for owner, names in (
             (
                 RTCDtlsTransport,
-                ("_setup_srtp", "_set_role", "_set_state", "_send_rtp", "_recv_next", "_write_ssl"),
+                (
+                    "_setup_srtp",
+                    "_set_role",
+                    "_set_state",
+                    "_send_rtp",
+                    "_recv_next",
+                    "_write_ssl",
+                    "_register_data_receiver",
+                    "_unregister_data_receiver",
+                    "_send_data",
+                ),
             ),
             (
                 Connection,
@@ -60,6 +70,7 @@ def missing_hooks() -> list[str]:
             (
                 RTCSctpTransport,
                 (
+                    "_abort",
                     "_data_channel_receive",
                     "_data_channel_send",
                     "_flight_size_increase",
@@ -68,7 +79,9 @@ def missing_hooks() -> list[str]:
                     "_receive_data_chunk",
                     "_receive_forward_tsn_chunk",
                     "_receive_sack_chunk",
+                    "_send_chunk",
                     "_set_state",
+                    "_t3_expired",
                     "_transmit",
                 ),
             ),
@@ -87,6 +100,10 @@ def missing_hooks() -> list[str]:
         + _uses(RTCDtlsTransport.start, "_setup_srtp", "_role")
         + _uses(RTCDtlsTransport._recv_next, "_recv")
         + _uses(RTCDtlsTransport._write_ssl, "_send")
+        + _uses(RTCDtlsTransport._recv_next, "_data_receiver", "_handle_data")
+        + _uses(RTCSctpTransport._init, "_local_verification_tag")
+        + _uses(RTCSctpTransport._receive_chunk, "_remote_verification_tag")
+        + _uses(RTCSctpTransport._t3_start, "_t3_handle", "_t3_expired")
         + _uses(RTCSctpTransport._data_channel_send, "_data_channel_queue")
         + _uses(RTCSctpTransport._transmit, "_cwnd", "_outbound_queue", "_sent_queue")
         + _uses(RTCSctpTransport._receive_data_chunk, "_advertised_rwnd")

@@ -53,6 +53,13 @@ MAX_STREAM_DATA_TRACKS: Final = 1
 # beyond it the subscriber is cut from the track with `data.cut`
 MAX_DATA_BACKLOG_BYTES: Final = 1024 * KIB
 MAX_PARTICIPANT_DATA_BACKLOG_BYTES: Final = 4096 * KIB
+# Data the media server takes a second: of a publisher; of a room, counted for each subscriber. What
+# is above waits at the publisher. Defaults of `BridgeConfig.data_limits`
+MAX_DATA_MESSAGES_PER_SECOND: Final = 1000
+MAX_DATA_BYTES_PER_SECOND: Final = 1024 * KIB
+MAX_ROOM_DATA_MESSAGES_PER_SECOND: Final = 20_000
+MAX_ROOM_DATA_BYTES_PER_SECOND: Final = 32768 * KIB
+DATA_BURST_SECONDS: Final = 0.5  # what may come at once; its bytes fit a subscriber's backlog
 MAX_ACL_LENGTH: Final = 4096
 MAX_ACL_LINES: Final = 100
 MAX_API_KEYS: Final = 1000  # beyond it the oldest of those that are revoked or expired go
@@ -62,8 +69,6 @@ MAX_QUEUED_AUDIT_ENTRIES: Final = 4096
 MAX_AUDIT_SOURCES: Final = 64
 MAX_AUDIT_NAMES: Final = 20
 MAX_AUDIT_TEXT_LENGTH: Final = 128
-# Of what administrators may prune: who has a key cannot remove the traces of what it just did
-MIN_PRUNED_AUDIT_AGE: Final = 86400.0
 MAX_SDP_LENGTH: Final = 256 * KIB
 MAX_CANDIDATE_LENGTH: Final = KIB
 MAX_CONTEXT_USERS: Final = 10_000

@@ -115,6 +115,10 @@ class AnnouncedTrack(Message, frozen=True):
     While `enabled` is False the track is muted: its publisher sends nothing of it. From one version
     of an announcement to the next, nothing else of a track changes. With `audio_level`, for audio
     only, the last byte of each frame's plaintext is its loudness.
+
+    `first_sequence`, of a data track: the number of its first message under this nonce. A publisher
+    that publishes a stream again goes on counting, so that who received it before knows what is
+    missing.
     """
 
     track_id: Id
@@ -124,6 +128,7 @@ class AnnouncedTrack(Message, frozen=True):
     source: Source = "other"
     enabled: bool = True
     audio_level: bool = False
+    first_sequence: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 class StreamAnnouncement(Message, frozen=True):
