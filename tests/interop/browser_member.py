@@ -24,6 +24,8 @@ from sealroom.protocol import (
     MediaOffer,
     PublishParams,
     PublishResult,
+    RestartParams,
+    RestartResult,
     StreamAnnouncement,
     SubscriptionParams,
     SubscriptionResult,
@@ -31,7 +33,7 @@ from sealroom.protocol import (
     TrackSelector,
 )
 
-CODECS = {"audio": "opus", "video": "vp8"}
+MIME_TYPES = {"vp8": "video/VP8", "vp9": "video/VP9", "h264": "video/H264", "av1": "video/AV1"}
 
 
 class BrowserMember:
@@ -84,10 +86,10 @@ class BrowserMember:
         assert result.offer is not None
         await self._answer(result.offer_id, result.offer, result.tracks)
 
-    async def publish(self) -> str:
+    async def publish(self, codec: str = "vp8") -> str:
         """Publishes bars and a tone; the browser chooses the ids. Returns that of the stream."""
         self._publisher = await self._page.open_peer({})
-        offer = await self._publisher.call("offer", ["audio/opus", "video/VP8"], "sendonly")
+        offer = await self._publisher.call("offer", ["audio/opus", MIME_TYPES[codec]], "sendonly")
         sections = parse_description(offer).sections
         keys = self._link.keys.sending
         signed = make_announcement(
@@ -96,7 +98,11 @@ class BrowserMember:
             keys=keys,
             stream_id=sections[0].stream_id,
             tracks=[
-                AnnouncedTrack(track_id=one.track_id, kind=one.kind, codec=CODECS[one.kind])
+                AnnouncedTrack(
+                    track_id=one.track_id,
+                    kind=one.kind,
+                    codec="opus" if one.kind == "audio" else codec,
+                )
                 for one in sections
             ],
         )
@@ -107,6 +113,16 @@ class BrowserMember:
         result = await self._connection.call("stream.publish", params, PublishResult)
         await self._publisher.call("finish", result.answer)
         return result.stream_id
+
+    async def restart(self) -> None:
+        """Moves both connections to other paths."""
+        offer = await self.publisher.call("offerRestart")
+        params = RestartParams(room_id=self._room_id, transport="publisher", offer=offer)
+        result = await self._connection.call("media.restart", params, RestartResult)
+        await self.publisher.call("finish", result.answer)
+        params = RestartParams(room_id=self._room_id, transport="subscriber")
+        result = await self._connection.call("media.restart", params, RestartResult)
+        await self._answer(result.offer_id, result.offer, result.tracks)
 
     async def _media_offered(self, data: MediaOffer) -> None:
         await self._answer(data.offer_id, data.offer, data.tracks)

@@ -149,6 +149,22 @@ class Page:
         number = await self.evaluate(call, [keys, is_careful])
         return BrowserPeer(self, number)
 
+    async def lose(self, percent: float) -> None:
+        """Has the browser lose so many of the packets that it sends and receives."""
+        conditions = {
+            "offline": False,
+            "latency": 1,  # ms; without any, none is lost
+            "downloadThroughput": -1,
+            "uploadThroughput": -1,
+            "packetLoss": percent,
+        }
+        await asyncio.wrap_future(self._browser.run(self._emulate(conditions)))
+
+    async def _emulate(self, conditions: dict[str, Any]) -> None:
+        session = await self._page.context.new_cdp_session(self._page)
+        await session.send("Network.enable")
+        await session.send("Network.emulateNetworkConditions", conditions)
+
     async def evaluate(self, script: str, argument: Any) -> Any:
         """Has the page do something."""
         return await asyncio.wrap_future(self._browser.run(self._page.evaluate(script, argument)))
@@ -168,9 +184,22 @@ class BrowserPeer:
 
     async def inbound(self, kind: str, mid: str | None = None) -> dict[str, Any]:
         """The W3C statistics of an "inbound-rtp" of that kind, or none yet."""
+        return await self._statistics("inbound-rtp", kind, mid)
+
+    async def outbound(self, kind: str) -> dict[str, Any]:
+        """Those of an "outbound-rtp"."""
+        return await self._statistics("outbound-rtp", kind, None)
+
+    async def path(self) -> str:
+        """The pair of candidates in use, or nothing yet."""
+        found: list[dict[str, Any]] = await self.call("statistics")
+        transport = next(one for one in found if one["type"] == "transport")
+        return str(transport.get("selectedCandidatePairId") or "")
+
+    async def _statistics(self, stats_type: str, kind: str, mid: str | None) -> dict[str, Any]:
         found: list[dict[str, Any]] = await self.call("statistics")
         for one in found:
-            is_wanted = (one["type"], one.get("kind")) == ("inbound-rtp", kind)
+            is_wanted = (one["type"], one.get("kind")) == (stats_type, kind)
             if is_wanted and mid in (None, one["mid"]):
                 return one
         return {}

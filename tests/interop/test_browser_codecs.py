@@ -1,8 +1,4 @@
-"""Video in every codec of the core, encrypted end to end, between a MediaSession and Chromium.
-
-The session description is the test's own, all else on our side is the core: SFrame, packets, SRTP,
-jitter buffer.
-"""
+"""Video in every codec, encrypted end to end, between our media layer and Chromium."""
 
 from __future__ import annotations
 
@@ -12,9 +8,9 @@ import secrets
 
 import pytest
 from browser_support import key_of
+from codec_peer import FRAME_RATE, CodecPeer, decode, encoded_bars
 from media_support import assert_bars
 from payload_support import annex_b, split_annex_b
-from sdp_peer import FRAME_RATE, SdpPeer, decode, encoded_bars
 
 
 def digests(frames):
@@ -53,9 +49,11 @@ async def call(chromium):
 
     async def begin(codec, frames=None):
         key = secrets.token_bytes(32)
-        peers.append(SdpPeer(codec, key, frames))
+        peers.append(CodecPeer(codec, key, frames))
         theirs = await chromium.open_peer({"0": key_of(key)})
-        await peers[0].accept(await theirs.call("answer", await peers[0].offer(), ["0"]))
+        await peers[0].accept(
+            await theirs.call("answer", await peers[0].peer.create_offer(), ["0"])
+        )
         return peers[0], theirs
 
     yield begin

@@ -7,8 +7,8 @@ import secrets
 
 import pytest
 from browser_support import key_of
+from codec_peer import encoded_bars
 from payload_support import opus_packets
-from sdp_peer import encoded_bars
 
 from sealroom import errors, sframe
 

@@ -22,10 +22,10 @@ from call_support import eventually, open_call
 from sealroom.client import StreamSubscription
 
 
-async def publish(call, user_id):
+async def publish(call, user_id, codec="vp8"):
     """Bars and a tone."""
     stream = await call.apis[user_id].create_stream(call.room_id)
-    await stream.add_track(Bars(), name="camera")
+    await stream.add_track(Bars(), name="camera", codec=codec)
     await stream.add_track(Tone(), name="microphone")
     await stream.publish()
     return stream
@@ -128,6 +128,20 @@ async def test_two_browsers_see_and_hear_each_other(call, chromium, chromium_bro
     await other.close()
 
 
+@pytest.mark.parametrize("codec", ["h264", "vp9", "av1"])
+async def test_other_codecs_pass_the_media_server_both_ways(call, chromium, codec):
+    stream = await publish(call, "alice", codec)
+    await call.sees("bob", stream)
+    bob = BrowserMember(call.apis["bob"], call.room_id, chromium)
+    await bob.subscribe(stream.stream_id)
+    await shows(bob, stream.stream_id)
+    mid = bob.mid_of(stream.stream_id, "video")
+    await decodes(bob, mid)
+    assert (await bob.subscriber.inbound("video", mid))["mimeType"].lower() == f"video/{codec}"
+    assert await rejections(bob, stream.stream_id) == [{}, {}]
+    await receives(call, "alice", await bob.publish(codec))
+
+
 async def test_a_browser_goes_on_when_the_key_changes(call, chromium):
     stream = await publish(call, "alice")
     await call.sees("bob", stream)
@@ -150,3 +164,48 @@ async def test_a_browser_goes_on_when_the_key_changes(call, chromium):
         for _ in range(60):  # more than were waiting from before
             frame = await anext(frames)
     assert_bars(frame.to_ndarray())
+
+
+async def test_lost_packets_are_sent_again_both_ways(call, chromium):
+    await chromium.lose(10)
+    stream = await publish(call, "alice")
+    await call.sees("bob", stream)
+    bob = BrowserMember(call.apis["bob"], call.room_id, chromium)
+    await bob.subscribe(stream.stream_id)
+    stream_id = await bob.publish()
+    await receives(call, "alice", stream_id)
+    mid = bob.mid_of(stream.stream_id, "video")
+    async with asyncio.timeout(30):
+        # By the browser from the media server, and by the media server from the browser.
+        while (await bob.subscriber.inbound("video", mid)).get("nackCount", 0) < 3:
+            await asyncio.sleep(0.1)
+        while (await bob.publisher.outbound("video")).get("retransmittedPacketsSent", 0) < 3:
+            await asyncio.sleep(0.1)
+    await decodes(bob, mid)
+    await bob.subscriber.assert_sees_bars(mid)
+    assert await rejections(bob, stream.stream_id) == [{}, {}]
+    for one in call.apis["alice"].statistics(call.room_id).received:
+        assert one.python.decode_errors == one.python.frames_rejected == 0
+
+
+async def test_media_paths_of_a_browser_change_and_nothing_ends(call, chromium):
+    stream = await publish(call, "alice")
+    await call.sees("bob", stream)
+    bob = BrowserMember(call.apis["bob"], call.room_id, chromium)
+    await bob.subscribe(stream.stream_id)
+    await shows(bob, stream.stream_id)
+    await receives(call, "alice", await bob.publish())
+    session = call.apis["alice"]._session(call.room_id)
+    remote = next(one for one in session.receiving.remote_tracks() if one.kind == "video")
+    before = [await one.path() for one in (bob.subscriber, bob.publisher)]
+    await bob.restart()
+    async with asyncio.timeout(20):
+        for peer, old in zip((bob.subscriber, bob.publisher), before, strict=True):
+            while await peer.path() in ("", old):
+                await asyncio.sleep(0.05)
+        await decodes(bob, bob.mid_of(stream.stream_id, "video"))
+        received = remote.track.statistics.frames_received
+        while remote.track.statistics.frames_received < received + 10:
+            await asyncio.sleep(0.05)
+    assert remote.track.statistics.frames_rejected == 0
+    assert await rejections(bob, stream.stream_id) == [{}, {}]

@@ -66,6 +66,10 @@ class Peer {
     return this.#describe(await this.#connection.createOffer());
   }
 
+  async offerRestart() {
+    return this.#describe(await this.#connection.createOffer({ iceRestart: true }));
+  }
+
   async finish(answer) {
     await this.#connection.setRemoteDescription({ type: "answer", sdp: answer });
   }

@@ -1,4 +1,4 @@
-"""One m-line of video in any codec of the core, with a session description of the test's own."""
+"""Our end of a call of one video track in any codec: what an encoder made, and what arrives."""
 
 from __future__ import annotations
 
@@ -10,25 +10,15 @@ from typing import Any
 
 import av
 import numpy as np
-from aiortc import sdp
 from media_support import HEIGHT, WIDTH
 from payload_support import DECODERS, ENCODERS
 
 from sealroom._core.session import FrameReceived, MediaSession
+from sealroom.media.negotiation import MediaPeer
 from sealroom.media.packet_transport import EventDispatcher
-from sealroom.media.transport import MediaTransport
+from sealroom.media.sections import CodecName
 
-PAYLOAD_TYPE = 100
 FRAME_RATE = 20
-FORMATS = {
-    "vp8": ("VP8/90000", "max-fs=12288"),
-    "h264": (
-        "H264/90000",
-        "profile-level-id=42e01f;packetization-mode=1;level-asymmetry-allowed=1",
-    ),
-    "vp9": ("VP9/90000", "profile-id=0"),
-    "av1": ("AV1/90000", "profile=0"),
-}
 
 
 @functools.cache
@@ -63,72 +53,44 @@ def decode(codec: str, frames: list[bytes]) -> list[np.ndarray]:
     return [one.to_ndarray(format="rgb24") for one in pictures]
 
 
-class SdpPeer:
+class CodecPeer:
     """Sends the bars over and over, and keeps the frames that arrive."""
 
-    def __init__(self, codec: str, key: bytes, frames: list[bytes] | None = None) -> None:
+    def __init__(self, codec: CodecName, key: bytes, frames: list[bytes] | None = None) -> None:
         self.codec = codec
-        self.session = MediaSession(extensions={"mid": 1})
-        self.transport = MediaTransport(self.session, host_addresses=["127.0.0.1"])
+        self.session = MediaSession()
+        self.peer = MediaPeer(self.session, host_addresses=["127.0.0.1"])
         self.received: list[bytes] = []
         self.sent = frames or encoded_bars(codec)
+        self.receiver = -1
         self._key = key
         self._ssrc = secrets.randbits(32)
+        self._section = self.peer.add_section(
+            kind="video",
+            codec=codec,
+            direction="sendrecv",
+            ssrc=self._ssrc,
+            stream_id="ours",
+            track_id="video",
+        )
         self._task: asyncio.Task[None] | None = None
-
-    async def offer(self) -> str:
-        self.transport.set_ice_role(controlling=True)
-        await self.transport.gather()
-        name, parameters = FORMATS[self.codec]
-        ice = self.transport.local_ice
-        (fingerprint,) = self.transport.local_fingerprints
-        candidates = map(sdp.candidate_to_sdp, self.transport.local_candidates)
-        lines = [
-            "v=0",
-            "o=- 1 1 IN IP4 127.0.0.1",
-            "s=-",
-            "t=0 0",
-            "a=group:BUNDLE 0",
-            f"m=video 9 UDP/TLS/RTP/SAVPF {PAYLOAD_TYPE}",
-            "c=IN IP4 0.0.0.0",
-            "a=mid:0",
-            "a=sendrecv",
-            "a=rtcp-mux",
-            "a=msid:ours video",
-            "a=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid",
-            f"a=rtpmap:{PAYLOAD_TYPE} {name}",
-            f"a=fmtp:{PAYLOAD_TYPE} {parameters}",
-            f"a=rtcp-fb:{PAYLOAD_TYPE} nack",
-            f"a=rtcp-fb:{PAYLOAD_TYPE} nack pli",
-            f"a=ssrc:{self._ssrc} cname:ours",
-            f"a=ice-ufrag:{ice.usernameFragment}",
-            f"a=ice-pwd:{ice.password}",
-            f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}",
-            "a=setup:actpass",
-            *(f"a=candidate:{candidate}" for candidate in candidates),
-            "a=end-of-candidates",
-        ]
-        return "\r\n".join(lines) + "\r\n"
 
     async def accept(self, answer: str) -> None:
         """Connects, and begins to send and receive."""
-        (media,) = sdp.SessionDescription.parse(answer).media
-        codecs = [one.name.lower() for one in media.rtp.codecs]
-        assert (codecs, media.direction) == ([self.codec], "sendrecv")
-        self.receiver = receiver = self.session.add_receiver(
-            mid="0", ssrc=media.ssrc[0].ssrc, payload_type=PAYLOAD_TYPE, codec=self.codec
+        await self.peer.accept_answer(answer)
+        section = self._section
+        assert section.current_direction == "sendrecv"
+        self.receiver = self.session.add_receiver(
+            mid=section.mid,
+            ssrc=section.remote_ssrc,
+            payload_type=section.payload_type,
+            codec=self.codec,
         )
-        self.session.add_receiver_key(receiver, suite=5, key_id=1, base_key=self._key)
-        EventDispatcher.of(self.session).register_receiver(receiver, self._take)
-        self.transport.set_roles(ice_controlling=True, dtls_client=media.dtls.role == "server")
-        for candidate in media.ice_candidates:
-            if candidate.protocol == "udp":
-                await self.transport.add_remote_candidate(candidate)
-        await self.transport.add_remote_candidate(None)
-        self.transport.start(media.ice, media.dtls)
-        await self.transport.connected()
+        self.session.add_receiver_key(self.receiver, suite=5, key_id=1, base_key=self._key)
+        EventDispatcher.of(self.session).register_receiver(self.receiver, self._take)
+        await self.peer.connected()
         sender = self.session.add_sender(
-            ssrc=self._ssrc, payload_type=PAYLOAD_TYPE, codec=self.codec, mid="0"
+            ssrc=self._ssrc, payload_type=section.payload_type, codec=self.codec, mid=section.mid
         )
         self.session.set_sender_key(sender, suite=5, key_id=1, base_key=self._key)
         self._task = asyncio.create_task(self._send(sender))
@@ -137,7 +99,7 @@ class SdpPeer:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        await self.transport.close()
+        await self.peer.close()
         self.session.close()
 
     def _take(self, event: Any) -> None:
