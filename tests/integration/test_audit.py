@@ -15,6 +15,7 @@ from sealroom.bridge.actor import PROGRAM
 from sealroom.bridge.audit import OTHER_SOURCES, AuditLimits, AuditLog, membership
 from sealroom.bridge.audit_store import AuditStore
 from sealroom.bridge.database import open_database
+from sealroom.bridge.store import now_ms
 from sealroom.protocol import (
     MAX_AUDIT_NAMES,
     MAX_AUDIT_SOURCES,
@@ -205,6 +206,37 @@ async def test_the_log_is_filtered_and_paged(world: World) -> None:
         with pytest.raises(RequestError) as refused:
             await admin.audit_list(**wrong)  # type: ignore[arg-type]
         assert refused.value.field == field
+
+
+async def test_old_entries_are_pruned_and_those_of_a_day_are_not(world: World) -> None:
+    core = world.bridge.bridge._running()
+    day = 86_400_000
+    await core.audit.flush()
+    (sample,) = (await world.bridge.admin.audit_list(limit=1)).entries
+    old = [
+        msgspec.structs.replace(sample, time=now_ms() - age * day, object_id=f"{age} days")
+        for age in (1, 3, 5)
+    ]
+    await core.admin._parts.audit_store.add(old)
+    pruner = await administrator(world, "audit:write")
+    total = (await world.bridge.admin.audit_list()).total
+    assert (await pruner.call("admin.audit_prune", before=now_ms() - 2 * day)).deleted == 2
+    left = await entries(world)
+    assert len(left) == total - 2 + 1
+    assert {one.object_id for one in left} & {one.object_id for one in old} == {"1 days"}
+    pruned = (await entries(world, "admin.audit_prune"))[0]
+    assert (pruned.outcome, pruned.details["deleted"]) == ("ok", 2)
+    with pytest.raises(Refused) as refused:
+        await pruner.call("admin.audit_prune", before=now_ms() - day + 60_000)
+    assert (refused.value.code, refused.value.field) == (ErrorCode.INVALID_PARAMS, "before")
+    for client, code in (
+        (await administrator(world, "audit:read"), ErrorCode.SCOPE_REQUIRED),
+        (await world.user("alice"), ErrorCode.ADMIN_REQUIRED),
+    ):
+        with pytest.raises(Refused) as refused:
+            await client.call("admin.audit_prune", before=0)
+        assert refused.value.code is code
+    assert "1 days" in {one.object_id for one in await entries(world)}
 
 
 async def test_neither_secrets_nor_metadata_are_in_the_log(

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from bridge_support import Refused, eventually, open_world
+from bridge_support import Refused, World, eventually, open_world
 from client_support import ClientWorld
 from websockets.exceptions import ConnectionClosed
 
-from sealroom.bridge import RateLimits
+from sealroom.bridge import BridgeError, RateLimits
 from sealroom.client.errors import RateLimitedError
 from sealroom.identity import Identity
 from sealroom.protocol import CLOSE_RATE_LIMITED, ErrorCode
@@ -109,3 +109,56 @@ async def test_the_client_says_how_long_to_wait(monkeypatch: pytest.MonkeyPatch)
             assert 0 < refused.value.retry_after <= 4
         finally:
             await clients.close()
+
+
+FORGED = {"X-Forwarded-For": "203.0.113.7"}
+
+
+async def failed_sources(world: World) -> set[str]:
+    """Where failed log-ins came from, as the audit log has it."""
+    audit = world.bridge.bridge._running().audit
+    audit._end_minute(now=True)
+    found = await world.bridge.admin.audit_list(action="login.failed")
+    return {one.object_id for one in found.entries}
+
+
+async def test_a_forged_source_address_changes_nothing() -> None:
+    limits = RateLimits(failed_logins=0.001, failed_login_burst=2)
+    async with open_world(rate_limits=limits) as world:
+        for number in range(2):
+            forged = {"X-Forwarded-For": f"203.0.113.{number}"}
+            client = await world.connect(additional_headers=forged)
+            with pytest.raises(Refused):
+                await client.call("auth.admin", api_key="wrong")
+        client = await world.connect(additional_headers=FORGED)
+        with pytest.raises(Refused) as refused:
+            await client.call("auth.admin", api_key="wrong")
+        assert refused.value.code is ErrorCode.RATE_LIMITED
+        assert await failed_sources(world) == {"127.0.0.1"}
+
+
+async def test_only_a_proxy_that_is_named_says_where_a_connection_comes_from() -> None:
+    for proxies, source in ((["127.0.0.0/8"], "203.0.113.7"), (["10.0.0.1"], "127.0.0.1")):
+        async with open_world(forwarded_allow_ips=proxies) as world:
+            client = await world.connect(additional_headers=FORGED)
+            with pytest.raises(Refused):
+                await client.call("auth.admin", api_key="wrong")
+            assert await failed_sources(world) == {source}
+
+
+@pytest.mark.parametrize("wrong", ["*", "proxy.example", "", "10.0.0.1/8", "300.0.0.1"])
+async def test_a_proxy_is_named_by_address_or_network(wrong: str) -> None:
+    with pytest.raises(BridgeError, match="forwarded_allow_ips"):
+        async with open_world(forwarded_allow_ips=[wrong]):
+            pass
+
+
+async def test_the_environment_does_not_decide_who_is_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    async with open_world() as world:
+        client = await world.connect(additional_headers=FORGED)
+        with pytest.raises(Refused):
+            await client.call("auth.admin", api_key="wrong")
+        assert await failed_sources(world) == {"127.0.0.1"}

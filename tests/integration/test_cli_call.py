@@ -18,7 +18,7 @@ import pytest
 from sealroom.cli.admin_client import administer
 from sealroom.cli.session import Login, log_in
 from sealroom.identity import Identity
-from sealroom.protocol import Context, ContextCreateParams, User, UserAddParams
+from sealroom.protocol import Context, ContextCreateParams, User, UserIdentityParams
 from sealroom.recording import examine_recording
 
 
@@ -118,7 +118,7 @@ def prepare_room(shell: Shell) -> str:
             title = ContextCreateParams(title="Team")
             context = await admin.call("admin.context_create", title, Context)
             for user, identity in identities.items():
-                added = UserAddParams(
+                added = UserIdentityParams(
                     context_id=context.context_id, user_id=user, identity=identity.public.encode()
                 )
                 await admin.call("admin.user_add", added, User)

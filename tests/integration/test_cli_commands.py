@@ -2,100 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import re
 import stat
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cli_support import Command, as_user
 
-from sealroom.bridge import Bridge
-from sealroom.cli import main, missing_module_message
+from sealroom.cli import missing_module_message
 from sealroom.identity import Identity
 
 ID = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Runs `sealroom ARGUMENTS...` in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["sealroom", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        code = ended.value.code
-        assert "Traceback" not in captured.err
-        return Ran(code if isinstance(code, int) else 0, captured.out, captured.err)
-
-    return run
-
-
-@pytest.fixture
-def bridge(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A Bridge in a thread of its own; the environment names it and its API key."""
-    ready = threading.Event()
-    stop: list[Callable[[], object]] = []
-    told: list[str] = []
-
-    async def serve() -> None:
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        stop.append(lambda: loop.call_soon_threadsafe(ended.set))
-        async with Bridge.embedded() as running:
-            told.extend([running.url, await running.admin.create_api_key()])
-            ready.set()
-            await ended.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(20)
-    monkeypatch.setenv("SEALROOM_URL", told[0])
-    monkeypatch.setenv("SEALROOM_ADMIN_KEY", told[1])
-    yield told[0]
-    stop[0]()
-    thread.join(20)
-    assert not thread.is_alive()
-
-
-@pytest.fixture
-def context(run: Command, bridge: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A context with alice, bob and mallory, each with an identity file; the caller is alice."""
-    context_id = run("context", "create", "Team").out.strip()
-    for user in ("alice", "bob", "mallory"):
-        assert run("identity", "new", f"{user}.id").code == 0
-        assert run("context", "add-user", context_id, user, f"{user}.id").code == 0
-    monkeypatch.setenv("SEALROOM_CONTEXT", context_id)
-    monkeypatch.setenv("SEALROOM_USER", "alice")
-    monkeypatch.setenv("SEALROOM_IDENTITY", "alice.id")
-    return context_id
-
-
-def as_user(user: str) -> list[str]:
-    return ["--user", user, "--identity", f"{user}.id"]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +30,22 @@ def as_user(user: str) -> list[str]:
         ["context"],
         ["context", "create"],
         ["context", "list"],
+        ["context", "show"],
+        ["context", "update"],
         ["context", "users"],
         ["context", "add-user"],
         ["context", "rooms"],
         ["context", "delete"],
+        ["admin"],
+        ["admin", "room"],
+        ["admin", "room", "list"],
+        ["admin", "room", "show"],
+        ["admin", "room", "close"],
+        ["admin", "room", "reopen"],
+        ["admin", "room", "delete"],
+        ["admin", "participant"],
+        ["admin", "participant", "list"],
+        ["admin", "participant", "kick"],
         ["user"],
         ["user", "show"],
         ["user", "set-identity"],
@@ -126,9 +58,14 @@ def as_user(user: str) -> list[str]:
         ["statistics"],
         ["audit"],
         ["audit", "list"],
+        ["audit", "prune"],
         ["room"],
         ["room", "create"],
         ["room", "list"],
+        ["room", "show"],
+        ["room", "participants"],
+        ["room", "streams"],
+        ["room", "kick"],
         ["room", "update"],
         ["room", "close"],
         ["room", "reopen"],

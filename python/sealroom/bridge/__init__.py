@@ -11,6 +11,7 @@ except ModuleNotFoundError as error:
     ) from error
 from .config import MEMORY_DATABASE, BridgeConfig, sqlite_url
 from .errors import BridgeError, RequestError
+from .file_lock import DatabaseInUseError
 from .rate_limits import RateLimits
 from .turn import TurnServer
 
@@ -19,6 +20,7 @@ __all__ = [
     "Bridge",
     "BridgeConfig",
     "BridgeError",
+    "DatabaseInUseError",
     "RateLimits",
     "RequestError",
     "TurnServer",

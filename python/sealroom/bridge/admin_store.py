@@ -1,4 +1,4 @@
-"""Queries over contexts, users and rooms that only administrators ask for."""
+"""Queries over contexts and rooms that only administrators ask for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from sealroom.protocol import AdminUser, ContextDetails, ErrorCode, RoomState
+from sealroom.protocol import ErrorCode, RoomState
 
 from .database import Database, uncancelled
 from .errors import RequestError
 from .schema import contexts, rooms, users
-from .store import context_not_found, user_not_found
+from .store import context_not_found
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +40,6 @@ class AdminStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    @uncancelled
-    async def context(self, context_id: str) -> ContextDetails:
-        """Return a context.
-
-        Raises:
-            RequestError: CONTEXT_NOT_FOUND.
-        """
-        query = sa.select(contexts).where(contexts.c.context_id == context_id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        if row is None:
-            raise context_not_found()
-        return ContextDetails(
-            context_id=context_id,
-            title=row.title,
-            policy=msgspec.json.decode(row.policy, type=dict[str, str]),
-            created_at=row.created_at,
-        )
 
     @uncancelled
     async def update_context(
@@ -109,46 +90,6 @@ class AdminStore:
                 await connection.execute(by_state.where(rooms.c.context_id == context_id))
             ).all()
         return ContextFigures(found or 0, {row.state: row.rooms for row in states})
-
-    @uncancelled
-    async def user(self, context_id: str, user_id: str) -> AdminUser:
-        """Return a user; `sessions` is 0, `silent` empty.
-
-        Raises:
-            RequestError: USER_NOT_FOUND.
-        """
-        query = sa.select(users).where(users.c.context_id == context_id, users.c.user_id == user_id)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
-        if row is None:
-            raise user_not_found()
-        return AdminUser(
-            user_id=user_id,
-            identity=row.identity,
-            fingerprint=row.fingerprint,
-            acl=row.acl,
-            created_at=row.created_at,
-            sessions=0,
-            silent=[],
-        )
-
-    @uncancelled
-    async def set_identity(
-        self, context_id: str, user_id: str, identity: str, fingerprint: bytes
-    ) -> None:
-        """Replace the public identity of a user.
-
-        Raises:
-            RequestError: USER_NOT_FOUND.
-        """
-        statement = (
-            sa.update(users)
-            .where(users.c.context_id == context_id, users.c.user_id == user_id)
-            .values(identity=identity, fingerprint=fingerprint)
-        )
-        async with self._database.write() as connection:
-            if (await connection.execute(statement)).rowcount == 0:
-                raise user_not_found()
 
     @uncancelled
     async def room(self, room_id: str) -> StoredRoom:

@@ -31,11 +31,18 @@ class AuditStore:
     async def prune(self, oldest: int, max_entries: int) -> None:
         """Delete entries before `oldest` (Unix milliseconds) and those beyond the newest ones."""
         newest = sa.select(audit.c.entry_id).order_by(audit.c.entry_id.desc())
+        await self.delete_before(oldest)
         async with self._database.write() as connection:
-            await connection.execute(sa.delete(audit).where(audit.c.time < oldest))
             last = await connection.scalar(newest.offset(max_entries).limit(1))
             if last is not None:
                 await connection.execute(sa.delete(audit).where(audit.c.entry_id <= last))
+
+    @uncancelled
+    async def delete_before(self, oldest: int) -> int:
+        """Delete entries before `oldest` (Unix milliseconds) and return how many there were."""
+        async with self._database.write() as connection:
+            gone = await connection.execute(sa.delete(audit).where(audit.c.time < oldest))
+        return gone.rowcount
 
     @uncancelled
     async def page(self, params: AuditListParams) -> tuple[int, list[AuditEntry]]:

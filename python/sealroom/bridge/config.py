@@ -37,6 +37,10 @@ class BridgeConfig:
     public_url: str | None = None
     # `redis://` URL by which Bridges tell each other of events; may hold a password
     redis: str | None = field(default=None, repr=False)
+    # Addresses and networks of proxies in front whose `X-Forwarded-For` is believed, as
+    # `127.0.0.1` and `10.0.0.0/8`: rate limits and the audit log go by source addresses. Of a
+    # Bridge that is mounted, it is up to the server that serves it.
+    forwarded_allow_ips: Sequence[str] = ()
     home_lease: float = 15.0  # after its last heartbeat a Bridge loses its rooms to others
     heartbeat_interval: float = 3.0
     ice_servers: Sequence[IceServer] = ()  # for clients; those below come in addition

@@ -139,6 +139,9 @@ class Connection:
                     await self._read_one()
                     if self.is_authenticated:
                         login.reschedule(None)
+                    elif login.when() is None:  # its API key was revoked
+                        now = asyncio.get_running_loop().time()
+                        login.reschedule(now + self._config.login_timeout)
         except TimeoutError:
             self.close(CLOSE_LOGIN_TIMEOUT)
 

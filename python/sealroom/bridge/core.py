@@ -21,6 +21,7 @@ from .figures import Figures
 from .forwarding import Forwarding
 from .home_calls import HomeCalls
 from .homes import Homes
+from .key_holders import KeyHolders
 from .key_store import KeyStore
 from .live import RoomRegistry
 from .live_calls import LiveCalls
@@ -175,12 +176,13 @@ async def open_core(
         upkeep.start()
         stack.push_async_callback(relay.close)
         await Exchange(relay, homes.instance, bus, registry, upkeep, forwarding).start()
-        keys = KeyStore(database)
+        keys, holders = KeyStore(database), KeyHolders()
         admin = Admin(
             AdminParts(
                 store=store,
                 admin_store=AdminStore(database),
                 keys=keys,
+                holders=holders,
                 audit=audit,
                 audit_store=audit_store,
                 lists=lists,
@@ -220,6 +222,7 @@ async def open_core(
             admission=admission,
             store=store,
             keys=keys,
+            holders=holders,
             registry=registry,
             bus=bus,
             rooms=room_service,

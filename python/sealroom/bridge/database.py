@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
@@ -20,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from .errors import BridgeError
+from .file_lock import only_one
 
 # Its debug messages hold the parameters of every statement.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
@@ -145,29 +147,48 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     """Open a database, migrate it, close it at the end.
 
     `sqlite+aiosqlite://` is a database in memory that lives as long as this context; an SQLite file
-    is created readable for its owner only and used in WAL mode. `postgresql://USER@HOST/NAME` is
-    one that several Bridges may share.
+    is created readable for its owner only, used in WAL mode, and by one Bridge at a time.
+    `postgresql://USER@HOST/NAME` is one that several Bridges may share.
 
     Raises:
         BridgeError: the URL is malformed, its driver is not installed, or nothing answers there.
+        DatabaseInUseError: another Bridge runs on this SQLite file.
     """
     parsed = parse_url(url)
-    engine = _make_engine(parsed)
-    database = Database(engine)
-    try:
+    with ExitStack() as stack:
+        if (file := _sqlite_file(parsed)) is not None:
+            try:
+                _create_private(file)
+                stack.enter_context(only_one(file))
+            except (OSError, sqlite3.Error) as error:
+                raise _unusable(parsed, error) from None
+        engine = _make_engine(parsed)
+        database = Database(engine)
         try:
-            async with database.write() as connection:
-                await connection.run_sync(migrate)
-        except (OSError, SQLAlchemyError) as error:
-            cause = getattr(error, "orig", None) or error
-            raise BridgeError(
-                f"The database {parsed.render_as_string()} cannot be used"
-                f" ({type(cause).__name__}); is it there, and may this user change it?"
-            ) from None
-        yield database
-    finally:
-        await database.drain()
-        await engine.dispose()
+            try:
+                async with database.write() as connection:
+                    await connection.run_sync(migrate)
+            except (OSError, SQLAlchemyError) as error:
+                raise _unusable(parsed, getattr(error, "orig", None) or error) from None
+            yield database
+        finally:
+            await database.drain()
+            await engine.dispose()
+
+
+def _unusable(url: URL, cause: BaseException) -> BridgeError:
+    return BridgeError(
+        f"The database {url.render_as_string()} cannot be used ({type(cause).__name__}); is it"
+        " there, and may this user change it?"
+    )
+
+
+def _sqlite_file(url: URL) -> Path | None:
+    """Return the file of an SQLite database, None for one in memory and for other kinds."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    assert url.database is not None
+    return Path(url.database)
 
 
 def parse_url(url: str) -> URL:
@@ -210,12 +231,9 @@ def _make_engine(url: URL) -> AsyncEngine:
                 f"PostgreSQL needs {error.name}: install the extra with"
                 " pip install 'sealroom[postgres]'."
             ) from None
-    if url.database in (None, "", ":memory:"):
+    if _sqlite_file(url) is None:
         # One connection, used by one task at a time: it is the database.
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
-    else:
-        assert url.database is not None
-        _create_private(Path(url.database))
     engine = create_async_engine(url, **options)
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)

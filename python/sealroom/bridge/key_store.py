@@ -48,8 +48,11 @@ class KeyStore:
 
         Where there are MAX_API_KEYS, those of no use any more make room, the oldest first.
 
+        Args:
+            created_by: id of the key that asks for it, which must be usable still; may be empty.
+
         Raises:
-            RequestError: LIMIT_EXCEEDED.
+            RequestError: LIMIT_EXCEEDED, ADMIN_REQUIRED.
         """
         key = API_KEY_PREFIX + secrets.token_urlsafe(32)
         now = now_ms()
@@ -61,7 +64,12 @@ class KeyStore:
             "created_by": created_by,
             "expires_at": expires_at,
         }
+        maker = sa.select(api_keys.c.key_id).where(api_keys.c.key_id == created_by, _usable(now))
         async with self._database.write(alone="api_keys") as connection:
+            if created_by and await connection.scalar(maker) is None:
+                raise RequestError(
+                    ErrorCode.ADMIN_REQUIRED, remedy="call auth.admin with a key that is in force"
+                )
             await _make_room(connection, now)
             await connection.execute(sa.insert(api_keys).values(row | {"key_hash": _hash_key(key)}))
         return key, _view(row)

@@ -21,7 +21,6 @@ from sealroom.protocol import (
     LoginPayload,
     ResumeParams,
     ResumePayload,
-    User,
 )
 
 from .errors import RequestError
@@ -111,7 +110,7 @@ class Authenticator:
 
     async def login(
         self, connection_id: str, params: LoginParams
-    ) -> tuple[LoginPayload, User, PublicIdentity]:
+    ) -> tuple[LoginPayload, PublicIdentity]:
         """Return who logged in.
 
         Raises:
@@ -122,7 +121,7 @@ class Authenticator:
 
     async def resume(
         self, connection_id: str, params: ResumeParams
-    ) -> tuple[ResumePayload, User, PublicIdentity]:
+    ) -> tuple[ResumePayload, PublicIdentity]:
         """Return who resumes; whether the session is theirs is not looked at.
 
         Raises:
@@ -136,25 +135,26 @@ class Authenticator:
         params: LoginParams | ResumeParams,
         label: str,
         shape: type[_Payload],
-    ) -> tuple[_Payload, User, PublicIdentity]:
+    ) -> tuple[_Payload, PublicIdentity]:
         try:
             payload = msgspec.json.decode(params.payload, type=shape)
         except msgspec.DecodeError:
             self._challenges.forget(connection_id)
-            raise _login_failed() from None
+            raise login_failed() from None
         answered = self._challenges.redeem(connection_id, payload)
-        user = await self._store.find_user(payload.context_id, payload.user_id)
+        user = await self._store.user(payload.context_id, payload.user_id)
         identity = self._nobody if user is None else PublicIdentity.parse(user.identity)
         try:
             identity.verify(label, params.payload, params.signature)
         except SignatureError:
-            raise _login_failed() from None
+            raise login_failed() from None
         if user is None or not answered or payload.bridge_id != self._bridge_id:
-            raise _login_failed()
-        return payload, user, identity
+            raise login_failed()
+        return payload, identity
 
 
-def _login_failed() -> RequestError:
+def login_failed() -> RequestError:
+    """The log-in is refused, without a word on why."""
     return RequestError(
         ErrorCode.LOGIN_FAILED,
         remedy="ask for a new challenge; check context, user and identity with the administrator",

@@ -24,6 +24,7 @@ from sealroom.protocol import (
     Message,
     ResumeParams,
     ResumeResult,
+    User,
     covers,
 )
 
@@ -34,17 +35,18 @@ from .audit import AuditLog
 from .bus import EventBus, Interest, Session
 from .connection import Connection
 from .errors import RequestError, access_denied
+from .key_holders import KeyHolders
 from .key_store import KeyStore
 from .live import RoomRegistry
 from .live_calls import LiveCalls
-from .login import Authenticator
+from .login import Authenticator, login_failed
 from .media_paths import MediaPaths
 from .queries import illegal
 from .recordings import RecordingService
 from .room_changes import RoomChanges
 from .rooms import RoomService
 from .sessions import Sessions
-from .store import Store
+from .store import Store, StoredUser
 from .streams import StreamService
 from .subscriptions import SubscriptionService
 
@@ -65,6 +67,7 @@ class Methods:
         admission: Admission,
         store: Store,
         keys: KeyStore,
+        holders: KeyHolders,
         registry: RoomRegistry,
         bus: EventBus,
         rooms: RoomService,
@@ -82,6 +85,7 @@ class Methods:
         self._admission = admission
         self._store = store
         self._keys = keys
+        self._holders = holders
         self._registry = registry
         self._bus = bus
         self._live = live
@@ -134,6 +138,7 @@ class Methods:
     async def disconnected(self, connection: Connection) -> None:
         """A connection is gone: its session waits for another, or ends."""
         self._authenticator.forget(connection.connection_id)
+        self._holders.lock(connection)
         if connection.session is not None:
             await self._sessions.dropped(
                 connection.session, connection, logged_out=connection.logged_out
@@ -149,17 +154,19 @@ class Methods:
             )
         self._begin_login(connection, "auth.login")
         try:
-            payload, user, identity = await self._authenticator.login(
-                connection.connection_id, params
-            )
+            payload, identity = await self._authenticator.login(connection.connection_id, params)
+            user = User(user_id=payload.user_id, identity=identity.encode())
+            session = self._sessions.begin(payload.context_id, user.user_id, identity, connection)
+            session.acl = NOTHING  # until its lines are known
+            connection.session = session
+            await self._take_up(session)
         except RequestError:
             self._login_failed(connection, "auth.login")
+            if (refused := connection.session) is not None:
+                connection.session = None
+                await self._sessions.end(refused)
             raise
         self._admission.login_succeeded(connection.address)
-        session = self._sessions.begin(payload.context_id, user.user_id, identity, connection)
-        session.acl = NOTHING  # until its lines are known
-        connection.session = session
-        await self._load_acl(session)
         return LoginResult(
             session_id=session.session_id, user=user, session_timeout=self._sessions.timeout
         )
@@ -171,9 +178,7 @@ class Methods:
             )
         self._begin_login(connection, "auth.resume")
         try:
-            payload, _, identity = await self._authenticator.resume(
-                connection.connection_id, params
-            )
+            payload, identity = await self._authenticator.resume(connection.connection_id, params)
         except RequestError:
             self._login_failed(connection, "auth.resume")
             raise
@@ -183,26 +188,38 @@ class Methods:
         )
         return result
 
-    async def _load_acl(self, session: Session) -> None:
-        """Read again until nothing changed meanwhile: a change reaches sessions it finds only."""
-        text = await self._store.acl(session.context_id, session.user_id)
+    async def _take_up(self, session: Session) -> None:
+        """Read what is registered of a new session's user until nothing changed meanwhile.
+
+        A removal, another key and other access lines reach sessions they find only, and this one
+        was not there yet when its user was looked up.
+
+        Raises:
+            RequestError: LOGIN_FAILED: the user is gone, or has another key now.
+        """
+        known: StoredUser | None = None
         while True:
-            session.acl = Acl.parse(text)
-            newer = await self._store.acl(session.context_id, session.user_id)
-            if newer == text:
+            user = await self._store.user(session.context_id, session.user_id)
+            if user is None or user.fingerprint != session.identity.fingerprint or session.ended:
+                raise login_failed()
+            if user == known:
                 return
-            text = newer
+            known, session.acl = user, Acl.parse(user.acl)
 
     async def _admin_login(self, connection: Connection, params: AdminParams) -> Empty:
         self._begin_login(connection, "auth.admin")
         principal = await self._keys.check(params.api_key)
+        if principal is not None:
+            self._holders.unlock(connection, principal.actor_id)
+            # A revocation locks the connections it finds, and this was not one of them before.
+            principal = await self._keys.use(principal.actor_id)
         if principal is None:
+            self._holders.lock(connection)
             self._login_failed(connection, "auth.admin")
             raise RequestError(
                 ErrorCode.LOGIN_FAILED, field="api_key", remedy="use a key of this Bridge"
             )
         self._admission.login_succeeded(connection.address)
-        connection.admin_key_id = principal.actor_id
         return Empty()
 
     def _begin_login(self, connection: Connection, method: str) -> None:
@@ -223,10 +240,14 @@ class Methods:
             RequestError: ADMIN_REQUIRED: no key, or one that is revoked or expired by now;
                 SCOPE_REQUIRED.
         """
+        with self._holders.call(connection.admin_key_id):
+            return await self._administer(connection, method, params)
+
+    async def _administer(self, connection: Connection, method: str, params: Message) -> Message:
         key_id = connection.admin_key_id
         principal = None if key_id is None else await self._keys.use(key_id)
         if principal is None:
-            connection.admin_key_id = None
+            self._holders.lock(connection)
             raise RequestError(
                 ErrorCode.ADMIN_REQUIRED, remedy="call auth.admin with a key that is in force"
             )
@@ -245,7 +266,10 @@ class Methods:
     async def _context(self, session: Session, params: ContextParams) -> ContextView:
         if params.context_id != session.context_id:
             raise access_denied()
-        return await self._store.get_context(params.context_id)
+        context = await self._store.context(params.context_id)
+        return ContextView(
+            context_id=context.context_id, title=context.title, policy=context.policy
+        )
 
     async def _context_users(
         self, session: Session, params: ContextUsersParams

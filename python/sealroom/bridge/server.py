@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from ipaddress import ip_network
 
 import uvicorn
 
@@ -112,10 +113,25 @@ def _listen(config: BridgeConfig) -> socket.socket:
     return listener
 
 
+def _trusted_proxies(config: BridgeConfig) -> list[str]:
+    for one in config.forwarded_allow_ips:
+        try:
+            ip_network(one)
+        except ValueError:
+            raise BridgeError(
+                f"forwarded_allow_ips: {one!r} is no IP address or network. Remedy: name the"
+                " proxy's, as 127.0.0.1 or 10.0.0.0/8; whoever is trusted can claim any address."
+            ) from None
+    return list(config.forwarded_allow_ips)
+
+
 def _uvicorn_config(bridge: Bridge) -> uvicorn.Config:
+    proxies = _trusted_proxies(bridge.config)
     return uvicorn.Config(
         bridge.app,
         lifespan="off",  # the Bridge is entered here
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,  # said in any case: uvicorn would trust loopback
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # sealed data does not compress, and a bomb would
@@ -141,6 +157,7 @@ async def embedded(
 @asynccontextmanager
 async def _served(config: BridgeConfig, media: MediaServer | None) -> AsyncIterator[RunningBridge]:
     try:
+        _trusted_proxies(config)
         listening = _listen(config)
     except BridgeError:
         if media is not None:
@@ -189,7 +206,8 @@ async def serve(
             its first API key, which cannot be read again.
 
     Raises:
-        BridgeError: the address is taken, or the database URL is malformed.
+        BridgeError: the address is taken, `forwarded_allow_ips` or the database URL is malformed.
+        DatabaseInUseError: another Bridge runs on this SQLite file.
     """
     async with _served(config, media) as running:
         stop = asyncio.Event()

@@ -61,6 +61,11 @@ class Sessions:
         self._bus.add(session)
         return session
 
+    async def end(self, session: Session) -> None:
+        """End a session at once, whether it has a socket or not."""
+        self._unpark(session)
+        await self._life.end_session(session)
+
     async def resume(
         self,
         payload: ResumePayload,
@@ -128,8 +133,7 @@ class Sessions:
         async with session.turn:
             if session.link is not None:
                 return  # it has gone on meanwhile
-            self._unpark(session)
-            await self._life.end_session(session)
+            await self.end(session)
 
     def _unpark(self, session: Session) -> None:
         if (timer := self._parked.pop(session, None)) is not None:

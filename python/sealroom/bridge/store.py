@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from secrets import token_bytes
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sealroom.protocol import MAX_CONTEXT_USERS, Context, ContextView, ErrorCode, User
+from sealroom.protocol import MAX_CONTEXT_USERS, Context, ContextDetails, ErrorCode, User
 
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
@@ -21,6 +22,18 @@ from .schema import bridge_info, contexts, users
 def now_ms() -> int:
     """Return the time in Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """A registered user."""
+
+    context_id: str
+    user_id: str
+    identity: str
+    fingerprint: bytes
+    created_at: int
+    acl: str | None
 
 
 class Store:
@@ -79,20 +92,8 @@ class Store:
         ]
 
     @uncancelled
-    async def require_context(self, context_id: str) -> None:
-        """Return if the context exists.
-
-        Raises:
-            RequestError: CONTEXT_NOT_FOUND.
-        """
-        query = sa.select(contexts.c.context_id).where(contexts.c.context_id == context_id)
-        async with self._database.read() as connection:
-            if await connection.scalar(query) is None:
-                raise context_not_found()
-
-    @uncancelled
-    async def get_context(self, context_id: str) -> ContextView:
-        """Return a context as its users see it.
+    async def context(self, context_id: str) -> ContextDetails:
+        """Return a context.
 
         Raises:
             RequestError: CONTEXT_NOT_FOUND.
@@ -102,8 +103,20 @@ class Store:
             row = (await connection.execute(query)).first()
         if row is None:
             raise context_not_found()
-        policy = msgspec.json.decode(row.policy, type=dict[str, str])
-        return ContextView(context_id=context_id, title=row.title, policy=policy)
+        return ContextDetails(
+            context_id=context_id,
+            title=row.title,
+            policy=msgspec.json.decode(row.policy, type=dict[str, str]),
+            created_at=row.created_at,
+        )
+
+    async def require_context(self, context_id: str) -> None:
+        """Return if the context exists.
+
+        Raises:
+            RequestError: CONTEXT_NOT_FOUND.
+        """
+        await self.context(context_id)
 
     async def context_policy(self, context_id: str) -> dict[str, str]:
         """Return what a context asks of the policies of its rooms.
@@ -111,7 +124,7 @@ class Store:
         Raises:
             RequestError: CONTEXT_NOT_FOUND.
         """
-        return (await self.get_context(context_id)).policy
+        return (await self.context(context_id)).policy
 
     # --- Users ---
 
@@ -146,54 +159,48 @@ class Store:
             ) from None
 
     @uncancelled
-    async def acl(self, context_id: str, user_id: str) -> str | None:
-        """Return the access lines of a user, None if there are none or no such user."""
-        query = sa.select(users.c.acl).where(
-            users.c.context_id == context_id, users.c.user_id == user_id
-        )
+    async def user(self, context_id: str, user_id: str) -> StoredUser | None:
+        """Return a user, if there is one."""
+        query = sa.select(users).where(users.c.context_id == context_id, users.c.user_id == user_id)
         async with self._database.read() as connection:
-            text: str | None = await connection.scalar(query)
-        return text
+            row = (await connection.execute(query)).first()
+        return None if row is None else StoredUser(**row._mapping)
 
-    @uncancelled
     async def set_acl(self, context_id: str, user_id: str, acl: str | None) -> None:
         """Change the access lines of a user.
 
         Raises:
             RequestError: USER_NOT_FOUND.
         """
-        statement = (
-            sa.update(users)
-            .where(users.c.context_id == context_id, users.c.user_id == user_id)
-            .values(acl=acl)
-        )
-        async with self._database.write() as connection:
-            if (await connection.execute(statement)).rowcount == 0:
-                raise user_not_found()
+        await self._change_user(sa.update(users).values(acl=acl), context_id, user_id)
 
-    @uncancelled
+    async def set_identity(
+        self, context_id: str, user_id: str, identity: str, fingerprint: bytes
+    ) -> None:
+        """Replace the public identity of a user.
+
+        Raises:
+            RequestError: USER_NOT_FOUND.
+        """
+        statement = sa.update(users).values(identity=identity, fingerprint=fingerprint)
+        await self._change_user(statement, context_id, user_id)
+
     async def remove_user(self, context_id: str, user_id: str) -> None:
         """Remove a user.
 
         Raises:
             RequestError: USER_NOT_FOUND.
         """
-        statement = sa.delete(users).where(
-            users.c.context_id == context_id, users.c.user_id == user_id
-        )
-        async with self._database.write() as connection:
-            if (await connection.execute(statement)).rowcount == 0:
-                raise user_not_found()
+        await self._change_user(sa.delete(users), context_id, user_id)
 
     @uncancelled
-    async def find_user(self, context_id: str, user_id: str) -> User | None:
-        """Return one user, if there is one."""
-        query = sa.select(users.c.identity).where(
-            users.c.context_id == context_id, users.c.user_id == user_id
-        )
-        async with self._database.read() as connection:
-            identity: str | None = await connection.scalar(query)
-        return None if identity is None else User(user_id=user_id, identity=identity)
+    async def _change_user(
+        self, statement: sa.Update | sa.Delete, context_id: str, user_id: str
+    ) -> None:
+        one = statement.where(users.c.context_id == context_id, users.c.user_id == user_id)
+        async with self._database.write() as connection:
+            if (await connection.execute(one)).rowcount == 0:
+                raise user_not_found()
 
     @uncancelled
     async def list_users(

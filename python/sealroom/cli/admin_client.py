@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,12 +23,14 @@ from sealroom.protocol import (
     AdminParams,
     Empty,
     Incoming,
+    PageParams,
     Request,
 )
 
 TIMEOUT = 15.0
 
 ResultT = TypeVar("ResultT", bound=msgspec.Struct)
+ItemT = TypeVar("ItemT")
 
 
 class AdminClient:
@@ -64,24 +67,54 @@ class AdminClient:
         return msgspec.json.decode(cast(Any, answer.result), type=result)
 
 
-def ask(
-    url: str,
-    key: str | None,
-    key_file: Path | None,
-    method: str,
-    params: msgspec.Struct,
-    result: type[ResultT] = Empty,  # type: ignore[assignment]
-) -> ResultT:
-    """Connects with the API key, sends one request and returns its result.
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """What the options of administration said.
 
-    Raises what `administer` and `AdminClient.call` do.
+    Every method connects, and raises what `administer` and `AdminClient.call` do.
     """
 
-    async def work() -> ResultT:
-        async with administer(url, key, key_file) as bridge:
-            return await bridge.call(method, params, result)
+    url: str
+    key: str | None = field(repr=False)
+    key_file: Path | None
 
-    return asyncio.run(work())
+    def ask(self, method: str, params: msgspec.Struct, result: type[ResultT]) -> ResultT:
+        """Sends one request and returns its result."""
+
+        async def work() -> ResultT:
+            async with self._connected() as bridge:
+                return await bridge.call(method, params, result)
+
+        return asyncio.run(work())
+
+    def order(self, method: str, params: msgspec.Struct) -> None:
+        """Sends one request whose result is empty."""
+        self.ask(method, params, Empty)
+
+    def list_all(
+        self,
+        method: str,
+        params: PageParams,
+        result: type[ResultT],
+        items: Callable[[ResultT], Sequence[ItemT]],
+    ) -> list[ItemT]:
+        """Returns the items of all pages, from `params.skip` on."""
+
+        async def work() -> list[ItemT]:
+            found: list[ItemT] = []
+            async with self._connected() as bridge:
+                while True:
+                    skip = params.skip + len(found)
+                    page = msgspec.structs.replace(params, skip=skip)
+                    more = items(await bridge.call(method, page, result))
+                    found += more
+                    if len(more) == 0:
+                        return found
+
+        return asyncio.run(work())
+
+    def _connected(self) -> AbstractAsyncContextManager[AdminClient]:
+        return administer(self.url, self.key, self.key_file)
 
 
 @asynccontextmanager

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from sealroom.cli import audit, bridge, call, context, identity, key, room, statistics, user
+from sealroom.cli import (
+    admin_rooms,
+    audit,
+    bridge,
+    call,
+    context,
+    identity,
+    key,
+    room,
+    room_live,
+    statistics,
+    user,
+)
 from sealroom.cli.errors import describe
 from sealroom.cli.output import complain
 from sealroom.errors import SealroomError
@@ -32,6 +44,11 @@ app.add_typer(identity.commands, name="identity")
 app.add_typer(context.commands, name="context")
 app.add_typer(user.commands, name="user")
 app.add_typer(room.commands, name="room")
+room.commands.command("participants")(room_live.participants)
+room.commands.command("streams")(room_live.streams)
+room.commands.command("kick")(room_live.kick)
+context.commands.command("rooms")(admin_rooms.list_rooms)
+app.add_typer(admin_rooms.commands, name="admin")
 app.add_typer(key.commands, name="key")
 app.add_typer(audit.commands, name="audit")
 app.command("statistics")(statistics.statistics)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from sealroom.cli.admin_client import ask
-from sealroom.cli.options import DEFAULT_URL, AdminUrl, ApiKey, ApiKeyFile
-from sealroom.cli.output import plain, results
-from sealroom.protocol import MAX_PAGE_ITEMS, AuditListParams, AuditListResult
+from sealroom.cli.admin_client import Administration
+from sealroom.cli.options import Json, for_administrator
+from sealroom.cli.output import explain, local_time, print_json, print_table
+from sealroom.protocol import (
+    MAX_PAGE_ITEMS,
+    AuditListParams,
+    AuditListResult,
+    AuditPruneParams,
+    AuditPruneResult,
+)
 
-commands = typer.Typer(help="Read the audit log of a Bridge.", no_args_is_help=True)
-
-
-@commands.callback()
-def audit() -> None:
-    """Read the audit log of a Bridge: who did what, and how it ended."""
+commands = typer.Typer(help="Read and prune the audit log of a Bridge.", no_args_is_help=True)
 
 
 @commands.command("list")
+@for_administrator
 def list_entries(
+    admin: Administration,
     context: Annotated[str | None, typer.Option(help="Only entries of this context.")] = None,
     actor: Annotated[
         str | None, typer.Option(help="Only what this user or API key did, by its id.")
@@ -42,9 +44,7 @@ def list_entries(
     limit: Annotated[
         int, typer.Option(min=1, max=MAX_PAGE_ITEMS, help="Show so many at most.")
     ] = MAX_PAGE_ITEMS,
-    url: AdminUrl = DEFAULT_URL,
-    admin_key: ApiKey = None,
-    admin_key_file: ApiKeyFile = None,
+    as_json: Json = False,
 ) -> None:
     """List one page of the audit log, newest first."""
     params = AuditListParams(
@@ -56,18 +56,34 @@ def list_entries(
         skip=skip,
         limit=limit,
     )
-    found = ask(url, admin_key, admin_key_file, "admin.audit_list", params, AuditListResult)
-    table = Table(
-        "Time", "Actor", "Action", "Object", "Outcome", "Details", box=None, pad_edge=False
+    found = admin.ask("admin.audit_list", params, AuditListResult)
+    if as_json:
+        return print_json(found.entries)
+    return print_table(
+        ("Time", "Actor", "Action", "Object", "Outcome", "Details"),
+        (
+            (
+                local_time(one.time, seconds=True),
+                f"{one.actor_kind} {one.actor_id}".rstrip(),
+                one.action,
+                f"{one.object_kind} {one.object_id}".rstrip(),
+                one.outcome,
+                msgspec.json.encode(one.details).decode() if one.details else "",
+            )
+            for one in found.entries
+        ),
     )
-    for one in found.entries:
-        cells = (
-            f"{datetime.fromtimestamp(one.time / 1000).astimezone():%Y-%m-%d %H:%M:%S}",
-            f"{one.actor_kind} {one.actor_id}".rstrip(),
-            one.action,
-            f"{one.object_kind} {one.object_id}".rstrip(),
-            one.outcome,
-            msgspec.json.encode(one.details).decode() if one.details else "",
-        )
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    results().print(table)
+
+
+@commands.command("prune")
+@for_administrator
+def prune(
+    admin: Administration,
+    days: Annotated[
+        float, typer.Option(min=1, max=36500, help="Keep the entries of so many days.")
+    ],
+) -> None:
+    """Delete older entries, besides what the Bridge deletes by itself. That is an entry, too."""
+    before = int((time.time() - days * 86400) * 1000) - 1000  # clocks differ
+    found = admin.ask("admin.audit_prune", AuditPruneParams(before=before), AuditPruneResult)
+    explain(f"{found.deleted} entries are gone.")

@@ -60,6 +60,29 @@ def bridge(
             " loopback if --host is, else all addresses of this machine."
         ),
     ] = None,
+    forwarded_allow_ips: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SEALROOM_FORWARDED_ALLOW_IPS",
+            help="Address or network of a proxy in front whose X-Forwarded-For is believed; may be"
+            " repeated. Default: nobody's, for rate limits and the audit log go by addresses.",
+        ),
+    ] = None,
+    audit_days: Annotated[
+        float,
+        typer.Option(
+            min=0.001, max=36500, envvar="SEALROOM_AUDIT_DAYS", help="Days to keep the audit log."
+        ),
+    ] = 90,
+    audit_entries: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=100_000_000,
+            envvar="SEALROOM_AUDIT_ENTRIES",
+            help="Entries of the audit log to keep, the newest.",
+        ),
+    ] = 100_000,
     turn_url: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,6 +117,9 @@ def bridge(
         public_url=public_url,
         redis=redis,
         host_addresses=media_address or host_addresses(f"ws://{host}"),
+        forwarded_allow_ips=forwarded_allow_ips or (),
+        audit_max_age=audit_days * 86400.0,
+        audit_max_entries=audit_entries,
         turn_servers=_turn_servers(turn_url, turn_secret_file),
     )
 

@@ -9,14 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sealroom.cli.options import (
-    DEFAULT_URL,
-    ContextId,
-    IdentityFile,
-    KnownUsers,
-    Url,
-    UserId,
-)
+from sealroom.cli.options import RoomArgument, for_member
 from sealroom.cli.output import results
 from sealroom.cli.publishing import publish_source
 from sealroom.cli.session import Login
@@ -30,11 +23,6 @@ class VideoCodec(StrEnum):
     VP9 = "vp9"
     H264 = "h264"
     AV1 = "av1"
-
-
-RoomArgument = Annotated[
-    str, typer.Argument(help="The room's id, from 'sealroom room list'.", metavar="ROOM")
-]
 
 
 def demo(
@@ -64,7 +52,9 @@ def demo(
     raise typer.Exit(run_demo(options, results()))
 
 
+@for_member
 def publish(
+    login: Login,
     source: Annotated[
         str,
         typer.Argument(
@@ -76,18 +66,14 @@ def publish(
         float | None, typer.Option(min=0.1, help="Stop after this long; default: to the end.")
     ] = None,
     codec: Annotated[VideoCodec, typer.Option(help="How pictures are encoded.")] = VideoCodec.VP8,
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
 ) -> None:
     """Send a media file into a room, in real time. Ctrl-C ends it."""
-    login = Login(url, identity, user, context, known_users)
     asyncio.run(publish_source(login, source, room, seconds, codec.value))
 
 
+@for_member
 def watch(
+    login: Login,
     room: RoomArgument,
     save: Annotated[
         Path | None,
@@ -100,16 +86,10 @@ def watch(
         float | None,
         typer.Option(min=0.1, help="Stop after this long; default: when all streams have ended."),
     ] = None,
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
 ) -> None:
     """Receive every stream of a room, also those that begin later. Ctrl-C ends it.
 
     Who records needs the right to (a manager has it), and everybody in the room is told.
     The exit code is 1 if nothing arrived or something did not decrypt.
     """
-    login = Login(url, identity, user, context, known_users)
     asyncio.run(watch_room(login, room, save, seconds))

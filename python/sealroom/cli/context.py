@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from sealroom.cli.admin_client import administer, ask
+from sealroom.cli.admin_client import Administration
+from sealroom.cli.errors import CommandError
 from sealroom.cli.identity import read_public_identity
-from sealroom.cli.options import DEFAULT_URL, AdminUrl, ApiKey, ApiKeyFile
-from sealroom.cli.output import explain, plain, print_result, results
+from sealroom.cli.options import ContextArgument, Json, for_administrator
+from sealroom.cli.output import (
+    explain,
+    local_time,
+    print_fields,
+    print_json,
+    print_result,
+    print_table,
+)
+from sealroom.cli.values import policy_entries
 from sealroom.identity import PublicIdentity
 from sealroom.protocol import (
-    AdminRoomListParams,
-    AdminRoomListResult,
     Context,
     ContextCreateParams,
+    ContextDetails,
     ContextListResult,
     ContextPageParams,
     ContextParams,
+    ContextUpdateParams,
     ContextUsersResult,
     PageParams,
-    RoomSummary,
     User,
-    UserAddParams,
+    UserIdentityParams,
 )
 
 commands = typer.Typer(
@@ -34,55 +39,87 @@ commands = typer.Typer(
     no_args_is_help=True,
 )
 
-ContextArgument = Annotated[str, typer.Argument(help="The context's id.", metavar="CONTEXT")]
-
 
 @commands.command("create")
+@for_administrator
 def create(
+    admin: Administration,
     title: Annotated[str, typer.Argument(help="For people, as the team's name.", metavar="TITLE")],
-    url: AdminUrl = DEFAULT_URL,
-    admin_key: ApiKey = None,
-    admin_key_file: ApiKeyFile = None,
 ) -> None:
     """Make a context and print its id."""
-
-    async def work() -> Context:
-        async with administer(url, admin_key, admin_key_file) as bridge:
-            return await bridge.call(
-                "admin.context_create", ContextCreateParams(title=title), Context
-            )
-
-    context = asyncio.run(work())
-    print_result(context.context_id)
-    explain(f"Next: sealroom context add-user {context.context_id} USER IDENTITY")
+    made = admin.ask("admin.context_create", ContextCreateParams(title=title), Context)
+    print_result(made.context_id)
+    explain(f"Next: sealroom context add-user {made.context_id} USER IDENTITY")
 
 
 @commands.command("list")
-def list_contexts(
-    url: AdminUrl = DEFAULT_URL, admin_key: ApiKey = None, admin_key_file: ApiKeyFile = None
-) -> None:
+@for_administrator
+def list_contexts(admin: Administration, as_json: Json = False) -> None:
     """List the contexts of the Bridge, oldest first."""
+    found = admin.list_all(
+        "admin.context_list", PageParams(), ContextListResult, lambda page: page.contexts
+    )
+    if as_json:
+        return print_json(found)
+    return print_table(("Context", "Title"), ((one.context_id, one.title) for one in found))
 
-    async def work() -> list[Context]:
-        found: list[Context] = []
-        async with administer(url, admin_key, admin_key_file) as bridge:
-            while True:
-                params = PageParams(skip=len(found))
-                page = await bridge.call("admin.context_list", params, ContextListResult)
-                found += page.contexts
-                if not page.contexts or len(found) >= page.total:
-                    return found
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Context", no_wrap=True, min_width=32)
-    table.add_column("Title")
-    for one in asyncio.run(work()):
-        table.add_row(one.context_id, Text(plain(one.title)))
-    results().print(table)
+@commands.command("show")
+@for_administrator
+def show(admin: Administration, context: ContextArgument, as_json: Json = False) -> None:
+    """Print a context's title and what it asks of the policies of its rooms."""
+    found = _context(admin, context)
+    if as_json:
+        return print_json(found)
+    return print_fields(
+        [
+            ("title", found.title),
+            ("made", local_time(found.created_at)),
+            *(("policy", f"{name}={value}") for name, value in sorted(found.policy.items())),
+        ]
+    )
+
+
+@commands.command("update")
+@for_administrator
+def update(
+    admin: Administration,
+    context: ContextArgument,
+    title: Annotated[str | None, typer.Option(help="New title.", metavar="TEXT")] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What the policy of every new room must say, as in record=user; may be repeated.",
+            metavar="ENTRY=VALUE",
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(help="Entry that rooms need not say any more; may be repeated."),
+    ] = None,
+) -> None:
+    """Change a context's title or policy. Rooms that are there already stay as they are."""
+    if title is None and not policy and not drop:
+        raise CommandError("there is nothing to change. Remedy: give --title, --policy or --drop.")
+    entries: dict[str, str] | None = None
+    if policy or drop:
+        entries = _context(admin, context).policy | policy_entries(policy)
+        for name in drop or ():
+            if entries.pop(name, None) is None:
+                raise CommandError(
+                    f"--drop {name} is no entry of this context. Remedy: see"
+                    f" 'sealroom context show {context}'."
+                )
+    params = ContextUpdateParams(context_id=context, title=title, policy=entries)
+    changed = admin.ask("admin.context_update", params, ContextDetails)
+    said = ", ".join(f"{name}={value}" for name, value in sorted(changed.policy.items()))
+    explain(f"Context {context} is titled {changed.title!r}, its policy is {said or 'empty'}.")
 
 
 @commands.command("add-user")
+@for_administrator
 def add_user(
+    admin: Administration,
     context: ContextArgument,
     user: Annotated[
         str, typer.Argument(help="Id for the user, for instance 'alice'.", metavar="USER")
@@ -94,79 +131,34 @@ def add_user(
             metavar="IDENTITY",
         ),
     ],
-    url: AdminUrl = DEFAULT_URL,
-    admin_key: ApiKey = None,
-    admin_key_file: ApiKeyFile = None,
 ) -> None:
     """Register a user with the public identity that only they can prove to be theirs."""
     public = read_public_identity(identity)
-    params = UserAddParams(context_id=context, user_id=user, identity=public.encode())
-
-    async def work() -> None:
-        async with administer(url, admin_key, admin_key_file) as bridge:
-            await bridge.call("admin.user_add", params, User)
-
-    asyncio.run(work())
+    params = UserIdentityParams(context_id=context, user_id=user, identity=public.encode())
+    admin.ask("admin.user_add", params, User)
     explain(f"{user} is in the context, with fingerprint")
     print_result(public.fingerprint_text)
 
 
 @commands.command("users")
-def users(
-    context: ContextArgument,
-    url: AdminUrl = DEFAULT_URL,
-    admin_key: ApiKey = None,
-    admin_key_file: ApiKeyFile = None,
-) -> None:
+@for_administrator
+def users(admin: Administration, context: ContextArgument, as_json: Json = False) -> None:
     """List the users of a context with their fingerprints."""
-
-    async def work() -> list[User]:
-        found: list[User] = []
-        async with administer(url, admin_key, admin_key_file) as bridge:
-            while True:
-                params = ContextPageParams(context_id=context, skip=len(found))
-                page = await bridge.call("admin.user_list", params, ContextUsersResult)
-                found += page.users
-                if not page.users or len(found) >= page.total:
-                    return found
-
-    table = Table("User", "Fingerprint", box=None, pad_edge=False)
-    for one in asyncio.run(work()):
-        fingerprint = PublicIdentity.parse(one.identity).fingerprint_text
-        table.add_row(Text(plain(one.user_id)), fingerprint)
-    results().print(table)
+    params = ContextPageParams(context_id=context)
+    found = admin.list_all("admin.user_list", params, ContextUsersResult, lambda page: page.users)
+    if as_json:
+        return print_json(found)
+    rows = ((one.user_id, PublicIdentity.parse(one.identity).fingerprint_text) for one in found)
+    return print_table(("User", "Fingerprint"), rows)
 
 
 @commands.command("delete")
-def delete(
-    context: ContextArgument,
-    url: AdminUrl = DEFAULT_URL,
-    admin_key: ApiKey = None,
-    admin_key_file: ApiKeyFile = None,
-) -> None:
+@for_administrator
+def delete(admin: Administration, context: ContextArgument) -> None:
     """Delete a context with its rooms and users; everybody in it is cut off."""
-    ask(url, admin_key, admin_key_file, "admin.context_delete", ContextParams(context_id=context))
+    admin.order("admin.context_delete", ContextParams(context_id=context))
     explain(f"Context {context} is gone.")
 
 
-@commands.command("rooms")
-def rooms(
-    context: ContextArgument,
-    url: AdminUrl = DEFAULT_URL,
-    admin_key: ApiKey = None,
-    admin_key_file: ApiKeyFile = None,
-) -> None:
-    """List the rooms of a context: what is public of them."""
-    found: list[RoomSummary] = []
-    while True:
-        params = AdminRoomListParams(context_id=context, skip=len(found))
-        page = ask(url, admin_key, admin_key_file, "admin.room_list", params, AdminRoomListResult)
-        found += page.rooms
-        if not page.rooms or len(found) >= page.total:
-            break
-    table = Table("Room", "State", "Author", "Members", "Participants", box=None, pad_edge=False)
-    for one in found:
-        author = Text(plain(one.author))
-        there = "?" if one.participants is None else str(one.participants)
-        table.add_row(one.room_id, one.state, author, str(one.members), there)
-    results().print(table)
+def _context(admin: Administration, context: str) -> ContextDetails:
+    return admin.ask("admin.context_get", ContextParams(context_id=context), ContextDetails)

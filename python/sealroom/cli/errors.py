@@ -37,6 +37,15 @@ _REMEDIES: dict[type[Exception], str] = {
     VerificationError: "do not use this room: the Bridge or a member is not telling the truth",
 }
 
+# What the Bridge tells programs to look at, as a command.
+_COMMANDS = {
+    "admin.context_list": "'sealroom context list'",
+    "admin.user_list": "'sealroom context users'",
+    "admin.room_list": "'sealroom admin room list'",
+    "admin.key_list": "'sealroom key list'",
+    "room.participants": "'sealroom room participants'",
+}
+
 _KEY_REMEDY = (
     "give the key that 'sealroom bridge' showed when it first started with its present database"
 )
@@ -62,7 +71,10 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename}: {error.strerror}"
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    text = lines[0] if lines else type(error).__name__
+    for method, command in _COMMANDS.items():
+        text = text.replace(f"see {method}", f"see {command}")
+    return text
 
 
 def _with_remedy(text: str, remedy: str) -> str:

@@ -1,28 +1,30 @@
-"""`sealroom room`: make, list, change, close and delete rooms."""
+"""`sealroom room`: make, list, show, change, close and delete rooms."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
-from rich.table import Table
-from rich.text import Text
 
+from sealroom.cli.admin_rooms import report_deletions
 from sealroom.cli.errors import CommandError
-from sealroom.cli.options import (
-    DEFAULT_URL,
-    ContextId,
-    IdentityFile,
-    KnownUsers,
-    Url,
-    UserId,
+from sealroom.cli.options import Json, RoomArgument, for_member
+from sealroom.cli.output import (
+    complain,
+    explain,
+    local_time,
+    print_fields,
+    print_json,
+    print_result,
+    print_table,
 )
-from sealroom.cli.output import complain, explain, plain, print_result, results
 from sealroom.cli.session import Login, log_in
+from sealroom.cli.values import field_filter, policy_entries
 from sealroom.client import StreamApi, StreamRoom, StreamRoomList
+from sealroom.errors import InvalidArgumentError
 
 commands = typer.Typer(
     help="Make, list, change, close and delete rooms. Only members can read a room's title.",
@@ -30,10 +32,31 @@ commands = typer.Typer(
 )
 
 PAGE = 100
+MAX_TTL = 604_800
+
+T = TypeVar("T")
+
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(help="Who has a right, as in record=user; may be repeated.", metavar="RIGHT=WHO"),
+]
+Ttl = Annotated[
+    float | None,
+    typer.Option(min=0, max=MAX_TTL, help="Seconds after which the room closes while it is empty."),
+]
+Public = Annotated[
+    str | None,
+    typer.Option(
+        help="Metadata that the server can read; of a JSON object, 'list --where' finds fields.",
+        metavar="TEXT",
+    ),
+]
 
 
 @commands.command("create")
+@for_member
 def create(
+    login: Login,
     title: Annotated[
         str, typer.Option(help="Title that only members can read.", metavar="TEXT")
     ] = "",
@@ -44,29 +67,27 @@ def create(
     manager: Annotated[
         list[str] | None, typer.Option(help="User to let in as a manager; may be repeated.")
     ] = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Who has a right, as in record=user; may be repeated.", metavar="RIGHT=WHO"
-        ),
-    ] = None,
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
+    policy: Policy = None,
+    public: Public = None,
+    room_type: Annotated[
+        str, typer.Option("--type", help="Kind of room, which never changes, for 'list --type'.")
+    ] = "",
+    ttl: Ttl = None,
 ) -> None:
     """Make a room and print its id. Members' keys are remembered when first seen."""
-    entries = dict(_policy_entry(one) for one in policy or [])
+    entries = policy_entries(policy)
 
     async def work() -> str:
-        async with log_in(Login(url, identity, user, context, known_users)) as session:
+        async with log_in(login) as session:
             return await session.api.create_stream_room(
                 session.context_id,
                 users=member or [],
                 managers=manager or [],
+                public_meta=(public or "").encode(),
                 private_meta=title.encode(),
                 policy=entries,
+                empty_room_ttl=ttl,
+                room_type=room_type,
             )
 
     room_id = asyncio.run(work())
@@ -74,51 +95,102 @@ def create(
     explain(f"Next: sealroom publish test {room_id}, and as a member: sealroom watch {room_id}")
 
 
-def _policy_entry(text: str) -> tuple[str, str]:
-    right, equals, who = text.partition("=")
-    if not (right and equals and who):
-        raise CommandError(f"--policy {text} is no entry. Remedy: write it as record=user.")
-    return right, who
-
-
 @commands.command("list")
+@for_member
 def list_rooms(
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
+    login: Login,
+    room_type: Annotated[
+        str | None, typer.Option("--type", help="Only rooms made with this type.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only rooms whose public metadata has this field, as kind=lecture; may be"
+            " repeated.",
+            metavar="FIELD=VALUE",
+        ),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """List the rooms you are a member of, newest first."""
+    wanted = field_filter(where)
 
-    async def work() -> StreamRoomList:
+    async def work(api: StreamApi) -> StreamRoomList:
         found = StreamRoomList(0, [], [])
-        async with log_in(Login(url, identity, user, context, known_users)) as session:
-            while True:
-                skip = len(found.rooms) + len(found.refused)
-                page = await session.api.list_stream_rooms(skip=skip, limit=PAGE)
-                found.rooms.extend(page.rooms)
-                found.refused.extend(page.refused)
-                if not page.rooms and not page.refused:
-                    return found
+        while True:
+            skip = len(found.rooms) + len(found.refused)
+            page = await api.list_stream_rooms(
+                skip=skip, limit=PAGE, filter=wanted, room_type=room_type
+            )
+            found.rooms.extend(page.rooms)
+            found.refused.extend(page.refused)
+            if not page.rooms and not page.refused:
+                return found
 
-    listing = asyncio.run(work())
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Room", no_wrap=True, min_width=32)
-    for name in ("Title", "State", "Made", "Managers", "Users"):
-        table.add_column(name)
-    for room in listing.rooms:
-        table.add_row(*(Text(plain(cell)) for cell in _row(room)))
-    results().print(table)
+    listing = run_as(login, work)
+    if as_json:
+        print_json([_view(one) for one in listing.rooms])
+    else:
+        print_table(
+            ("Room", "Title", "State", "Made", "Managers", "Users"),
+            (
+                (
+                    one.room_id,
+                    _title(one),
+                    one.state,
+                    local_time(one.created_at),
+                    ", ".join(one.managers),
+                    ", ".join(one.users),
+                )
+                for one in listing.rooms
+            ),
+        )
     for refused in listing.refused:
         complain(f"room {refused.room_id} does not verify and is left out: {refused.error}")
     if listing.refused:
         raise typer.Exit(1)
 
 
+@commands.command("show")
+@for_member
+def show(login: Login, room: RoomArgument, as_json: Json = False) -> None:
+    """Print a room as its signed record says: title, members, policy, and the safety number.
+
+    Compare the safety number with other members, over another way than this: who sees the same one
+    sees the same members with the same keys.
+    """
+
+    async def work(api: StreamApi) -> tuple[StreamRoom, str]:
+        return await api.get_stream_room(room), await api.room_safety_number(room)
+
+    found, number = run_as(login, work)
+    if as_json:
+        return print_json({**_view(found), "safety_number": number})
+    return print_fields(
+        [
+            ("title", _title(found)),
+            ("state", found.state),
+            ("creator", found.creator),
+            ("made", local_time(found.created_at)),
+            ("changed", f"{local_time(found.modified_at)} by {found.last_modifier}"),
+            ("version", str(found.version)),
+            ("key", str(found.epoch)),
+            ("type", found.room_type),
+            ("empty room closes after", f"{found.empty_room_ttl:g} s"),
+            ("public", found.public_meta.decode("utf-8", "replace")),
+            *(("manager", one) for one in found.managers),
+            *(("user", one) for one in found.users),
+            *(("policy", f"{name}={value}") for name, value in sorted(found.policy.items())),
+            ("safety number", number),
+        ]
+    )
+
+
 @commands.command("update")
+@for_member
 def update(
-    room: Annotated[str, typer.Argument(help="The room's id.", metavar="ROOM")],
+    login: Login,
+    room: RoomArgument,
     title: Annotated[
         str | None, typer.Option(help="New title that only members can read.", metavar="TEXT")
     ] = None,
@@ -127,98 +199,113 @@ def update(
         list[str] | None,
         typer.Option(help="User to let in as a manager, or to promote; may be repeated."),
     ] = None,
+    demote: Annotated[
+        list[str] | None,
+        typer.Option(help="Manager who is a user from now on; may be repeated."),
+    ] = None,
     remove: Annotated[
         list[str] | None,
         typer.Option(help="Member to remove, at once and with a new key; may be repeated."),
     ] = None,
+    policy: Policy = None,
+    public: Public = None,
+    ttl: Ttl = None,
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Begin a new key although nobody is removed.")
     ] = False,
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
 ) -> None:
-    """Change the title or the members of a room you manage, in a live call too."""
+    """Change a room you manage, in a live call too. What is not named stays as it is."""
+    entries = policy_entries(policy)
 
-    async def work() -> StreamRoom:
-        async with log_in(Login(url, identity, user, context, known_users)) as session:
-            now = await session.api.get_stream_room(room)
-            gone = set(remove or [])
-            promoted = set(add_manager or [])
-            users = [one for one in (*now.users, *(add or [])) if one not in gone | promoted]
-            managers = [one for one in (*now.managers, *(add_manager or [])) if one not in gone]
-            return await session.api.update_stream_room(
-                room,
-                users=users,
-                managers=managers,
-                private_meta=None if title is None else title.encode(),
-                version=now.version,
-                force_generate_new_key=new_key,
-            )
+    async def work(api: StreamApi) -> StreamRoom:
+        now = await api.get_stream_room(room)
+        users, managers = _members(now, add or [], add_manager or [], demote or [], remove or [])
+        return await api.update_stream_room(
+            room,
+            users=users,
+            managers=managers,
+            public_meta=None if public is None else public.encode(),
+            private_meta=None if title is None else title.encode(),
+            policy={**now.policy, **entries} if entries else None,
+            version=now.version,
+            force_generate_new_key=new_key,
+            empty_room_ttl=ttl,
+        )
 
-    changed = asyncio.run(work())
+    changed = run_as(login, work)
     explain(f"Room {room} is at version {changed.version}, key {changed.epoch}.")
 
 
 @commands.command("close")
-def close(
-    room: Annotated[str, typer.Argument(help="The room's id.", metavar="ROOM")],
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
-) -> None:
+@for_member
+def close(login: Login, room: RoomArgument) -> None:
     """Close a room you manage: who is in it is out, and nobody can join."""
-    _run(Login(url, identity, user, context, known_users), lambda api: api.close_stream_room(room))
+    run_as(login, lambda api: api.close_stream_room(room))
     explain(f"Room {room} is closed. To open it again: sealroom room reopen {room}")
 
 
 @commands.command("reopen")
-def reopen(
-    room: Annotated[str, typer.Argument(help="The room's id.", metavar="ROOM")],
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
-) -> None:
+@for_member
+def reopen(login: Login, room: RoomArgument) -> None:
     """Open a closed room you manage."""
-    _run(Login(url, identity, user, context, known_users), lambda api: api.reopen_stream_room(room))
+    run_as(login, lambda api: api.reopen_stream_room(room))
     explain(f"Room {room} is open.")
 
 
 @commands.command("delete")
+@for_member
 def delete(
-    room: Annotated[str, typer.Argument(help="The room's id.", metavar="ROOM")],
-    url: Url = DEFAULT_URL,
-    identity: IdentityFile = None,
-    user: UserId = None,
-    context: ContextId = None,
-    known_users: KnownUsers = None,
+    login: Login,
+    rooms: Annotated[
+        list[str], typer.Argument(help="Ids of the rooms, up to 100.", metavar="ROOM...")
+    ],
 ) -> None:
-    """Delete a room you manage; who is in it is out at once."""
-    _run(Login(url, identity, user, context, known_users), lambda api: api.delete_stream_room(room))
-    explain(f"Room {room} is gone.")
+    """Delete rooms you manage; who is in them is out at once.
+
+    Each by itself: the exit code is 1 if one of them could not be deleted.
+    """
+    if len(rooms) == 1:  # refused with what to do about it
+        run_as(login, lambda api: api.delete_stream_room(rooms[0]))
+        return explain(f"Room {rooms[0]} is gone.")
+    return report_deletions(run_as(login, lambda api: api.delete_stream_rooms(rooms)))
 
 
-def _run(login: Login, act: Callable[[StreamApi], Awaitable[None]]) -> None:
-    async def work() -> None:
+def run_as(login: Login, act: Callable[[StreamApi], Awaitable[T]]) -> T:
+    """Logs in, acts, logs out."""
+
+    async def work() -> T:
         async with log_in(login) as session:
-            await act(session.api)
+            return await act(session.api)
 
-    asyncio.run(work())
+    return asyncio.run(work())
 
 
-def _row(room: StreamRoom) -> list[str]:
-    made = datetime.fromtimestamp(room.created_at / 1000).astimezone()
-    return [
-        room.room_id,
-        room.private_meta.decode("utf-8", "replace"),
-        room.state,
-        f"{made:%Y-%m-%d %H:%M}",
-        ", ".join(room.managers),
-        ", ".join(room.users),
-    ]
+def _members(
+    now: StreamRoom, add: list[str], promote: list[str], demote: list[str], remove: list[str]
+) -> tuple[list[str], list[str]]:
+    """Returns users and managers after the changes."""
+    for option, names, there in (
+        ("--demote", demote, now.managers),
+        ("--remove", remove, [*now.users, *now.managers]),
+    ):
+        for one in names:
+            if one not in there:
+                raise CommandError(
+                    f"{option} {one}: no such member. Remedy: see 'sealroom room show'."
+                )
+    if twice := {*add, *promote} & {*demote, *remove} | {*demote} & {*remove}:
+        raise InvalidArgumentError(f"{', '.join(sorted(twice))}: named for two different changes")
+    users = [one for one in now.users if one not in {*promote, *remove}]
+    managers = [one for one in now.managers if one not in {*demote, *remove}]
+    users += [one for one in (*add, *demote) if one not in {*users, *managers}]
+    managers += [one for one in promote if one not in managers]
+    return users, managers
+
+
+def _view(room: StreamRoom) -> dict[str, Any]:
+    view: dict[str, Any] = msgspec.to_builtins(room)
+    return {"title": _title(room), **view}
+
+
+def _title(room: StreamRoom) -> str:
+    return room.private_meta.decode("utf-8", "replace")

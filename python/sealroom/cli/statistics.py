@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sealroom.cli.admin_client import ask
+from sealroom.cli.admin_client import Administration
 from sealroom.cli.errors import CommandError
-from sealroom.cli.options import DEFAULT_URL, AdminUrl, ApiKey, ApiKeyFile
-from sealroom.cli.output import print_result
+from sealroom.cli.options import for_administrator
+from sealroom.cli.output import print_json
 from sealroom.protocol import (
     BridgeListResult,
     BridgeStatistics,
@@ -22,15 +22,14 @@ from sealroom.protocol import (
 )
 
 
+@for_administrator
 def statistics(
+    admin: Administration,
     context: Annotated[str | None, typer.Option(help="Only those of this context.")] = None,
     room: Annotated[str | None, typer.Option(help="Only those of this room.")] = None,
     all_bridges: Annotated[
         bool, typer.Option("--all-bridges", help="Those of every Bridge on the database.")
     ] = False,
-    url: AdminUrl = DEFAULT_URL,
-    admin_key: ApiKey = None,
-    admin_key_file: ApiKeyFile = None,
 ) -> None:
     """Print participants, streams, sessions, bytes and the media server's figures as JSON.
 
@@ -44,15 +43,15 @@ def statistics(
     if room is not None:
         params = RoomParams(room_id=room)
         method = "admin.room_statistics"
-        found = ask(url, admin_key, admin_key_file, method, params, RoomStatisticsView)
+        found = admin.ask(method, params, RoomStatisticsView)
     elif context is not None:
         of = ContextParams(context_id=context)
         method = "admin.context_statistics"
-        found = ask(url, admin_key, admin_key_file, method, of, ContextStatistics)
+        found = admin.ask(method, of, ContextStatistics)
     elif all_bridges:
         method = "admin.bridge_list"
-        found = ask(url, admin_key, admin_key_file, method, Empty(), BridgeListResult)
+        found = admin.ask(method, Empty(), BridgeListResult)
     else:
         method = "admin.statistics"
-        found = ask(url, admin_key, admin_key_file, method, Empty(), BridgeStatistics)
-    print_result(msgspec.json.format(msgspec.json.encode(found).decode(), indent=2))
+        found = admin.ask(method, Empty(), BridgeStatistics)
+    print_json(found)

@@ -184,6 +184,22 @@ class StreamInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedStream:
+    """A stream that the Bridge listed and whose announcement did not verify."""
+
+    stream_id: str
+    error: SealroomError
+
+
+@dataclass(frozen=True, slots=True)
+class StreamList:
+    """What is published in a room."""
+
+    streams: list[StreamInfo]
+    refused: list[RefusedStream]
+
+
+@dataclass(frozen=True, slots=True)
 class StreamSubscription:
     """A track of a stream, or all of its tracks."""
 

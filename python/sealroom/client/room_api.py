@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from sealroom.client.connection import Connection
 from sealroom.client.errors import NotJoinedError
-from sealroom.client.models import ParticipantInfo, StreamRoom, StreamRoomList, UserIdentity
+from sealroom.client.models import (
+    ParticipantInfo,
+    RefusedStream,
+    StreamInfo,
+    StreamList,
+    StreamRoom,
+    StreamRoomList,
+    UserIdentity,
+)
 from sealroom.client.room_editor import RoomEditor
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rooms import RoomDirectory
-from sealroom.errors import InvalidArgumentError
+from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.identity import pair_safety_number, room_safety_number
 from sealroom.protocol import (
     MAX_DELETED_ROOMS,
@@ -22,10 +31,11 @@ from sealroom.protocol import (
     RoomDeleteManyResult,
     RoomListParams,
     RoomParams,
+    StreamListResult,
 )
 
 
-class RoomApi:
+class RoomApi(ABC):
     """The methods of `StreamApi` that need no participant. Event-loop thread only."""
 
     def __init__(self, connection: Connection) -> None:
@@ -224,6 +234,23 @@ class RoomApi:
         result = await self._connection.call("room.participants", params, ParticipantsResult)
         return [ParticipantInfo.of(one) for one in result.participants]
 
+    async def list_stream_room_streams(self, room_id: str) -> StreamList:
+        """Asks the Bridge what is published in a room, and verifies it; joining is not needed.
+
+        A stream that does not verify spoils no other. Which streams there are is the Bridge's word.
+        """
+        opened = await self._directory.get(room_id)
+        params = RoomParams(room_id=room_id)
+        result = await self._connection.call("stream.list", params, StreamListResult)
+        found = StreamList([], [])
+        for view in result.streams:
+            try:
+                stream = await self._directory.verify_stream(view, opened)
+                found.streams.append(StreamInfo.of(stream))
+            except SealroomError as error:
+                found.refused.append(RefusedStream(view.stream_id, error))
+        return found
+
     async def safety_number(self, user_id: str) -> str:
         """The number to compare with another user of the context, who sees the same one.
 
@@ -253,9 +280,9 @@ class RoomApi:
             raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")
         return session
 
+    @abstractmethod
     async def _settled(self) -> None:
         """Waits until joined rooms are what they seem to be."""
-        raise NotImplementedError
 
     async def _end(self, room_id: str) -> None:
         if room_id in self._joined:

@@ -11,11 +11,14 @@ One error hides rooms: an unknown room and a room the caller is not a member of 
 """
 
 from .admin_calls import *  # noqa: F403
-from .calls import *  # noqa: F403
+from .admin_room_calls import *  # noqa: F403
 from .events import *  # noqa: F403
 from .limits import *  # noqa: F403
 from .methods import *  # noqa: F403
 from .objects import *  # noqa: F403
+from .room_calls import *  # noqa: F403
 from .rpc import *  # noqa: F403
 from .scopes import *  # noqa: F403
+from .session_calls import *  # noqa: F403
+from .stream_calls import *  # noqa: F403
 from .values import *  # noqa: F403

@@ -1,13 +1,11 @@
-"""Parameters and results of what administrators call."""
+"""Parameters and results of what administrators call about contexts, users, keys and the log."""
 
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
-from .limits import MAX_AUDIT_TEXT_LENGTH, MAX_PAGE_ITEMS
-from .objects import (
-    Context,
-)
+from .limits import MAX_AUDIT_TEXT_LENGTH
+from .objects import Context
 from .scopes import SCOPES, Scope
 from .values import (
     AclText,
@@ -17,17 +15,10 @@ from .values import (
     IdentityText,
     Message,
     Milliseconds,
-    Note,
-    Number,
     OptionalTitle,
-    PageSize,
+    PageParams,
     PolicyEntries,
-    Role,
-    RoomState,
-    RoomType,
-    Skip,
     Title,
-    TtlSeconds,
     UserId,
 )
 
@@ -68,13 +59,6 @@ class ContextUpdateParams(Message, frozen=True):
     policy: PolicyEntries | None = None
 
 
-class PageParams(Message, frozen=True):
-    """One page of a list over the whole Bridge."""
-
-    skip: Skip = 0
-    limit: PageSize = MAX_PAGE_ITEMS
-
-
 class ContextListResult(Message, frozen=True):
     """One page of contexts."""
 
@@ -97,26 +81,6 @@ class AdminUser(Message, frozen=True):
     silent: list[str]
 
 
-class UserIdentityParams(Message, frozen=True):
-    """Replaces a user's public identity and ends the user's sessions; access lines stay.
-
-    Rooms go on naming the old key: the user is out of them until a manager updates the room, and
-    other users' clients refuse the new key until their `UserVerifier` is told.
-    """
-
-    context_id: Id
-    user_id: UserId
-    identity: IdentityText
-
-
-class UserAddParams(Message, frozen=True):
-    """Registers a user's public identity."""
-
-    context_id: Id
-    user_id: UserId
-    identity: IdentityText
-
-
 class UserParams(Message, frozen=True):
     """Names a user. `admin.user_remove` ends its sessions, too."""
 
@@ -124,189 +88,27 @@ class UserParams(Message, frozen=True):
     user_id: UserId
 
 
-class UserAclParams(Message, frozen=True):
+class UserIdentityParams(UserParams, frozen=True):
+    """A user's public identity: a new user's, or one that replaces the user's.
+
+    Replacing ends the user's sessions; access lines stay. Rooms go on naming the old key: the user
+    is out of them until a manager updates the room, and other users' clients refuse the new key
+    until their `UserVerifier` is told.
+    """
+
+    identity: IdentityText
+
+
+class UserAclParams(UserParams, frozen=True):
     """What a user may call: lines as `allow room.join room_id=r1`, None for everything."""
 
-    context_id: Id
-    user_id: UserId
     acl: AclText | None = None
 
 
-class AdminRoomListParams(Message, frozen=True):
-    """One page of the rooms of a context, all or those in a state."""
-
-    context_id: Id
-    state: RoomState | None = None
-    skip: Skip = 0
-    limit: PageSize = MAX_PAGE_ITEMS
-
-
-class ContextPageParams(Message, frozen=True):
+class ContextPageParams(PageParams, frozen=True, kw_only=True):
     """One page of a list over one context."""
 
     context_id: Id
-    skip: Skip = 0
-    limit: PageSize = MAX_PAGE_ITEMS
-
-
-class RoomSummary(Message, frozen=True):
-    """Room as an administrator sees it: no record, no secrets.
-
-    `participants`: None while the Bridge where they may be does not answer.
-    """
-
-    room_id: Id
-    author: UserId
-    members: int
-    participants: int | None
-    state: RoomState
-    created_at: Milliseconds
-
-
-class AdminRoomListResult(Message, frozen=True):
-    """One page of the rooms of a context."""
-
-    total: int
-    rooms: list[RoomSummary]
-
-
-class AdminRoomMember(Message, frozen=True):
-    """Member as the room's record names it."""
-
-    user_id: UserId
-    role: Role
-
-
-class AdminRoomView(Message, frozen=True):
-    """What is public of a room: no private metadata, no secrets.
-
-    `participants` and `streams` are those of now; None while the room's home does not answer.
-    """
-
-    room_id: Id
-    context_id: Id
-    creator: UserId
-    author: UserId  # of the newest record
-    state: RoomState
-    version: Number
-    epoch: Number
-    room_type: RoomType
-    policy: PolicyEntries
-    public_meta: bytes
-    members: list[AdminRoomMember]
-    empty_room_ttl: TtlSeconds
-    created_at: Milliseconds
-    modified_at: Milliseconds
-    participants: int | None
-    streams: int | None
-
-
-class ParticipantListParams(Message, frozen=True):
-    """One page of who is in the rooms of a context now, or in one of them."""
-
-    context_id: Id
-    room_id: Id | None = None
-    skip: Skip = 0
-    limit: PageSize = MAX_PAGE_ITEMS
-
-
-class AdminParticipant(Message, frozen=True):
-    """A live session in a room. Bytes are those of its tracks that are live now."""
-
-    participant_id: Id
-    room_id: Id
-    user_id: UserId
-    joined_at: Milliseconds
-    streams: int
-    subscribed_tracks: int
-    received_bytes: int  # by the media server
-    sent_bytes: int
-    bridge_id: Id  # where the room lives
-
-
-class ParticipantListResult(Message, frozen=True):
-    """One page of participants at all Bridges: by Bridge, and of each the oldest first.
-
-    `silent`: public URLs of the Bridges that do not answer; what is there is not counted.
-    """
-
-    total: int
-    participants: list[AdminParticipant]
-    silent: list[str]
-
-
-class ParticipantKickParams(Message, frozen=True):
-    """Throws one participant out; its user stays a member. The note is shown to that user."""
-
-    room_id: Id
-    participant_id: Id
-    note: Note | None = None
-
-
-class LiveFigures(Message, frozen=True):
-    """What goes on now. Bytes are those of the tracks that are live now."""
-
-    participants: int
-    streams: int
-    subscribed_tracks: int
-    received_bytes: int  # by the media server
-    sent_bytes: int
-
-
-class MediaFigures(Message, frozen=True):
-    """The media server since it started: numbers of now, packets and bytes of all the time."""
-
-    participants: int
-    producers: int
-    consumers: int
-    received_packets: int
-    forwarded_packets: int
-    forwarded_bytes: int
-    data_messages_received: int
-    data_messages_forwarded: int
-    data_subscribers_cut: int
-
-
-class BridgeStatistics(Message, frozen=True):
-    """One Bridge process; `url` is its public URL, empty if it has none."""
-
-    bridge_id: Id
-    url: str
-    started_at: Milliseconds
-    uptime: float  # seconds
-    sessions: int
-    live_rooms: int
-    live: LiveFigures
-    media: MediaFigures
-
-
-class BridgeListResult(Message, frozen=True):
-    """All Bridges on the database, the one that answers first; `silent` as for participants."""
-
-    bridges: list[BridgeStatistics]
-    silent: list[str]
-
-
-class ContextStatistics(Message, frozen=True):
-    """One context, at all Bridges; `rooms` by state, `silent` as for participants."""
-
-    context_id: Id
-    users: int
-    rooms: dict[RoomState, int]
-    sessions: int
-    live_rooms: int
-    live: LiveFigures
-    silent: list[str]
-
-
-class RoomStatisticsView(Message, frozen=True):
-    """One room; `bridge_id` is its home's, or if it lives nowhere that of who answers."""
-
-    room_id: Id
-    state: RoomState
-    members: int
-    live: LiveFigures
-    bridge_id: Id
 
 
 class KeyCreateParams(Message, frozen=True):
@@ -357,7 +159,7 @@ class KeyRevokeParams(Message, frozen=True):
 AuditDetails: TypeAlias = dict[str, str | int | list[str]]
 
 
-class AuditListParams(Message, frozen=True):
+class AuditListParams(PageParams, frozen=True, kw_only=True):
     """One page of the audit log, all or what matches; `since` is inclusive, `until` is not."""
 
     context_id: Id | None = None
@@ -370,8 +172,18 @@ class AuditListParams(Message, frozen=True):
     action: Annotated[str, Meta(pattern=r"\A[a-z_.]{1,64}\Z")] | None = None
     since: Milliseconds | None = None
     until: Milliseconds | None = None
-    skip: Skip = 0
-    limit: PageSize = MAX_PAGE_ITEMS
+
+
+class AuditPruneParams(Message, frozen=True):
+    """Deletes entries before a time, which lies at least MIN_PRUNED_AUDIT_AGE seconds back."""
+
+    before: Milliseconds
+
+
+class AuditPruneResult(Message, frozen=True):
+    """How many entries are gone."""
+
+    deleted: int
 
 
 class AuditEntry(Message, frozen=True):

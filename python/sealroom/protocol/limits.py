@@ -69,6 +69,8 @@ MAX_QUEUED_AUDIT_ENTRIES: Final = 4096
 MAX_AUDIT_SOURCES: Final = 64
 MAX_AUDIT_NAMES: Final = 20
 MAX_AUDIT_TEXT_LENGTH: Final = 128
+# Of what administrators may prune: who has a key cannot remove the traces of what it just did
+MIN_PRUNED_AUDIT_AGE: Final = 86400.0
 MAX_SDP_LENGTH: Final = 256 * KIB
 MAX_CANDIDATE_LENGTH: Final = KIB
 MAX_CONTEXT_USERS: Final = 10_000

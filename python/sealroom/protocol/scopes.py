@@ -16,6 +16,7 @@ Scope: TypeAlias = Literal[
     "keys:read",
     "keys:write",
     "audit:read",
+    "audit:write",
 ]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 ALL_SCOPES: Final[Scope] = "*"
@@ -49,6 +50,7 @@ METHOD_SCOPES: Final[dict[str, Scope]] = {
     "admin.key_list": "keys:read",
     "admin.key_revoke": "keys:write",
     "admin.audit_list": "audit:read",
+    "admin.audit_prune": "audit:write",
 }
 
 _Scopes: TypeAlias = frozenset[Scope] | list[Scope] | tuple[Scope, ...]

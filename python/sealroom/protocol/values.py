@@ -62,3 +62,10 @@ class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Empty(Message, frozen=True):
     """Parameters or result without content."""
+
+
+class PageParams(Message, frozen=True):
+    """One page of a list: at most `limit` of what there is after leaving out `skip`."""
+
+    skip: Skip = 0
+    limit: PageSize = limits.MAX_PAGE_ITEMS

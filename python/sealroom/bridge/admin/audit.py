@@ -7,10 +7,14 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from sealroom.bridge.actor import PROGRAM, Actor
 from sealroom.bridge.errors import RequestError
+from sealroom.bridge.store import now_ms
 from sealroom.protocol import (
     MAX_PAGE_ITEMS,
+    MIN_PRUNED_AUDIT_AGE,
     AuditListParams,
     AuditListResult,
+    AuditPruneParams,
+    AuditPruneResult,
     Context,
     ErrorCode,
     KeyCreated,
@@ -29,6 +33,7 @@ OBJECT_IDS: Final = {
     "room": "room_id",
     "participant": "participant_id",
     "key": "key_id",
+    "audit": "",  # there is one
 }
 
 
@@ -50,6 +55,7 @@ def audited(
             access = await self._parts.registry.access(room_id)
             context_id = "" if access is None else access.context_id
         outcome, object_id = "INTERNAL_ERROR", str(given.get(OBJECT_IDS[kind], ""))
+        details = _details(given)
         try:
             result = await method(self, *args, **kwargs)
             outcome = "ok"
@@ -57,6 +63,8 @@ def audited(
                 object_id = context_id = result.context_id
             elif isinstance(result, KeyCreated):
                 object_id = result.key.key_id
+            elif isinstance(result, AuditPruneResult):
+                details["deleted"] = result.deleted
         except RequestError as error:
             outcome = error.error.name
             raise
@@ -67,7 +75,7 @@ def audited(
                 (kind, object_id),
                 context_id=str(context_id),
                 outcome=outcome,
-                details=_details(given),
+                details=details,
             )
         return result
 
@@ -75,13 +83,14 @@ def audited(
 
 
 def _details(given: dict[str, Any]) -> dict[str, str | int | list[str]]:
-    """Ids besides the object's. Titles, notes, policies, lines and scopes stay out."""
+    """Ids besides the object's, times. Titles, notes, policies, lines and scopes stay out."""
     names = [one for one in ("room_id", "user_id") if isinstance(given.get(one), str)]
-    return {one: given[one][:128] for one in names}
+    times = [one for one in ("before",) if isinstance(given.get(one), int)]
+    return {one: given[one][:128] for one in names} | {one: given[one] for one in times}
 
 
 class AuditAdmin(AdminPart):
-    """`admin.audit_list`."""
+    """`admin.audit_*`."""
 
     async def audit_list(
         self,
@@ -122,3 +131,24 @@ class AuditAdmin(AdminPart):
         await self._parts.audit.flush()
         total, entries = await self._parts.audit_store.page(params)
         return AuditListResult(total=total, entries=entries)
+
+    @audited
+    async def audit_prune(
+        self, before: Milliseconds, *, actor: Actor = PROGRAM
+    ) -> AuditPruneResult:
+        """Delete the entries before a time, besides what the Bridge prunes by itself.
+
+        Args:
+            before: at least MIN_PRUNED_AUDIT_AGE seconds ago.
+
+        Raises:
+            RequestError: INVALID_PARAMS.
+        """
+        params = checked(AuditPruneParams(before=before))
+        if params.before > now_ms() - MIN_PRUNED_AUDIT_AGE * 1000:
+            raise RequestError(
+                ErrorCode.INVALID_PARAMS,
+                field="before",
+                remedy=f"name a time at least {MIN_PRUNED_AUDIT_AGE / 3600:g} hours ago",
+            )
+        return AuditPruneResult(deleted=await self._parts.audit_store.delete_before(params.before))

@@ -12,6 +12,7 @@ from sealroom.bridge.bus import EventBus
 from sealroom.bridge.errors import RequestError
 from sealroom.bridge.figures import Figures
 from sealroom.bridge.home_calls import HomeCalls
+from sealroom.bridge.key_holders import KeyHolders
 from sealroom.bridge.key_store import KeyStore
 from sealroom.bridge.live import RoomRegistry
 from sealroom.bridge.live_calls import LiveCalls
@@ -32,6 +33,7 @@ class AdminParts:
     store: Store
     admin_store: AdminStore
     keys: KeyStore
+    holders: KeyHolders
     audit: AuditLog
     audit_store: AuditStore
     lists: RoomLists

@@ -38,7 +38,7 @@ class ContextAdmin(AdminPart):
         Raises:
             RequestError: CONTEXT_NOT_FOUND.
         """
-        return await self._parts.admin_store.context(context_id)
+        return await self._parts.store.context(context_id)
 
     @audited
     async def context_update(
@@ -61,7 +61,7 @@ class ContextAdmin(AdminPart):
         )
         _check_policy(params.policy or {})
         await self._parts.admin_store.update_context(context_id, params.title, params.policy)
-        return await self._parts.admin_store.context(context_id)
+        return await self._parts.store.context(context_id)
 
     @audited
     async def context_set_policy(

@@ -46,7 +46,7 @@ class KeyAdmin(AdminPart):
 
         Raises:
             RequestError: INVALID_PARAMS, LIMIT_EXCEEDED; SCOPE_REQUIRED: the caller's key has not
-                all these scopes, or ends earlier.
+                all these scopes, or ends earlier; ADMIN_REQUIRED: it was revoked meanwhile.
         """
         params = checked(KeyCreateParams(title=title, scopes=list(scopes), expires_at=expires_at))
         if params.expires_at is not None and params.expires_at <= now_ms():
@@ -71,6 +71,8 @@ class KeyAdmin(AdminPart):
     async def key_revoke(self, key_id: str, *, actor: Actor = PROGRAM) -> Empty:
         """Make a key useless: its next call is refused, on connections under way too.
 
+        Calls under way with it at this Bridge are carried out before this returns.
+
         Raises:
             RequestError: KEY_NOT_FOUND, LAST_KEY; SCOPE_REQUIRED: it can do more than the caller's.
         """
@@ -83,6 +85,7 @@ class KeyAdmin(AdminPart):
                     remedy="use a key with at least the scopes of the one to revoke",
                 )
         await self._parts.keys.revoke(key_id)
+        await self._parts.holders.revoked(key_id)
         return Empty()
 
 

@@ -1,12 +1,11 @@
 """Users of a context: add, change, restrict, remove, list."""
 
-import msgspec
-
 from sealroom.bridge.acl import Acl
 from sealroom.bridge.actor import PROGRAM, Actor
 from sealroom.bridge.errors import RequestError
 from sealroom.bridge.figures import Count
 from sealroom.bridge.forwarding import Caller
+from sealroom.bridge.store import user_not_found
 from sealroom.identity import IdentityError, PublicIdentity
 from sealroom.protocol import AdminUser, ContextUsersResult, Empty, ErrorCode, User, UserParams
 
@@ -42,11 +41,20 @@ class UserAdmin(AdminPart):
         Raises:
             RequestError: USER_NOT_FOUND.
         """
-        user = await self._parts.admin_store.user(context_id, user_id)
+        user = await self._parts.store.user(context_id, user_id)
+        if user is None:
+            raise user_not_found()
         params = UserParams(context_id=context_id, user_id=user_id)
         found = await self._parts.homes.ask_all(Caller.of(actor), "user.sessions", params, Count)
-        sessions = sum(answer.count for _, answer in found.results)
-        return msgspec.structs.replace(user, sessions=sessions, silent=list(found.silent))
+        return AdminUser(
+            user_id=user_id,
+            identity=user.identity,
+            fingerprint=user.fingerprint,
+            acl=user.acl,
+            created_at=user.created_at,
+            sessions=sum(answer.count for _, answer in found.results),
+            silent=list(found.silent),
+        )
 
     @audited
     async def user_set_identity(
@@ -68,9 +76,7 @@ class UserAdmin(AdminPart):
         """
         public = _parse(identity)
         user = checked(User(user_id=user_id, identity=public.encode()))
-        await self._parts.admin_store.set_identity(
-            context_id, user_id, user.identity, public.fingerprint
-        )
+        await self._parts.store.set_identity(context_id, user_id, user.identity, public.fingerprint)
         await self._parts.sessions.end_user(context_id, user_id)
         return user
 
