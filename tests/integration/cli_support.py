@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -140,3 +141,39 @@ async def publishing(url: str, context: str, user: str, room: str) -> AsyncItera
             yield session
     finally:
         source.stop()
+
+
+class Running:
+    """`sealroom ARGUMENTS...` in a process of its own, with this one's environment."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.out = ""
+        self._process = process
+
+    def wait_for(self, text: str) -> None:
+        """Returns once it has said this; the test's time-out is the limit."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if text in line:
+                return
+        raise AssertionError(f"it ended without {text}")
+
+    def finish(self) -> int:
+        """Waits for its end and returns the exit code."""
+        self.out, _ = self._process.communicate(timeout=120)
+        return self._process.returncode
+
+
+@contextmanager
+def command(*arguments: str) -> Iterator[Running]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sealroom", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield Running(process)
+    finally:
+        process.kill()
+        process.communicate()

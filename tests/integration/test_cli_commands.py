@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from cli_support import Command, as_user
 
+from sealroom.bridge import BridgeConfig
 from sealroom.cli import missing_module_message
 from sealroom.identity import Identity
 
@@ -66,6 +67,9 @@ ID = re.compile(r"[0-9a-f]{32}")
         ["room", "participants"],
         ["room", "streams"],
         ["room", "kick"],
+        ["room", "send"],
+        ["room", "events"],
+        ["identity", "compare"],
         ["room", "update"],
         ["room", "close"],
         ["room", "reopen"],
@@ -355,3 +359,24 @@ def test_without_the_bridge_extra_its_command_names_it_and_others_work(
     assert ran.code == 2
     assert "pip install 'sealroom[bridge]'" in ran.err
     assert run("identity", "new", "alice.id").code == 0
+
+
+def test_what_a_bridge_is_told_is_what_it_does(
+    run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[BridgeConfig] = []
+    monkeypatch.setattr("sealroom.bridge.server.run", lambda config, **_: told.append(config))
+    assert run("bridge").code == 0
+    monkeypatch.setenv("SEALROOM_FORWARDED_ALLOW_IPS", "10.0.0.0/8 ::1")
+    options = ("--audit-days", "2", "--audit-entries", "500", "--public-url", "wss://one.example")
+    assert run("bridge", *options).code == 0
+    plain, other = told
+    assert plain.forwarded_allow_ips == ()
+    assert (plain.audit_max_age, plain.audit_max_entries) == (
+        BridgeConfig().audit_max_age,
+        BridgeConfig().audit_max_entries,
+    )
+    assert list(other.forwarded_allow_ips) == ["10.0.0.0/8", "::1"]
+    assert (other.audit_max_age, other.audit_max_entries) == (172_800.0, 500)
+    assert other.public_url == "wss://one.example"
+    assert run("bridge", "--audit-days", "0").code == 2

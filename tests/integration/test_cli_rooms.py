@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+from pathlib import Path
 
 import pytest
-from cli_support import Command, as_user, living, publishing
+from cli_support import Command, as_user, command, living, publishing
 
 
 def test_a_member_sees_what_the_record_says(run: Command, context: str) -> None:
@@ -119,6 +121,55 @@ def test_who_is_in_a_room_is_listed_and_thrown_out(run: Command, context: str, b
         assert (again.code, "'sealroom room participants'" in again.err) == (1, True)
 
 
+def test_two_users_see_the_same_number(run: Command, context: str) -> None:
+    number = run("identity", "compare", "bob").out.strip()
+    assert re.fullmatch(r"[\d ]{20,}", number)
+    assert run("identity", "compare", "alice", *as_user("bob")).out.strip() == number
+    assert run("identity", "compare", "mallory").out.strip() != number
+    refused = run("identity", "compare", "zoe")
+    assert (refused.code, "not in the context: zoe" in refused.err) == (1, True)
+
+
+def test_what_happens_is_told_a_line_for_each_event(
+    run: Command, context: str, bridge: str, tmp_path: Path
+) -> None:
+    room = run("room", "create", "--title", "t", "--member", "bob").out.strip()
+    login = ("--user", "alice", "--identity", "alice.id", "--room", room)
+    with command("room", "events", *login, "--join", "--count", "5") as listening:
+        listening.wait_for("Listening")
+        with living(publishing(bridge, context, "bob", room)):
+            sent = run("room", "send", room, "hello\x1b[2J", "--channel", "chat", *as_user("bob"))
+            assert (sent.code, sent.err) == (0, "Sent.\n")
+        assert listening.finish() == 0
+    found = [json.loads(line) for line in listening.out.splitlines()]
+    assert "\x1b" not in listening.out
+    assert [one["event"] for one in found] == [
+        "participant_joined",
+        "stream_published",
+        "participant_joined",
+        "custom_event",
+        "participant_left",
+    ]
+    assert {one["room_id"] for one in found} == {room}
+    assert (found[1]["stream"]["user_id"], found[1]["stream"]["title"]) == ("bob", "Front row")
+    custom = found[3]
+    assert (custom["user_id"], custom["channel"]) == ("bob", "chat")
+    assert base64.b64decode(custom["data"]) == b"hello\x1b[2J"
+
+
+def test_what_happens_in_rooms_is_told_without_joining_them(
+    run: Command, context: str, bridge: str
+) -> None:
+    with command("room", "events", "--count", "3", *as_user("bob")) as listening:
+        listening.wait_for("Listening")
+        room = run("room", "create", "--member", "bob").out.strip()
+        assert run("room", "close", room).code == 0
+        assert run("room", "delete", room).code == 0
+        assert listening.finish() == 0
+    names = [json.loads(line)["event"] for line in listening.out.splitlines()]
+    assert names == ["room_created", "room_closed", "room_deleted"]
+
+
 def test_an_administrator_looks_after_rooms_of_others(
     run: Command, context: str, bridge: str
 ) -> None:
@@ -206,7 +257,7 @@ def test_the_audit_log_is_pruned(run: Command, context: str) -> None:
 
 def test_everything_that_is_listed_is_json_for_programs(run: Command, context: str) -> None:
     run("room", "create", "--title", "t")
-    for command in (
+    for listing in (
         ["context", "list"],
         ["context", "users", context],
         ["context", "rooms", context],
@@ -214,7 +265,7 @@ def test_everything_that_is_listed_is_json_for_programs(run: Command, context: s
         ["audit", "list"],
         ["room", "list"],
     ):
-        found = json.loads(run(*command, "--json").out)
+        found = json.loads(run(*listing, "--json").out)
         assert isinstance(found, list)
-        assert found, command
+        assert found, listing
     assert json.loads(run("user", "show", context, "bob", "--json").out)["user_id"] == "bob"

@@ -13,7 +13,9 @@ from sealroom.cli import (
     identity,
     key,
     room,
+    room_events,
     room_live,
+    room_update,
     statistics,
     user,
 )
@@ -44,9 +46,13 @@ app.add_typer(identity.commands, name="identity")
 app.add_typer(context.commands, name="context")
 app.add_typer(user.commands, name="user")
 app.add_typer(room.commands, name="room")
+room.commands.command("update")(room_update.update)
 room.commands.command("participants")(room_live.participants)
 room.commands.command("streams")(room_live.streams)
 room.commands.command("kick")(room_live.kick)
+room.commands.command("send")(room_events.send)
+room.commands.command("events")(room_events.events)
+identity.commands.command("compare")(room_live.compare)
 context.commands.command("rooms")(admin_rooms.list_rooms)
 app.add_typer(admin_rooms.commands, name="admin")
 app.add_typer(key.commands, name="key")

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, ParamSpec
+from typing import Annotated, Any, Concatenate, ParamSpec, cast
 
 import typer
 
@@ -126,6 +126,6 @@ def _with_options(
         command(first, **values)
 
     # What typer reads the options from.
-    wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    cast(Any, wrapper).__signature__ = inspect.Signature(parameters)
     wrapper.__annotations__ = {one.name: one.annotation for one in parameters}
     return wrapper

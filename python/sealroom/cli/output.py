@@ -36,10 +36,12 @@ def print_result(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Writes messages, dataclasses and what is made of them as JSON; bytes are base64."""
-    text = msgspec.json.format(msgspec.json.encode(value).decode(), indent=2)
-    print_result(
-        "".join(one if one.isprintable() or one == "\n" else _escaped(one) for one in text)
-    )
+    print_result(_safe(msgspec.json.format(msgspec.json.encode(value).decode(), indent=2)))
+
+
+def print_json_line(value: Any) -> None:
+    """Writes the same in one line."""
+    print_result(_safe(msgspec.json.encode(value).decode()))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -86,6 +88,11 @@ def complain(text: str) -> None:
     """Writes an error as one line."""
     line = f"Error: {plain(text)}"
     remarks().print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _safe(text: str) -> str:
+    """Returns JSON without what a terminal would obey."""
+    return "".join(one if one.isprintable() or one == "\n" else _escaped(one) for one in text)
 
 
 def _escaped(character: str) -> str:

@@ -1,4 +1,4 @@
-"""`sealroom room`: who is in a room now, what is published there, and out with somebody."""
+"""Who is in a room now, what is published there, out with somebody, and who somebody is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sealroom.cli.options import Json, RoomArgument, for_member
-from sealroom.cli.output import complain, explain, local_time, print_json, print_table
+from sealroom.cli.output import complain, explain, local_time, print_json, print_result, print_table
 from sealroom.cli.room import run_as
 from sealroom.cli.session import Login
 from sealroom.client import StreamInfo, StreamTrackInfo
@@ -68,6 +68,20 @@ def kick(
     """Throw a participant out of a room you manage; its user stays a member and may come back."""
     run_as(login, lambda api: api.kick_participant(room, participant))
     explain(f"{participant} is out. To keep the user out: sealroom room update {room} --remove")
+
+
+@for_member
+def compare(
+    login: Login,
+    with_user: Annotated[
+        str, typer.Argument(help="Another user of the context, by id.", metavar="USER")
+    ],
+) -> None:
+    """Print the number to compare with another user, who sees the same one if no key is false.
+
+    Compare it over another way than this: in person, or on the telephone.
+    """
+    print_result(run_as(login, lambda api: api.safety_number(with_user)))
 
 
 def _tracks(stream: StreamInfo) -> str:
