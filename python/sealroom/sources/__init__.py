@@ -1,4 +1,4 @@
-"""Media for programs to send: any file FFmpeg reads, or a test picture and tone, in real time."""
+"""Media for programs to send, in real time: files FFmpeg reads, a test picture and tone, arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,19 @@ from aiortc import MediaStreamTrack
 from av import VideoFrame
 
 from sealroom.errors import SealroomError
+from sealroom.sources.live import PictureTrack, SoundTrack
 from sealroom.sources.player import Player
+
+__all__ = [
+    "TEST_SOURCE",
+    "FittedTrack",
+    "MediaSource",
+    "PictureTrack",
+    "SoundTrack",
+    "SourceError",
+    "fit",
+    "open_source",
+]
 
 TEST_SOURCE: Final = "test"
 TEST_WIDTH: Final = 640
