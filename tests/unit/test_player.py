@@ -69,14 +69,14 @@ async def test_a_track_that_is_not_read_keeps_a_bounded_number_of_frames() -> No
     async with asyncio.timeout(20):
         while track.frames_dropped < 20:  # type: ignore[attr-defined]
             await asyncio.sleep(0.01)
-    assert len(track._frames) <= 128  # type: ignore[attr-defined]
+    assert len(track._frames) <= 64  # type: ignore[attr-defined]
     source.stop()
 
 
 async def test_an_event_loop_that_is_blocked_is_not_handed_more_than_fits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(player, "MAX_WAITING_FRAMES", 4)
+    monkeypatch.setitem(player.MAX_WAITING_FRAMES, "video", 4)
     source = open_source("test")
     assert source.video is not None
     track = source.video

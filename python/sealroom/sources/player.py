@@ -20,16 +20,16 @@ from aiortc.mediastreams import MediaStreamError
 
 logger = logging.getLogger(__name__)
 
-READ_AHEAD: Final = 1.0
-"""Seconds of media decoded before they are due."""
+READ_AHEAD: Final = 0.3
+"""Seconds of media decoded before they are due; decoded pictures are large."""
 
-MAX_WAITING_FRAMES: Final = 128
+Kind = Literal["audio", "video"]
+
+MAX_WAITING_FRAMES: dict[Kind, int] = {"video": 24, "audio": 64}
 """Per track; a track that is not read loses its oldest frames."""
 
 AUDIO_RATE: Final = 48_000
 AUDIO_FRAME_SAMPLES: Final = 960
-
-Kind = Literal["audio", "video"]
 
 
 class Player:
@@ -125,7 +125,7 @@ class PlayerTrack(MediaStreamTrack):
 
     def __init__(self, player: Player, kind: Kind) -> None:
         super().__init__()
-        self.kind: str = kind
+        self.kind: Kind = kind
         self.frames_dropped = 0
         """Frames that nobody read in time."""
         self.frames_skipped = 0
@@ -155,14 +155,14 @@ class PlayerTrack(MediaStreamTrack):
     @property
     def is_behind(self) -> bool:
         """Whether the event loop has not taken what it was handed. Any thread."""
-        return self.frames_handed_over - self._frames_taken >= MAX_WAITING_FRAMES
+        return self.frames_handed_over - self._frames_taken >= MAX_WAITING_FRAMES[self.kind]
 
     def put(self, frame: Any) -> None:
         """Takes a frame from the player, None at the end."""
         self._frames_taken += frame is not None
         if self.readyState != "live":
             return
-        if len(self._frames) >= MAX_WAITING_FRAMES:
+        if len(self._frames) >= MAX_WAITING_FRAMES[self.kind]:
             self._frames.popleft()
             self.frames_dropped += 1
         self._frames.append(frame)
