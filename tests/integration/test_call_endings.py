@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiortc.mediastreams import VideoStreamTrack
+from av import VideoFrame
 from call_support import Call, StripeTrack, eventually, open_call, publish, shows_stripes, take
 
 from sealroom.client import RemoteTrack
@@ -25,6 +26,7 @@ from sealroom.client.events import (
     ParticipantLeft,
     RoomDeleted,
     StreamUnpublished,
+    TrackEnded,
 )
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.errors import TransportError
@@ -195,6 +197,37 @@ async def test_a_media_connection_that_nothing_brings_back_is_told(
     await bob.join_stream_room(call.room_id)
     tracks = await call.subscribe("bob", stream)
     assert shows_stripes((await take(tracks["camera"], 5))[-1])
+
+
+class BrokenTrack(StripeTrack):
+    """Shows a picture, then raises."""
+
+    async def recv(self) -> VideoFrame:
+        if self._count == 1:
+            raise RuntimeError("the camera is unplugged")
+        return await super().recv()
+
+
+async def test_a_source_that_ends_or_raises_is_told_to_its_publisher(call: Call) -> None:
+    alice = call.apis["alice"]
+    told: list[TrackEnded] = []
+    alice.add_event_listener(lambda one: told.append(one) if isinstance(one, TrackEnded) else None)
+    stream = await alice.create_stream(call.room_id)
+    short, broken = StripeTrack(), BrokenTrack()
+    tracks = [await stream.add_track(short), await stream.add_track(broken)]
+    await stream.publish()
+    short.stop()  # its next `recv` raises MediaStreamError
+    await eventually(lambda: len(told) == 2)
+    by_track = {one.track_id: one for one in told}
+    assert {(one.room_id, one.stream_id) for one in told} == {(call.room_id, stream.stream_id)}
+    assert by_track[tracks[0].track_id].error is None
+    assert str(by_track[tracks[1].track_id].error) == "the camera is unplugged"
+    for track in tracks:
+        await track.remove()
+    await stream.add_track(StripeTrack(), name="camera")
+    await stream.update()  # the stream goes on
+    await stream.unpublish()
+    assert len(told) == 2  # what its publisher ends is no news to it
 
 
 async def test_handles_say_what_cannot_be_done(call: Call) -> None:

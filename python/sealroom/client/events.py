@@ -180,6 +180,20 @@ class StreamUnpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackEnded:
+    """The source of one of this side's own tracks ended; nothing more is sent from it.
+
+    `error` is what it raised, None if it came to its end. The track stays published: end it for the
+    others with `remove_track` and `update_stream`, or `unpublish_stream`.
+    """
+
+    room_id: str
+    stream_id: str
+    track_id: str
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ActiveSpeakerChanged:
     """Others speak now: `speakers` holds the tracks of all who do, the dominant one first.
 
@@ -428,6 +442,7 @@ Event = (
     | StreamRefused
     | StreamUpdated
     | StreamUnpublished
+    | TrackEnded
     | ActiveSpeakerChanged
     | RecordingStarted
     | RecordingStopped

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_recovery import DataRecovery
@@ -18,6 +19,8 @@ from sealroom.errors import SealroomError
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import MediaSection
 from sealroom.media.tracks import OutgoingTrack
+
+TrackEndedCallback = Callable[[str, str, Exception | None], None]
 
 
 @dataclass(slots=True)
@@ -45,8 +48,11 @@ class Publisher:
         make_peer: Callable[[MediaSession], MediaPeer],
         keys: EpochKeys,
         data_recovery: DataRecovery,
+        on_track_ended: TrackEndedCallback = lambda stream_id, track_id, error: None,
     ) -> None:
+        """`on_track_ended` is called with what a source raised, None if it ended by itself."""
         self._keys = keys
+        self._on_track_ended = on_track_ended
         self.session = MediaSession(cname=secrets.token_hex(8))
         self.peer = make_peer(self.session)
         self.data = DataPublisher(self.peer, keys, data_recovery)
@@ -108,6 +114,7 @@ class Publisher:
                     bitrate=one.staged.bitrate,
                     append_audio_level=one.staged.audio_level,
                     is_enabled=one.staged.is_enabled,
+                    on_ended=partial(self._on_track_ended, stream_id, one.staged.track_id),
                 )
                 one.outgoing.start()
 

@@ -13,7 +13,7 @@ from sealroom._core.session import MediaSession
 from sealroom.client.data_recovery import DataRecovery
 from sealroom.client.data_track import StagedDataTrack
 from sealroom.client.errors import ProtocolError, RequestRefusedError, StreamStateError
-from sealroom.client.events import StreamUnpublished
+from sealroom.client.events import StreamUnpublished, TrackEnded
 from sealroom.client.publisher import Publisher
 from sealroom.client.room_link import RoomLink
 from sealroom.client.staged_stream import AnyStagedTrack, StagedStream, StagedTrack
@@ -315,11 +315,16 @@ class RoomPublishing:
         return published
 
     def _make_publisher(self) -> Publisher:
-        return Publisher(self._make_peer, self._link.keys.sending, self._data_recovery)
+        return Publisher(
+            self._make_peer, self._link.keys.sending, self._data_recovery, self._track_ended
+        )
 
     def _media_lost(self) -> None:
         for published in self._published.values():
             _end_data(published.tracks, "the media connection failed")
+
+    def _track_ended(self, stream_id: str, track_id: str, error: Exception | None) -> None:
+        self._link.emit(TrackEnded(self._link.room_id, stream_id, track_id, error))
 
     def _make_peer(self, session: MediaSession) -> MediaPeer:
         return self._link.make_peer(session, self.recovery)

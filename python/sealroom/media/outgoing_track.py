@@ -69,13 +69,15 @@ class OutgoingTrack:
         send_audio_level: bool = False,
         append_audio_level: bool = False,
         is_enabled: bool = True,
-        on_ended: Callable[[], None] | None = None,
+        on_ended: Callable[[Exception | None], None] | None = None,
     ) -> None:
         """`sender_id` is one of the senders of `session`.
 
         `bitrate` in bits per second. `send_audio_level` tells the servers how loud each packet is
         (RFC 6464), which is off by default because it is not encrypted. `append_audio_level` tells
-        the receivers only (`sealroom.media.audio_level`). See `set_enabled`.
+        the receivers only (`sealroom.media.audio_level`). See `set_enabled`. `on_ended` is called
+        once when the source has ended, with what it raised unless that is MediaStreamError; not
+        after `stop`.
         """
         self.source = source
         self.codec: CodecName = codec
@@ -157,6 +159,7 @@ class OutgoingTrack:
             self.stop()
 
     async def _run(self) -> None:
+        failure: Exception | None = None
         try:
             while True:
                 frame = await self.source.recv()
@@ -165,11 +168,12 @@ class OutgoingTrack:
                         await self._send(encoded)
         except MediaStreamError:
             logger.debug("source of track %s ended", self.track_id)
-        except Exception:
+        except Exception as error:
             logger.exception("track %s stopped", self.track_id)
+            failure = error
         EventDispatcher.of(self._session).unregister_sender(self._sender)
         if self.on_ended is not None:
-            self.on_ended()
+            self.on_ended(failure)
 
     async def _encode(self, frame: Any) -> list[Encoded]:
         if isinstance(frame, Packet):

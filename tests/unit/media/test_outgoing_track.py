@@ -34,7 +34,7 @@ async def test_pictures_leave_encoded_with_a_90_khz_clock_and_a_random_start(out
     for _ in range(2):
         session = FakeSession()
         ended = asyncio.Event()
-        track = outgoing(session, Pictures(5), on_ended=ended.set)
+        track = outgoing(session, Pictures(5), on_ended=lambda error, ended=ended: ended.set())
         await asyncio.wait_for(ended.wait(), 5)
         stamps = [fields["rtp_timestamp"] for _, fields in session.sent]
         steps = {(b - a) & 0xFFFFFFFF for a, b in pairwise(stamps)}
