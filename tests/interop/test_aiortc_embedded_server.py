@@ -10,6 +10,7 @@ from media_support import NativePeer, Tone, assert_stock_receives, until
 
 from sealroom.bridge.embedded import EmbeddedMediaServer
 from sealroom.bridge.media_server import MediaError, PublishedTrack, TrackRef
+from sealroom.media.transport import MediaTransport
 
 STREAM = "ours"
 TRACKS = {"audio": "our-audio", "video": "our-video"}
@@ -64,6 +65,46 @@ async def test_encrypted_media_reaches_every_subscriber(server, native_peer):
     totals = server.statistics()
     assert (totals.participants, totals.producers, totals.consumers) == (4, 2, 6)
     assert totals.forwarded_packets > totals.received_packets > 0
+
+
+async def test_a_stream_that_ends_while_it_is_subscribed_to_is_left_out(
+    server, native_peer, monkeypatch
+):
+    alice, bob = native_peer(), native_peer()
+    await publish(server, alice)
+    gather = MediaTransport.gather
+
+    async def end_first(transport):
+        await server.unpublish("alice", STREAM)
+        await gather(transport)
+
+    monkeypatch.setattr(MediaTransport, "gather", end_first)
+    wanted = [TrackRef(STREAM, track) for track in TRACKS.values()]
+    assert await server.update_subscriptions("bob", wanted) is None
+    monkeypatch.undo()
+    again = native_peer()
+    await publish(server, again, name="carol")
+    await subscribe(server, bob)
+    await bob.assert_receives()
+
+
+async def test_a_stream_that_ends_before_its_first_offer_is_answered_does_no_harm(
+    server, native_peer
+):
+    """The second offer, the only one to be answered, has nothing but rejected m-lines."""
+    alice, bob = native_peer(), native_peer()
+    await publish(server, alice)
+    wanted = [TrackRef(STREAM, track) for track in TRACKS.values()]
+    await server.update_subscriptions("bob", wanted)
+    await server.unpublish("alice", STREAM)
+    offer = await server.update_subscriptions("bob", [])
+    assert offer.tracks == []
+    await bob.peer.accept_offer(offer.sdp)
+    await server.answer("bob", await bob.peer.create_answer())
+    again = native_peer()
+    await publish(server, again, name="carol")
+    await subscribe(server, bob)
+    await bob.assert_receives()
 
 
 async def test_the_server_sees_only_what_cannot_be_decoded(server, native_peer):

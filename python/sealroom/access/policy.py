@@ -107,14 +107,17 @@ def parse_expression(right: str, text: str) -> Expression:
         words = [_WORDS.get(word.strip(" ")) for word in all_of.split("&")]
         known = frozenset(word for word in words if word is not None)
         if None in words:
-            raise PolicyError(right, f"The words are {', '.join(_WORDS)}, joined by & and ,.")
+            raise PolicyError(
+                right,
+                f"{right}: the words are {', '.join(_WORDS)}, joined by & and ,; not {text!r}.",
+            )
         terms.append(known)
     return frozenset(terms)
 
 
 def _parse_flag(flag: str, text: str) -> bool:
     if text not in _YES_NO:
-        raise PolicyError(flag, 'The values are "yes" and "no".')
+        raise PolicyError(flag, f'{flag}: "yes" or "no", not {text!r}.')
     return _YES_NO[text]
 
 
@@ -142,7 +145,9 @@ class Policy:
                 flags[flag] = _parse_flag(entry, text)
             else:
                 known = ", ".join((*Right, *Flag))
-                raise PolicyError(entry, f"The entries of a policy are {known}.")
+                raise PolicyError(
+                    entry, f"There is no entry {entry[:64]!r} in a policy; they are {known}."
+                )
         return cls({right: parse_expression(right, text) for right, text in texts.items()}, flags)
 
     def allows(self, right: Right, *, role: Role, is_owner: bool) -> bool:

@@ -40,7 +40,10 @@ class RequestError(SealroomError):
         url: str | None = None,
     ) -> None:
         sentence = ERROR_SENTENCES[error]
-        super().__init__(f"{sentence} {detail}" if detail else sentence)
+        self.message = f"{sentence} {detail}" if detail else sentence
+        about = f" ({field})" if field else ""
+        advice = f" Remedy: {remedy}." if remedy else ""
+        super().__init__(f"{self.message}{about}{advice}")
         self.error = error
         self.field = field
         self.remedy = remedy
@@ -56,7 +59,7 @@ class RequestError(SealroomError):
             retry_after=self.retry_after,
             url=self.url,
         )
-        return ErrorObject(code=int(self.error), message=str(self), data=detail)
+        return ErrorObject(code=int(self.error), message=self.message, data=detail)
 
 
 def access_denied(field: str | None = None) -> RequestError:

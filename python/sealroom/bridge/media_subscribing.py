@@ -39,21 +39,20 @@ class MediaSubscribing:
         participant = self._state.participant(participant_id)
         if participant.subscriber is not None and participant.subscriber.is_dead:
             await self.drop(participant)
-        consumers = participant.consumers
-        gone = [r for r in consumers if r not in wanted or not consumers[r].producer.is_live]
-        media = dict.fromkeys(ref for ref in wanted if ref in tracks)
-        new = [r for r in media if r not in consumers or r in gone]
-        data = {ref for ref in wanted if ref in forwarding}
-        data_before = set(forwarding.subscriptions(participant_id))
-        if not gone and not new and data == data_before:
+        if not self._changes(participant, wanted):
             return None
         connection = await self._connection_for(participant)
+        # Meanwhile some may have ended: whoever asked is about to hear of it.
+        if not self._changes(participant, wanted):
+            return None
+        gone, new = self._media_changes(participant, wanted)
         for ref in gone:
-            consumer = consumers.pop(ref)
+            consumer = participant.consumers.pop(ref)
             connection.peer.stop_section(consumer.section)
             self._remove_consumer(consumer)
         for ref in new:
-            consumers[ref] = self._new_consumer(connection, ref)
+            participant.consumers[ref] = self._new_consumer(connection, ref)
+        data, data_before = self._data_changes(participant, wanted)
         for ref in data_before - data:
             forwarding.unsubscribe(participant_id, ref)
         for ref in data - data_before:
@@ -99,6 +98,27 @@ class MediaSubscribing:
         connection, participant.subscriber = participant.subscriber, None
         if connection is not None:
             await connection.close()
+
+    def _changes(self, participant: MediaParticipant, wanted: Sequence[TrackRef]) -> bool:
+        gone, new = self._media_changes(participant, wanted)
+        data, data_before = self._data_changes(participant, wanted)
+        return bool(gone or new) or data != data_before
+
+    def _media_changes(
+        self, participant: MediaParticipant, wanted: Sequence[TrackRef]
+    ) -> tuple[list[TrackRef], list[TrackRef]]:
+        """What is to be ended, and what is to begin, of what is published now."""
+        tracks, consumers = self._state.tracks, participant.consumers
+        gone = [r for r in consumers if r not in wanted or not consumers[r].producer.is_live]
+        media = dict.fromkeys(ref for ref in wanted if ref in tracks)
+        return gone, [r for r in media if r not in consumers or r in gone]
+
+    def _data_changes(
+        self, participant: MediaParticipant, wanted: Sequence[TrackRef]
+    ) -> tuple[set[TrackRef], set[TrackRef]]:
+        """What is wanted of the data tracks there are, and what was before."""
+        forwarding = self._state.data
+        return {r for r in wanted if r in forwarding}, set(forwarding.subscriptions(participant.id))
 
     async def _connection_for(self, participant: MediaParticipant) -> MediaConnection:
         connection = participant.subscriber or self._state.connector.connect(

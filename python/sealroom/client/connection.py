@@ -10,6 +10,7 @@ from typing import Literal, Self, TypeAlias, TypeVar
 
 import msgspec
 
+from sealroom.client.arguments import check_type
 from sealroom.client.errors import (
     ConnectionClosedError,
     LoginFailedError,
@@ -20,7 +21,7 @@ from sealroom.client.login import Credentials, decode_result
 from sealroom.client.reconnect import Reconnect
 from sealroom.client.repeating import is_bound, may_repeat, was_done
 from sealroom.client.rpc_socket import Closure, RpcSocket, SocketLostError
-from sealroom.errors import SealroomError
+from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.identity import (
     Identity,
     RoomPinFile,
@@ -51,6 +52,8 @@ StateCallback = Callable[[ConnectionState, str], None]
 
 REQUEST_TIMEOUT = 15.0
 """Seconds a response may take, unless `connect` is told otherwise."""
+
+MAX_REQUEST_TIMEOUT = 3600.0
 
 MAX_REQUESTS_IN_FLIGHT = 64
 """Further requests wait for a response to one of these."""
@@ -125,13 +128,22 @@ class Connection:
             room_pins: remembers the newest record seen of each room, so that no older or other
                 history is believed; by default in the file `default_room_pin_file()` names.
                 `MemoryRoomPins()` keeps them in memory only.
-            request_timeout: seconds.
+            request_timeout: seconds, up to an hour.
             reconnect: when to come back after the socket dropped; None to be closed then.
 
         Raises:
+            InvalidArgumentError: an argument is of a wrong type or beyond its limit.
             ConnectionClosedError: nobody answers at `url`.
             LoginFailedError: context, user or identity are not the registered ones.
         """
+        if not (isinstance(url, str) and url.startswith(("ws://", "wss://"))):
+            raise InvalidArgumentError(f"url: ws://host:port or wss://host:port, not {url!r}")
+        check_type("identity", identity, Identity)
+        check_type("user_id", user_id, str)
+        check_type("context_id", context_id, str)
+        check_type("request_timeout", request_timeout, int, float)
+        if not 0 < request_timeout <= MAX_REQUEST_TIMEOUT:
+            raise InvalidArgumentError(f"request_timeout: up to {MAX_REQUEST_TIMEOUT:g} seconds")
         connection = cls(
             url,
             Credentials(identity, user_id, context_id),

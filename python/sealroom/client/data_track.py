@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from sealroom.client.arguments import bytes_of
 from sealroom.client.data_recovery import DataRecovery
 from sealroom.client.errors import (
     DataTrackClosedError,
@@ -74,6 +75,7 @@ class OutgoingDataTrack:
 
     async def send(self, data: bytes) -> int:
         """Sends a message and returns its sequence number; see `DataTrackHandle.send`."""
+        data = bytes_of("data", data)
         if len(data) > MAX_DATA_MESSAGE_BYTES:
             raise InvalidArgumentError(
                 f"data: at most {MAX_DATA_MESSAGE_BYTES} bytes in a message; send it in parts"
@@ -92,7 +94,7 @@ class OutgoingDataTrack:
                     continue
                 sequence = self._sender.next_sequence
                 try:
-                    channel.send(self._sender.seal(bytes(data)))
+                    channel.send(self._sender.seal(data))
                 except TransportError as error:
                     raise DataTrackClosedError(f"the data track is closed: {error}") from None
                 self._bytes_sent += len(data)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from aiortc import MediaStreamTrack
 
+from sealroom.client.arguments import (
+    bytes_of,
+    check_choice,
+    check_handler,
+    check_track,
+    check_type,
+)
 from sealroom.client.connection import Connection
 from sealroom.client.data_track import DataTrackHandle, StagedDataTrack
 from sealroom.client.errors import DataTrackExistsError, StreamStateError
@@ -27,6 +36,10 @@ from sealroom.protocol import (
     MAX_TITLE_LENGTH,
     Source,
 )
+
+MIN_BITRATE = 6_000
+"""Bits per second: the least that Opus has (RFC 6716 section 2.1.1)."""
+MAX_BITRATE = 100_000_000
 
 
 class PublishingApi(RoomApi):
@@ -97,7 +110,8 @@ class PublishingApi(RoomApi):
             encoded_frame_handler: sees each encoded frame before it is encrypted.
             codec: "vp8", "vp9", "h264", "av1" or "opus"; None for VP8 and Opus. The Bridge and the
                 media server can read it.
-            bitrate: target in bits per second.
+            bitrate: target in bits per second, from 6 000 to 100 000 000; None for 1 500 000 of
+                video and 96 000 of audio.
             audio_level: tell the receivers how loud each frame is, one more byte inside what is
                 encrypted; None to do so for audio.
 
@@ -111,8 +125,15 @@ class PublishingApi(RoomApi):
             if isinstance(one, StagedTrack) and is_same and one.track_id in staged.to_remove:
                 staged.to_remove.discard(one.track_id)
                 return self._handle(staged, one)
-        if track.kind not in ("audio", "video"):
-            raise InvalidArgumentError(f"track: kind {track.kind!r} is neither audio nor video")
+        check_track(track)
+        check_choice("source", source, get_args(Source))
+        check_type("enabled", enabled, bool)
+        check_handler("encoded_frame_handler", encoded_frame_handler)
+        check_type("bitrate", bitrate, int, type(None))
+        if bitrate is not None and not MIN_BITRATE <= bitrate <= MAX_BITRATE:
+            raise InvalidArgumentError(
+                f"bitrate: from {MIN_BITRATE} to {MAX_BITRATE} bits per second"
+            )
         _check_addition(staged, name)
         if audio_level and track.kind != "audio":
             raise InvalidArgumentError("audio_level: only audio has levels")
@@ -273,6 +294,7 @@ class PublishingApi(RoomApi):
 
 
 def _check_addition(staged: StagedStream, name: str) -> None:
+    check_type("name", name, str)
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidArgumentError(f"name: at most {MAX_NAME_LENGTH} characters")
     if len(staged.wanted_tracks()) >= MAX_STREAM_TRACKS:
@@ -280,13 +302,15 @@ def _check_addition(staged: StagedStream, name: str) -> None:
 
 
 def _set_details(staged: StagedStream, title: str | None, metadata: bytes | None) -> None:
+    check_type("title", title, str, type(None))
+    metadata = None if metadata is None else bytes_of("metadata", metadata)
     if title is not None and len(title) > MAX_TITLE_LENGTH:
         raise InvalidArgumentError(f"title: at most {MAX_TITLE_LENGTH} characters")
     if metadata is not None and len(metadata) > MAX_STREAM_METADATA_BYTES:
         raise InvalidArgumentError(f"metadata: at most {MAX_STREAM_METADATA_BYTES} bytes")
     before = staged.title, staged.metadata
     staged.title = staged.title if title is None else title
-    staged.metadata = staged.metadata if metadata is None else bytes(metadata)
+    staged.metadata = staged.metadata if metadata is None else metadata
     try:
         encode_details(staged.details(staged.wanted_tracks()))
     except InvalidArgumentError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from sealroom.client.arguments import check_listener, check_subscriptions
 from sealroom.client.models import AudioLevel, StreamInfo, StreamSubscription
 from sealroom.client.remote_data_track import RemoteDataTrack
 from sealroom.client.room_api import RoomApi
@@ -22,6 +23,7 @@ class ReceivingApi(RoomApi):
         self, room_id: str, subscriptions: Sequence[StreamSubscription]
     ) -> None:
         """Begins to receive these streams or tracks, besides what is received already."""
+        check_subscriptions("subscriptions", subscriptions)
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
         await self._settled()
@@ -31,6 +33,7 @@ class ReceivingApi(RoomApi):
         self, room_id: str, subscriptions: Sequence[StreamSubscription]
     ) -> None:
         """Stops receiving these streams or tracks; what is not received is no error."""
+        check_subscriptions("subscriptions", subscriptions)
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
         await self._settled()
@@ -53,6 +56,8 @@ class ReceivingApi(RoomApi):
             NotJoinedError: the room is not joined.
         """
         session = self._session(room_id)
+        check_subscriptions("add", add)
+        check_subscriptions("remove", remove)
         if not add and not remove:
             raise InvalidArgumentError("add, remove: at least one subscription")
         for field, subscriptions in (("add", add), ("remove", remove)):
@@ -81,6 +86,7 @@ class ReceivingApi(RoomApi):
 
         Returns a function that ends it.
         """
+        check_listener(on_track)
         return self._session(room_id).receiving.add_track_listener(on_track, stream_id)
 
     def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
@@ -98,6 +104,7 @@ class ReceivingApi(RoomApi):
 
         Returns a function that ends it.
         """
+        check_listener(on_track)
         return self._session(room_id).receiving.data.add_listener(on_track, stream_id)
 
     def remote_data_tracks(self, room_id: str) -> AsyncIterator[RemoteDataTrack]:
@@ -118,6 +125,7 @@ class ReceivingApi(RoomApi):
 
         `ActiveSpeakerChanged` events need no listener. Returns a function that ends it.
         """
+        check_listener(listener)
         return self._session(room_id).levels.add_listener(listener)
 
     def drop_broken_frames(self, room_id: str, drop: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
+from sealroom.client.arguments import check_room_id, check_type
 from sealroom.client.connection import Connection
 from sealroom.client.errors import NotJoinedError
 from sealroom.client.models import (
@@ -152,6 +153,7 @@ class RoomApi(ABC):
             RecordRollbackError, RecordForkError: not the history this user has seen before.
             VerificationError: another of `sealroom.crypto.errors`, one for each lie.
         """
+        check_room_id(room_id)
         return (await self._directory.get(room_id)).room
 
     async def list_stream_rooms(
@@ -182,6 +184,8 @@ class RoomApi(ABC):
             raise InvalidArgumentError("sort_order: 'asc' or 'desc'")
         if sort_by not in ("created_at", "modified_at"):
             raise InvalidArgumentError("sort_by: 'created_at' or 'modified_at'")
+        check_type("skip", skip, int)
+        check_type("limit", limit, int)
         if not (skip >= 0 and 1 <= limit <= MAX_PAGE_ITEMS):
             raise InvalidArgumentError(f"skip: from 0; limit: 1 to {MAX_PAGE_ITEMS}")
         params = RoomListParams(
@@ -207,6 +211,8 @@ class RoomApi(ABC):
         Raises:
             InvalidArgumentError: no room, or too many.
         """
+        if isinstance(room_ids, str):
+            raise InvalidArgumentError("room_ids: a list of ids, not str")
         if not 1 <= len(room_ids) <= MAX_DELETED_ROOMS:
             raise InvalidArgumentError(f"room_ids: 1 to {MAX_DELETED_ROOMS}")
         params = RoomDeleteManyParams(room_ids=list(room_ids))

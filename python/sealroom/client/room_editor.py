@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from sealroom.access import Flag, Policy, has_lost_member
 from sealroom.access.policy import CAN_OVERWRITE
+from sealroom.client.arguments import bytes_of, check_members, check_policy, check_type
 from sealroom.client.connection import Connection
 from sealroom.client.errors import RequestRefusedError, VersionConflictError
 from sealroom.client.models import UserIdentity
@@ -57,7 +58,12 @@ class RoomEditor:
         room_type: str,
     ) -> OpenRoom:
         """See `StreamApi.create_stream_room`."""
-        _check_metadata(public_meta, private_meta)
+        check_members("users", users)
+        check_members("managers", managers)
+        public_meta, private_meta = _metadata(public_meta, private_meta)
+        check_policy({} if policy is None else policy)
+        check_type("empty_room_ttl", empty_room_ttl, int, float, type(None))
+        check_type("room_type", room_type, str)
         if len(room_type) > MAX_ROOM_TYPE_LENGTH:
             raise InvalidArgumentError(f"room_type: at most {MAX_ROOM_TYPE_LENGTH} characters")
         connection = self._connection
@@ -80,8 +86,8 @@ class RoomEditor:
             room_id=room_id,
             members=[Member(one, identities[one], role) for one, role in roles.items()],
             policy=policy,
-            public_meta=bytes(public_meta),
-            private_meta=bytes(private_meta),
+            public_meta=public_meta,
+            private_meta=private_meta,
             secret=new_epoch_secret(),
             created_at=_now(),
             room_type=room_type,
@@ -111,8 +117,16 @@ class RoomEditor:
         empty_room_ttl: float | None,
     ) -> OpenRoom:
         """See `StreamApi.update_stream_room`."""
-        _check_metadata(public_meta or b"", private_meta or b"")
+        check_members("users", () if users is None else users)
+        check_members("managers", () if managers is None else managers)
+        _metadata(
+            b"" if public_meta is None else public_meta,
+            b"" if private_meta is None else private_meta,
+        )
+        check_type("empty_room_ttl", empty_room_ttl, int, float, type(None))
+        check_type("version", version, int, type(None))
         if policy is not None:
+            check_policy(policy)
             Policy.from_record(policy)
         is_strict = version is not None and not force
         current = await self._directory.get(room_id)
@@ -238,10 +252,12 @@ def _id(user: str | UserIdentity) -> str:
     return user if isinstance(user, str) else user.user_id
 
 
-def _check_metadata(public_meta: bytes, private_meta: bytes) -> None:
-    for name, value in (("public_meta", public_meta), ("private_meta", private_meta)):
+def _metadata(public_meta: bytes, private_meta: bytes) -> tuple[bytes, bytes]:
+    public, private = bytes_of("public_meta", public_meta), bytes_of("private_meta", private_meta)
+    for name, value in (("public_meta", public), ("private_meta", private)):
         if len(value) > MAX_METADATA_BYTES:
             raise InvalidArgumentError(f"{name}: at most {MAX_METADATA_BYTES} bytes")
+    return public, private
 
 
 def _now() -> int:

@@ -312,7 +312,9 @@ class RoomDirectory:
         found = {one.user_id: PublicIdentity.parse(one.identity) for one in result.users}
         missing = [user_id for user_id in user_ids if user_id not in found]
         if missing:
-            raise InvalidArgumentError(f"not in the context: {', '.join(missing)}")
+            raise InvalidArgumentError(
+                f"not in the context: {', '.join(missing)}; an administrator adds users"
+            )
         return found
 
     async def _trust(self, fingerprints: Mapping[str, bytes]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+from sealroom.client.arguments import bytes_of, check_listener, check_room_id, check_type
 from sealroom.client.connection import Connection
 from sealroom.client.errors import (
     AlreadyJoinedError,
@@ -89,6 +90,11 @@ class StreamApi(PublishingApi, ReceivingApi):
         Raises:
             InvalidArgumentError: a time is negative or above a minute.
         """
+        check_type("connection", connection, Connection)
+        check_type("switch_within", switch_within, int, float)
+        check_type("grace", grace, int, float)
+        if isinstance(host_addresses, str):
+            raise InvalidArgumentError(f"host_addresses: a list, [{host_addresses!r}], not str")
         if not (0 <= switch_within <= 60 and 0 <= grace <= 60):
             raise InvalidArgumentError("switch_within, grace: from 0 to 60 seconds")
         super().__init__(connection)
@@ -118,6 +124,7 @@ class StreamApi(PublishingApi, ReceivingApi):
 
         Raises AlreadyJoinedError.
         """
+        check_room_id(room_id)
         await self._settled()
         if room_id in self._joined:
             raise AlreadyJoinedError(f"room {room_id} is joined already")
@@ -190,6 +197,10 @@ class StreamApi(PublishingApi, ReceivingApi):
         Raises:
             InvalidArgumentError: an argument is beyond its limit.
         """
+        data = bytes_of("data", data)
+        check_type("channel", channel, str)
+        if isinstance(user_ids, str):
+            raise InvalidArgumentError(f"user_ids: a list, [{user_ids!r}], not str")
         if len(data) > MAX_CUSTOM_EVENT_BYTES:
             raise InvalidArgumentError(f"data: at most {MAX_CUSTOM_EVENT_BYTES} bytes")
         if len(channel) > MAX_CHANNEL_LENGTH:
@@ -197,7 +208,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         if user_ids is not None and not 1 <= len(user_ids) <= MAX_ROOM_MEMBERS:
             raise InvalidArgumentError(f"user_ids: 1 to {MAX_ROOM_MEMBERS}")
         await self._settled()
-        await self._session(room_id).send_event(bytes(data), channel, user_ids)
+        await self._session(room_id).send_event(data, channel, user_ids)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
         """Live participants of a joined room with what they publish, the caller included.
@@ -273,7 +284,15 @@ class StreamApi(PublishingApi, ReceivingApi):
         await self._subscriptions.remove(subscription_id)
 
     def add_event_listener(self, listener: Callable[[Event], None]) -> Callable[[], None]:
-        """Calls `listener` with every event; returns a function that ends it."""
+        """Calls `listener` with every event; returns a function that ends it.
+
+        A plain function, which is called between two steps of the event loop and must not block:
+        for more than a few lines, iterate over `events`.
+
+        Raises:
+            InvalidArgumentError: `listener` is no function, or a coroutine function.
+        """
+        check_listener(listener)
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 

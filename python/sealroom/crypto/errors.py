@@ -94,12 +94,15 @@ class RoomMembersError(VerificationError):
 
 
 class MemberKeyMismatchError(VerificationError):
-    """The record gives a member another key than the verified one."""
+    """A room record, or the Bridge, gives a user another key than the verified one."""
 
     code = "member_key_mismatch"
 
     def __init__(self, user_id: str) -> None:
-        super().__init__(f"the room record gives {user_id!r} another key than the verified one")
+        super().__init__(
+            f"{user_id!r} comes with another key than the verified one: somebody tampers, or the"
+            " user has a new identity; ask the user, then forget the old key at the UserVerifier"
+        )
         self.user_id = user_id
 
 

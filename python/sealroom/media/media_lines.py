@@ -69,6 +69,13 @@ class MediaLines:
         """True while there is nothing to offer."""
         return not self.lines and not self._waiting and self.data is None
 
+    @property
+    def is_in_use(self) -> bool:
+        """True while a line was not ended, at either end."""
+        return any(
+            not getattr(line, "stopped", isinstance(line, RemoteSection)) for line in self.lines
+        )
+
     def add(
         self,
         *,

@@ -198,6 +198,12 @@ class MediaPeer:
         if [s.mid for s in remote.sections] != self._offered:
             raise NegotiationError("the m-lines of the answer are not those of the offer")
         theirs_transport = self._check_transport(remote)
+        if theirs_transport is None:
+            if self._lines.is_in_use:
+                raise NegotiationError("the peer rejects every m-line")
+            self._lines.apply_answer(remote)
+            self._signaling = "stable"
+            return
         if theirs_transport.dtls.role not in ("client", "server"):
             raise NegotiationError("an answer decides the DTLS role: setup active or passive")
         is_restart = self._changes_credentials(theirs_transport)
@@ -242,7 +248,7 @@ class MediaPeer:
             raise NegotiationError("there is no offer to answer")
         theirs = self._check_transport(remote)
         await self.transport.gather()
-        if self._changes_credentials(theirs):
+        if theirs is not None and self._changes_credentials(theirs):
             try:
                 await self.transport.begin_restart()
             except TransportError:
@@ -251,10 +257,12 @@ class MediaPeer:
         self._lines.settle_directions(remote)
         # RFC 8842 section 5.3: the answerer chooses, unless the offer did; a role once taken stays.
         role = self.transport.dtls_role
-        if role == "auto":
-            role = "server" if theirs.dtls.role == "client" else "client"
         self._remote_offer = None
         self._signaling = "stable"
+        if theirs is None:
+            return self._describe(answering=True, setup=role)
+        if role == "auto":
+            role = "server" if theirs.dtls.role == "client" else "client"
         # A lite peer never controls (RFC 8445 section 6.1.1).
         await self._use_transport(
             theirs, ice_controlling=theirs.ice.iceLite, dtls_client=role == "client"
@@ -296,11 +304,13 @@ class MediaPeer:
             if apply is not None:
                 apply(self._lines.extensions)
 
-    def _check_transport(self, remote: RemoteDescription) -> RemoteTransport:
+    def _check_transport(self, remote: RemoteDescription) -> RemoteTransport | None:
+        """The transport in use from now on; None while every m-line there was came rejected.
+
+        That is so where all that was offered ended before it was answered: one to come begins it.
+        """
         new, old = remote.transport, self._remote
         if old is None:
-            if new is None:
-                raise NegotiationError("the peer rejects every m-line")
             return new
         if new is None:
             return old

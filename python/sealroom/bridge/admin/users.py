@@ -123,6 +123,13 @@ class UserAdmin(AdminPart):
 def _parse(identity: str | PublicIdentity) -> PublicIdentity:
     if isinstance(identity, PublicIdentity):
         return identity
+    if not isinstance(identity, str):  # a private one above all: it stays with its user
+        raise RequestError(
+            ErrorCode.INVALID_PARAMS,
+            f"A public identity, not {type(identity).__name__}.",
+            field="identity",
+            remedy="give identity.public",
+        )
     try:
         return PublicIdentity.parse(identity)
     except IdentityError as error:
