@@ -34,7 +34,7 @@ MAX_INTERRUPTED_TRACKS = 256
 """Tracks that ended without being unsubscribed from, and of which it is remembered how far they
 came; the longest gone are forgotten first."""
 
-DataTrackListener = Callable[[RemoteDataTrack], None]
+DataTrackListener = Callable[[RemoteDataTrack], object]
 TrackKey = tuple[str, str]
 
 

@@ -78,7 +78,7 @@ class ReceivingApi(RoomApi):
     def add_remote_stream_listener(
         self,
         room_id: str,
-        on_track: Callable[[RemoteTrack], None],
+        on_track: Callable[[RemoteTrack], object],
         *,
         stream_id: str | None = None,
     ) -> Callable[[], None]:
@@ -96,7 +96,7 @@ class ReceivingApi(RoomApi):
     def add_remote_data_track_listener(
         self,
         room_id: str,
-        on_track: Callable[[RemoteDataTrack], None],
+        on_track: Callable[[RemoteDataTrack], object],
         *,
         stream_id: str | None = None,
     ) -> Callable[[], None]:
@@ -119,7 +119,7 @@ class ReceivingApi(RoomApi):
         return self._session(room_id).levels.levels
 
     def add_audio_level_listener(
-        self, room_id: str, listener: Callable[[list[AudioLevel]], None]
+        self, room_id: str, listener: Callable[[list[AudioLevel]], object]
     ) -> Callable[[], None]:
         """Calls `listener` with `audio_levels` ten times a second while there are such tracks.
 

@@ -46,6 +46,11 @@ class RoomApi(ABC):
         self._editor = RoomEditor(connection, self._directory)
         self._joined: dict[str, RoomSession] = {}
 
+    @property
+    def connection(self) -> Connection:
+        """The connection it works over, which is its owner's to close."""
+        return self._connection
+
     async def create_stream_room(
         self,
         context_id: str,

@@ -25,7 +25,7 @@ LEVEL_INTERVAL: Final = 0.1
 SILENT_AFTER: Final = 0.5
 """Seconds without a frame after which a track counts as silent."""
 
-LevelListener = Callable[[list[AudioLevel]], None]
+LevelListener = Callable[[list[AudioLevel]], object]
 
 
 @dataclass(slots=True)

@@ -101,7 +101,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         self._host_addresses = host_addresses
         self._switch_within = switch_within
         self._grace = grace
-        self._listeners: list[Callable[[Event], None]] = []
+        self._listeners: list[Callable[[Event], object]] = []
         self._event_streams: list[BoundedStream[Event]] = []
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
         self._subscriptions = EventSubscriptions(connection, self._emit)
@@ -283,7 +283,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         """Ends what `subscribe_for_events` or one query of `subscribe_for` began."""
         await self._subscriptions.remove(subscription_id)
 
-    def add_event_listener(self, listener: Callable[[Event], None]) -> Callable[[], None]:
+    def add_event_listener(self, listener: Callable[[Event], object]) -> Callable[[], None]:
         """Calls `listener` with every event; returns a function that ends it.
 
         A plain function, which is called between two steps of the event loop and must not block:

@@ -79,7 +79,7 @@ class Subscriber:
         self,
         make_peer: Callable[[MediaSession], MediaPeer],
         *,
-        on_track: Callable[[RemoteTrack], None],
+        on_track: Callable[[RemoteTrack], object],
         on_rejected: RejectionCallback,
         on_refused: RefusalCallback,
         epochs: Iterable[EpochKeys],

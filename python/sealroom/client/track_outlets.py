@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 MAX_UNREAD_TRACKS = 256
 
-TrackListener = Callable[[RemoteTrack], None]
+TrackListener = Callable[[RemoteTrack], object]
 
 
 class TrackOutlets:

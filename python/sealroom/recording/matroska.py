@@ -96,6 +96,11 @@ class MatroskaWriter:
         self._container: Any = None
         self._is_closed = False
 
+    @property
+    def began(self) -> float | None:
+        """`time.monotonic()` of the file's zero, to line up several; None until it is written."""
+        return None if self._container is None else self._origin
+
     def write(self, frame: EncodedFrame) -> None:
         """Adds a frame; frames of one kind in their order.
 

@@ -145,7 +145,7 @@ async def test_a_refused_log_in_is_a_login_error_and_closes(
 
 
 async def test_nobody_at_the_address_is_a_closed_connection() -> None:
-    for url in ("ws://127.0.0.1:9", "http://127.0.0.1", "nonsense"):
+    for url in ("ws://127.0.0.1:9", "ws://:nonsense"):
         with pytest.raises(ConnectionClosedError, match="cannot reach"):
             await Connection.connect(url, identity=ALICE, user_id="alice", context_id="c")
 

@@ -1,0 +1,103 @@
+"""Records a call: one Matroska file for each stream, as it was sent, without decoding.
+
+python examples/recorder.py FOLDER
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+from sealroom.client import RemoteTrack, StreamApi, StreamInfo, StreamSubscription
+from sealroom.client.errors import RequestRefusedError
+from sealroom.client.events import Event, StreamPublished
+from sealroom.errors import InvalidArgumentError
+from sealroom.recording import MatroskaWriter
+
+
+class Recorder:
+    """Records every stream of a joined room into a folder, from `async with` to its end."""
+
+    def __init__(self, api: StreamApi, room_id: str, folder: Path) -> None:
+        self.files: list[MatroskaWriter] = []
+        self._api = api
+        self._room_id = room_id
+        self._folder = folder
+        self._writers: dict[str, MatroskaWriter] = {}  # by stream
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        # Everybody is told; who has not the right `record` is refused here.
+        await self._api.start_recording_notice(self._room_id)
+        events = self._api.events()  # from here on none is missed
+        self._tasks.append(asyncio.create_task(self._take_tracks()))
+        self._tasks.append(asyncio.create_task(self._subscribe(events)))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self.files:
+            writer.close()
+        await self._api.stop_recording_notice(self._room_id)
+        for one in outcomes:
+            if isinstance(one, Exception):  # the disk is full, for instance
+                raise one
+
+    async def _subscribe(self, events: AsyncIterator[Event]) -> None:
+        for stream in await self._api.list_streams(self._room_id):
+            await self._record_stream(stream)
+        async for event in events:
+            if isinstance(event, StreamPublished) and event.room_id == self._room_id:
+                await self._record_stream(event.stream)
+
+    async def _record_stream(self, stream: StreamInfo) -> None:
+        kinds = [one.kind for one in stream.tracks if one.kind != "data"]
+        if stream.stream_id in self._writers or not kinds:
+            return
+        name = f"{stream.user_id}-{len(self.files) + 1}.mkv"
+        writer = self._writers[stream.stream_id] = MatroskaWriter(self._folder / name, kinds)
+        self.files.append(writer)
+        try:
+            await self._api.subscribe_to_remote_streams(
+                self._room_id, [StreamSubscription(stream.stream_id)]
+            )
+        except (InvalidArgumentError, RequestRefusedError):
+            return  # it ended meanwhile
+
+    async def _take_tracks(self) -> None:
+        async for remote in self._api.remote_tracks(self._room_id):
+            if (writer := self._writers.get(remote.stream_id)) is not None:
+                self._tasks.append(asyncio.create_task(self._record(remote, writer)))
+
+    async def _record(self, remote: RemoteTrack, writer: MatroskaWriter) -> None:
+        async for frame in remote.encoded_frames():
+            writer.write(frame)
+
+
+async def main(folder: Path) -> None:
+    from stage import publish, stage
+
+    from sealroom.recording import examine_recording
+    from sealroom.sources import open_source
+
+    async with (
+        stage("alice", "bob", "carol", "recorder") as (room_id, apis),
+        Recorder(apis["recorder"], room_id, folder) as recorder,
+    ):
+        for name in ("alice", "bob", "carol"):
+            await publish(apis[name], room_id, open_source("test"))
+        await asyncio.sleep(3)
+    zero = min(file.began for file in recorder.files if file.began is not None)
+    for file in recorder.files:
+        assert file.began is not None
+        found = examine_recording(file.path)
+        print(f"{file.path}: begins at {file.began - zero:.2f} s, {found}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
