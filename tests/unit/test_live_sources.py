@@ -11,7 +11,8 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from sealroom.errors import InvalidArgumentError, LimitExceededError
-from sealroom.media.codecs import OpusDecoder, OpusEncoder, Vp8Decoder, Vp8Encoder
+from sealroom.media.audio_codecs import OpusDecoder, OpusEncoder
+from sealroom.media.video_codecs import VideoDecoder, VideoEncoder
 from sealroom.sources import PictureTrack, SoundTrack
 
 
@@ -61,8 +62,8 @@ async def test_pictures_that_come_too_fast_push_out_the_oldest() -> None:
 async def test_pictures_of_any_size_survive_the_codec(shape: tuple[int, ...], format: str) -> None:
     track = PictureTrack()
     track.push(np.full(shape, 200, np.uint8), format=format)
-    (encoded,) = Vp8Encoder().encode(await track.recv())
-    (decoded,) = Vp8Decoder().decode(encoded.data)
+    (encoded,) = VideoEncoder().encode(await track.recv())
+    (decoded,) = VideoDecoder().decode(encoded.data)
     assert (decoded.height, decoded.width) == shape[:2]
     assert abs(int(np.median(decoded.to_ndarray(format="gray"))) - 200) < 12
 

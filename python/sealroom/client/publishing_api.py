@@ -129,6 +129,7 @@ class PublishingApi(RoomApi):
         check_choice("source", source, get_args(Source))
         check_type("enabled", enabled, bool)
         check_handler("encoded_frame_handler", encoded_frame_handler)
+        check_type("codec", codec, str, type(None))
         check_type("bitrate", bitrate, int, type(None))
         if bitrate is not None and not MIN_BITRATE <= bitrate <= MAX_BITRATE:
             raise InvalidArgumentError(
