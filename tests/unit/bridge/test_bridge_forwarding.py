@@ -101,7 +101,7 @@ async def test_a_refusal_comes_back_whole() -> None:
     there.serve("echo", Text, refuse)
     found = await refusal(here)
     assert (found.error, found.field) == (ErrorCode.ACCESS_DENIED, "text")
-    assert (str(found), found.remedy) == (str(access_denied()), access_denied().remedy)
+    assert (str(found), found.remedy) == (str(access_denied("text")), access_denied().remedy)
 
 
 async def test_a_failure_there_is_an_internal_error_without_its_text() -> None:
