@@ -7,6 +7,8 @@ no media of its own; the page gets session descriptions and the keys of single t
 from __future__ import annotations
 
 import asyncio
+import base64
+import uuid
 from typing import Any
 
 from browser_support import BrowserPeer, Page, key_of
@@ -14,6 +16,7 @@ from browser_support import BrowserPeer, Page, key_of
 from sealroom.client import StreamApi
 from sealroom.crypto.announcement import make_announcement
 from sealroom.crypto.epoch import EpochKeys
+from sealroom.crypto.labels import expand
 from sealroom.crypto.signed_object import read_unverified
 from sealroom.crypto.track_keys import derive_track_key
 from sealroom.media.session_description import parse_description
@@ -36,6 +39,18 @@ from sealroom.protocol import (
 MIME_TYPES = {"vp8": "video/VP8", "vp9": "video/VP9", "h264": "video/H264", "av1": "video/AV1"}
 
 
+def data_key(keys: EpochKeys, fingerprint: bytes, nonce: bytes, track_id: str) -> dict[str, Any]:
+    """Key and salt of a data track, as docs/wire.md derives them, for the page."""
+    stream = expand(keys.data, "data stream", fingerprint, nonce)
+    key = expand(stream, "data track key", track_id)
+    salt = expand(stream, "data track salt", track_id, length=12)
+    return {
+        "epoch": keys.id.epoch,
+        "key": base64.b64encode(key).decode(),
+        "salt": base64.b64encode(salt).decode(),
+    }
+
+
 class BrowserMember:
     """Publishes and subscribes in a room that `api` has joined."""
 
@@ -47,9 +62,10 @@ class BrowserMember:
         self._page = page
         self._subscriber: BrowserPeer | None = None
         self._publisher: BrowserPeer | None = None
-        self._received: dict[str, TrackAssignment] = {}  # by mid
+        self._received: list[TrackAssignment] = []
         self._announcement: StreamAnnouncement | None = None
         self._sent: dict[str, str] = {}  # track ids by mid
+        self._data_track = ""  # id of the one that is sent
         self._tasks: set[asyncio.Task[None]] = set()
         # What the session would have its own media do.
         self._session.receiving.media_offered = self._media_offered
@@ -74,8 +90,8 @@ class BrowserMember:
         """The m-line that brings the stream's track of a kind."""
         stream = self._link.streams[stream_id]
         return next(
-            mid
-            for mid, one in self._received.items()
+            one.mid
+            for one in self._received
             if one.stream_id == stream_id and stream.track(one.track_id).kind == kind
         )
 
@@ -91,27 +107,38 @@ class BrowserMember:
         self._publisher = await self._page.open_peer({})
         offer = await self._publisher.call("offer", ["audio/opus", MIME_TYPES[codec]], "sendonly")
         sections = parse_description(offer).sections
+        self._sent = {one.mid: one.track_id for one in sections}
+        codecs = {"audio": "opus", "video": codec}
+        tracks = [
+            AnnouncedTrack(track_id=one.track_id, kind=one.kind, codec=codecs[one.kind])
+            for one in sections
+        ]
+        return await self._announce(sections[0].stream_id, tracks, offer)
+
+    async def publish_data(self) -> str:
+        """Publishes a data track. Returns its label: the ids of stream and track."""
+        stream_id, self._data_track = uuid.uuid4().hex, uuid.uuid4().hex
+        self._publisher = await self._page.open_peer({})
+        await self._publisher.call("openData", stream_id, self._data_track)
+        offer = await self._publisher.call("offer", [], "sendonly")
+        track = AnnouncedTrack(track_id=self._data_track, kind="data", codec="message")
+        await self._announce(stream_id, [track], offer)
+        return f"{stream_id} {self._data_track}"
+
+    async def _announce(self, stream_id: str, tracks: list[AnnouncedTrack], offer: str) -> str:
         keys = self._link.keys.sending
         signed = make_announcement(
             self._connection.identity,
             self._connection.user_id,
             keys=keys,
-            stream_id=sections[0].stream_id,
-            tracks=[
-                AnnouncedTrack(
-                    track_id=one.track_id,
-                    kind=one.kind,
-                    codec="opus" if one.kind == "audio" else codec,
-                )
-                for one in sections
-            ],
+            stream_id=stream_id,
+            tracks=tracks,
         )
         self._announcement = read_unverified(signed, StreamAnnouncement)
-        self._sent = {one.mid: one.track_id for one in sections}
         await self._send_under(keys)
         params = PublishParams(room_id=self._room_id, announcement=signed, offer=offer)
         result = await self._connection.call("stream.publish", params, PublishResult)
-        await self._publisher.call("finish", result.answer)
+        await self.publisher.call("finish", result.answer)
         return result.stream_id
 
     async def restart(self) -> None:
@@ -128,7 +155,7 @@ class BrowserMember:
         await self._answer(data.offer_id, data.offer, data.tracks)
 
     async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
-        self._received = {one.mid: one for one in tracks}
+        self._received = tracks
         if self._subscriber is None:
             self._subscriber = await self._page.open_peer({})
         for keys in self._link.keys.accepted:
@@ -140,14 +167,20 @@ class BrowserMember:
     async def _receive_under(self, keys: EpochKeys) -> None:
         if self._subscriber is None:
             return
-        by_mid = {}
-        for mid, one in self._received.items():
+        by_mid, by_label = {}, {}
+        for one in self._received:
             stream = self._link.streams[one.stream_id]
             track = stream.track(one.track_id)
+            if track.kind == "data":
+                nonce = stream.announcement.nonce
+                key = data_key(keys, stream.fingerprint, nonce, one.track_id)
+                by_label[f"{one.stream_id} {one.track_id}"] = key
+                continue
             base_key = stream.track_key(keys, one.track_id)
-            by_mid[mid] = key_of(base_key, keys.id.epoch, track.suite)
-            by_mid[mid]["hasLevel"] = track.audio_level
+            by_mid[one.mid] = key_of(base_key, keys.id.epoch, track.suite)
+            by_mid[one.mid]["hasLevel"] = track.audio_level
         await self._subscriber.call("addKeys", by_mid)
+        await self._subscriber.call("addDataKeys", by_label)
 
     async def _send_under(self, keys: EpochKeys) -> None:
         if self._publisher is None or self._announcement is None:
@@ -159,6 +192,14 @@ class BrowserMember:
             for mid, track_id in self._sent.items()
         }
         await self._publisher.call("addKeys", by_mid)
+        if self._data_track:
+            label = f"{self._announcement.stream_id} {self._data_track}"
+            key = data_key(keys, own, nonce, self._data_track)
+            await self._publisher.call("addDataKeys", {label: key})
+
+    async def keys_given(self) -> None:
+        """Returns once the page has the keys of the newest epoch."""
+        await asyncio.gather(*self._tasks)
 
     def _soon(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -1,5 +1,6 @@
 // What a test calls: frame forms by themselves, and a peer connection whose every frame is encrypted.
 
+import { DataReceiver, DataSender } from "./data.js";
 import { protect, unprotect } from "./frames.js";
 import { source, witness } from "./media.js";
 import { Receiver, Sender } from "./sframe.js";
@@ -41,6 +42,8 @@ class Peer {
   #records = {};
   #ports = {};
   #witnesses = {};
+  #sent = {}; // data tracks by "stream id track id", and so the next one
+  #received = {};
 
   // `keys`: by mid, { suite, keyId, baseKey }, of either direction; `hasLevel` if frames that arrive
   // end with their loudness.
@@ -52,6 +55,7 @@ class Peer {
     this.#connection.ontrack = ({ transceiver, track }) => {
       this.#witnesses[transceiver.mid] ??= witness(track);
     };
+    this.#connection.ondatachannel = ({ channel }) => this.#receive(channel);
   }
 
   // `codecs`: one for each m-line, as "video/VP8".
@@ -133,6 +137,56 @@ class Peer {
 
   askForKeyFrame(mid) {
     this.#ports[`receive ${mid}`].postMessage({});
+  }
+
+  // A data track of this end, in the next offer.
+  openData(streamId, trackId) {
+    const label = `${streamId} ${trackId}`;
+    const channel = this.#connection.createDataChannel(label);
+    this.#sent[label] = { channel, sender: new DataSender(streamId, trackId) };
+  }
+
+  // Keys of data tracks by label: { epoch, key, salt }, the last two in base64.
+  async addDataKeys(keys) {
+    for (const [label, { epoch, key, salt }] of Object.entries(keys)) {
+      const decoded = { epoch, key: fromBase64(key), salt: fromBase64(salt) };
+      const track = this.#sent[label]?.sender ?? this.#receiver(label);
+      await track.addKey(decoded);
+    }
+  }
+
+  // In base64, one after the other.
+  async sendData(label, messages) {
+    const { channel, sender } = this.#sent[label];
+    if (channel.readyState === "connecting") await new Promise((done) => (channel.onopen = done));
+    for (const message of messages) channel.send(await sender.seal(fromBase64(message)));
+  }
+
+  // What came on a data track so far: { sequence, missing, data } or { refused }.
+  receivedData(label) {
+    return this.#received[label]?.messages ?? [];
+  }
+
+  #receiver(label) {
+    const make = () => ({ receiver: new DataReceiver(...label.split(" ")), messages: [] });
+    return (this.#received[label] ??= make()).receiver;
+  }
+
+  #receive(channel) {
+    const receiver = this.#receiver(channel.label);
+    const { messages } = this.#received[channel.label];
+    let before = Promise.resolve();
+    channel.binaryType = "arraybuffer";
+    channel.onmessage = ({ data }) => {
+      before = before.then(async () => {
+        try {
+          const opened = await receiver.open(new Uint8Array(data));
+          messages.push({ ...opened, data: toBase64(opened.data) });
+        } catch (error) {
+          messages.push({ refused: error.message });
+        }
+      });
+    };
   }
 
   // The next frame sent on this m-line is not as it should be: "replay", "tamper" or "forge".
