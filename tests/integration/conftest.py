@@ -22,6 +22,7 @@ ON_BOTH = {
     "test_bridge_events",
     "test_bridge_rights",
     "test_admin_keys",
+    "test_login_races",
     "test_audit",
     "test_bridge_access_lines",
     "test_room_updates",

@@ -7,8 +7,12 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from cli_support import Command, as_user, command, living, publishing
+
+from sealroom.bridge.live import LiveStream
+from sealroom.protocol import StreamView
 
 
 def test_a_member_sees_what_the_record_says(run: Command, context: str) -> None:
@@ -119,6 +123,29 @@ def test_who_is_in_a_room_is_listed_and_thrown_out(run: Command, context: str, b
         assert json.loads(run("room", "participants", room, "--json").out) == []
         again = run("room", "kick", room, participant)
         assert (again.code, "'sealroom room participants'" in again.err) == (1, True)
+
+
+def test_a_stream_that_does_not_verify_is_left_out_and_told(
+    run: Command, context: str, bridge: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = run("room", "create", "--member", "bob", "--member", "mallory").out.strip()
+    with (
+        living(publishing(bridge, context, "bob", room)),
+        living(publishing(bridge, context, "alice", room)),
+    ):
+        honest = LiveStream.view
+
+        def view(stream: LiveStream) -> StreamView:
+            """The Bridge says that bob's stream is mallory's."""
+            found = honest(stream)
+            lie = "mallory" if found.user_id == "bob" else found.user_id
+            return msgspec.structs.replace(found, user_id=lie)
+
+        monkeypatch.setattr(LiveStream, "view", view)
+        ran = run("room", "streams", room, "--json")
+        assert ran.code == 1
+        assert [one["user_id"] for one in json.loads(ran.out)] == ["alice"]
+        assert re.fullmatch(r"Error: stream \w+ does not verify and is left out: .*\n", ran.err)
 
 
 def test_two_users_see_the_same_number(run: Command, context: str) -> None:

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
 from sealroom.cli.errors import CommandError
-from sealroom.client.errors import ConnectionClosedError, RequestTimeoutError, refusal
+from sealroom.client.errors import ProtocolError
+from sealroom.client.rpc_socket import RpcSocket
 from sealroom.protocol import (
-    MAX_MESSAGE_BYTES,
     METHODS,
-    RPC_PATH,
     AdminParams,
     Empty,
-    Incoming,
     PageParams,
-    Request,
 )
 
 TIMEOUT = 15.0
@@ -34,11 +28,10 @@ ItemT = TypeVar("ItemT")
 
 
 class AdminClient:
-    """Calls `admin.*`, one after another."""
+    """Calls `admin.*`."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: RpcSocket) -> None:
         self._socket = socket
-        self._ids = itertools.count(1)
 
     async def call(self, method: str, params: msgspec.Struct, result: type[ResultT]) -> ResultT:
         """Sends a request and returns its result.
@@ -46,25 +39,13 @@ class AdminClient:
         Raises:
             RequestRefusedError: the Bridge says no, and why.
             RequestTimeoutError, ConnectionClosedError: it did not answer.
+            ProtocolError: it answered with something else.
         """
-        request_id = next(self._ids)
-        request = Request(
-            id=request_id, method=method, params=msgspec.Raw(msgspec.json.encode(params))
-        )
+        raw = await self._socket.request(method, params)
         try:
-            async with asyncio.timeout(TIMEOUT):
-                await self._socket.send(msgspec.json.encode(request).decode())
-                while True:
-                    answer = msgspec.json.decode(await self._socket.recv(), type=Incoming)
-                    if answer.id == request_id:
-                        break
-        except TimeoutError:
-            raise RequestTimeoutError(f"{method}: no answer within {TIMEOUT:g} s") from None
-        except ConnectionClosed as error:
-            raise ConnectionClosedError(f"{method}: {error}") from None
-        if answer.error is not msgspec.UNSET:
-            raise refusal(method, answer.error)
-        return msgspec.json.decode(cast(Any, answer.result), type=result)
+            return msgspec.json.decode(raw, type=result)
+        except msgspec.DecodeError as error:
+            raise ProtocolError(f"{method}: malformed result: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +110,9 @@ async def administer(
         RequestRefusedError: the key is not one of this Bridge.
     """
     api_key = read_key(key, key_file)
-    try:
-        socket = await connect(
-            url.rstrip("/") + RPC_PATH,
-            max_size=MAX_MESSAGE_BYTES,
-            compression=None,
-            open_timeout=TIMEOUT,
-            proxy=None,
-        )
-    except (OSError, TimeoutError, InvalidHandshake, InvalidURI) as error:
-        raise ConnectionClosedError(f"cannot reach a Bridge at {url}: {error}") from error
+    socket = await RpcSocket.open(
+        url, timeout=TIMEOUT, on_event=lambda _: None, on_closed=lambda *_: None
+    )
     try:
         client = AdminClient(socket)
         await client.call("auth.admin", AdminParams(api_key=api_key), METHODS["auth.admin"][1])
