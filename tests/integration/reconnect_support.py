@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from call_support import Call, eventually, open_call
 from outage_support import Wire, wire_to
 
-from sealroom.client import Reconnect, StreamApi
+from sealroom.client import Reconnect, StreamApi, StreamSubscription
 from sealroom.client.events import ConnectionStateChanged, Event
 
 FAST = Reconnect(first_delay=0.02, max_delay=0.2)
@@ -46,3 +46,11 @@ async def wired(session_timeout: float) -> AsyncIterator[tuple[Call, Wire, Log, 
         await bob.join_stream_room(call.room_id)
         await eventually(lambda: len(call.apis["alice"].list_participants(call.room_id)) == 2)
         yield call, wire, Log(call.apis["alice"]), Log(bob)
+
+
+async def subscribe_to(api: StreamApi, room_id: str, stream_id: str) -> None:
+    async def is_there() -> bool:
+        return stream_id in {one.stream_id for one in await api.list_streams(room_id)}
+
+    await eventually(is_there)
+    await api.subscribe_to_remote_streams(room_id, [StreamSubscription(stream_id)])

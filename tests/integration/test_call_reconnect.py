@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 from call_support import StripeTrack, eventually, publish, shows_stripes, take
-from reconnect_support import wired
+from reconnect_support import subscribe_to, wired
 
-from sealroom.client import Connection, RemoteTrack, StreamApi, StreamSubscription
+from sealroom.client import Connection, RemoteTrack
 from sealroom.client.errors import ConnectionClosedError, RequestRefusedError
 from sealroom.client.event_subscriptions import build_subscription_query
 from sealroom.client.events import (
@@ -24,14 +24,6 @@ from sealroom.client.events import (
 )
 from sealroom.errors import InvalidArgumentError
 from sealroom.protocol import MAX_LOGGED_EVENTS, ErrorCode
-
-
-async def subscribe_to(api: StreamApi, room_id: str, stream_id: str) -> None:
-    async def is_there() -> bool:
-        return stream_id in {one.stream_id for one in await api.list_streams(room_id)}
-
-    await eventually(is_there)
-    await api.subscribe_to_remote_streams(room_id, [StreamSubscription(stream_id)])
 
 
 async def test_a_cut_wire_is_resumed_without_a_frame_or_an_event_lost() -> None:

@@ -16,6 +16,7 @@ from sealroom.client.errors import (
     LoginFailedError,
     ProtocolError,
     RequestRefusedError,
+    SessionMismatchError,
 )
 from sealroom.client.login import Credentials, decode_result
 from sealroom.client.reconnect import Reconnect
@@ -55,6 +56,9 @@ REQUEST_TIMEOUT = 15.0
 
 MAX_REQUEST_TIMEOUT = 3600.0
 
+MAX_PAST_SESSIONS = 256
+"""Session ids that must not come again; the oldest are forgotten first."""
+
 MAX_REQUESTS_IN_FLIGHT = 64
 """Further requests wait for a response to one of these."""
 
@@ -92,6 +96,7 @@ class Connection:
         self._credentials = credentials
         self._reconnect = reconnect
         self._socket: RpcSocket | None = None
+        self._past_sessions: dict[str, None] = {}
         self._last_sequence = 0
         self._attempts = 0
         self._connected_at = 0.0
@@ -231,7 +236,7 @@ class Connection:
             state: ConnectionState = "resumed"
             if not self.session_id or not await self._resume(socket):
                 state = "connected"
-                self.session_id = (await self._credentials.log_in(socket)).session_id
+                self._begin_session((await self._credentials.log_in(socket)).session_id)
             if socket.closure is not None or self.is_closed:
                 raise ConnectionClosedError("closed while it came back")
         except BaseException:
@@ -242,6 +247,15 @@ class Connection:
             self._connected_at = self._reconnect.clock()
         self._enter(state, "")
         self._usable.set()
+
+    def _begin_session(self, session_id: str) -> None:
+        # Under an id that was before, this side would take itself to be in its rooms still.
+        if session_id in self._past_sessions:
+            raise SessionMismatchError("the Bridge begins a session under the id of another one")
+        while len(self._past_sessions) >= MAX_PAST_SESSIONS:
+            del self._past_sessions[next(iter(self._past_sessions))]
+        self._past_sessions[session_id] = None
+        self.session_id = session_id
 
     async def _resume(self, socket: RpcSocket) -> bool:
         joined = {room_id for rooms in self._joined_rooms for room_id in rooms()}

@@ -26,6 +26,12 @@ class ProtocolError(SealroomError):
     code: ClassVar[str] = "protocol_error"
 
 
+class SessionMismatchError(ProtocolError):
+    """The Bridge gives this side somebody else's session or participant, or one that was before."""
+
+    code: ClassVar[str] = "session_mismatch"
+
+
 class RequestRefusedError(SealroomError):
     """The Bridge refused a request, which changed nothing.
 

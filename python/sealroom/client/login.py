@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sealroom.client.errors import ProtocolError
+from sealroom.client.errors import ProtocolError, SessionMismatchError
 from sealroom.client.rpc_socket import RpcSocket
 from sealroom.identity import Identity, IdentityError, PublicIdentity
 from sealroom.protocol import (
@@ -40,7 +40,7 @@ class Credentials:
 
         Raises:
             LoginFailedError: context, user or identity are not the registered ones.
-            ProtocolError: the Bridge answers for somebody else.
+            SessionMismatchError: the Bridge answers for somebody else.
         """
         challenge = await self._challenge(socket)
         payload = msgspec.json.encode(
@@ -58,7 +58,9 @@ class Credentials:
         except IdentityError as error:
             raise ProtocolError(f"auth.login: malformed identity: {error}") from None
         if registered.fingerprint != self.identity.public.fingerprint:
-            raise ProtocolError("the Bridge answered a log-in with somebody else's identity")
+            raise SessionMismatchError("the Bridge answered a log-in with somebody else's identity")
+        if result.user.user_id != self.user_id:
+            raise SessionMismatchError("the Bridge answered a log-in of another user's")
         return result
 
     async def resume(

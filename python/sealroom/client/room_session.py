@@ -20,6 +20,7 @@ from sealroom.client.errors import (
     DataTrackLostError,
     NotJoinedError,
     RequestRefusedError,
+    SessionMismatchError,
 )
 from sealroom.client.events import (
     CustomEvent,
@@ -52,7 +53,12 @@ from sealroom.client.rotation import KeySchedule
 from sealroom.crypto.announcement import VerifiedStream, verify_update
 from sealroom.crypto.custom_event import make_custom_event
 from sealroom.crypto.epoch import EpochKeys
-from sealroom.crypto.errors import EventReplayError, StreamReplayError
+from sealroom.crypto.errors import (
+    EventReplayError,
+    RecordRollbackError,
+    StreamMismatchError,
+    StreamReplayError,
+)
 from sealroom.errors import SealroomError
 from sealroom.media.ice import HostAddresses
 from sealroom.protocol import (
@@ -141,7 +147,19 @@ class RoomSession:
         self._update_lock = asyncio.Lock()
 
     async def start(self, streams: Sequence[StreamView], version: int) -> None:
-        """Takes the streams that were there before; `version` is the room's when it was joined."""
+        """Takes the streams that were there before; `version` is the room's when it was joined.
+
+        Raises:
+            SessionMismatchError: the Bridge says that this participant is somebody else's.
+            RecordRollbackError: it let this side in by an older record than it showed before.
+        """
+        own = self.own
+        if own is None or own.user_id != self._connection.user_id:
+            raise SessionMismatchError("the Bridge joins this side as somebody else's participant")
+        if version < self._room.record.version:
+            raise RecordRollbackError(
+                f"joined at version {version} of a room that was at {self._room.record.version}"
+            )
         if version > self._room.record.version:
             await self.room_updated()
         await self._take_streams(streams)
@@ -214,6 +232,8 @@ class RoomSession:
             payload = announced.get(stream.stream_id)
             if payload is None or not _is_of(payload, stream):
                 await self._stream_ended(stream.stream_id)
+        for view in listed.streams:
+            await self.stream_updated(view)
         await self._take_streams(listed.streams)
         await self.receiving.read_again()
 
@@ -385,16 +405,30 @@ class RoomSession:
             stream = await self._directory.verify_stream(view, self._room)
             if stream.announcement.nonce in self._ended_nonces:
                 raise StreamReplayError("the announcement of a stream that has ended comes back")
+            before = self._before.get(view.stream_id)
+            if before is not None and before.announcement.nonce == stream.announcement.nonce:
+                return self._take_known(before, stream)
         except SealroomError as error:
             self._emit(StreamRefused(self.room_id, view.stream_id, view.user_id, error))
             return None
         self.streams[view.stream_id] = stream
-        before = self._before.get(view.stream_id)
-        if before is not None and before.announcement.nonce == stream.announcement.nonce:
-            del self._before[view.stream_id]  # it has been there all the time
-        else:
-            self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
+        self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
         return stream
+
+    def _take_known(self, before: VerifiedStream, stream: VerifiedStream) -> VerifiedStream:
+        """It has been there all the time; it may have gone on, and it does not go back.
+
+        Raises StreamMismatchError, StreamUpdateError.
+        """
+        if stream.participant_id != before.participant_id:
+            raise StreamMismatchError("the stream is shown as another participant's than before")
+        is_same = stream.announcement == before.announcement
+        taken = before if is_same else verify_update(before, stream)[0]
+        del self._before[stream.stream_id]
+        self.streams[stream.stream_id] = taken
+        if not is_same:
+            self._emit(StreamUpdated.of(self.room_id, StreamInfo.of(before), StreamInfo.of(taken)))
+        return taken
 
     async def stream_updated(self, view: StreamView) -> None:
         """Believes a newer announcement; one that is known already changes nothing.

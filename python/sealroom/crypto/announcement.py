@@ -25,6 +25,7 @@ from sealroom.crypto.errors import (
     PublisherRightError,
     RoomMismatchError,
     StreamMismatchError,
+    StreamRollbackError,
     StreamUpdateError,
     TrackMismatchError,
 )
@@ -181,11 +182,17 @@ def verify_update(
 
     Raises:
         StreamMismatchError: of another participant, user or key.
-        StreamUpdateError: an older version, or a change that breaks a rule.
+        StreamRollbackError: an older version.
+        StreamUpdateError: a change that breaks a rule.
     """
     for name in ("stream_id", "participant_id", "user_id", "fingerprint"):
         if getattr(before, name) != getattr(after, name):
             raise StreamMismatchError(f"the newer announcement is of another {name}")
+    if after.announcement.version < before.announcement.version:
+        raise StreamRollbackError(
+            f"version {after.announcement.version} of a stream that was at version "
+            f"{before.announcement.version} before"
+        )
     try:
         changes = find_track_changes(before.announcement, after.announcement, before.removed)
     except StreamChangeError as error:

@@ -202,6 +202,12 @@ class StreamUpdateError(VerificationError):
     code = "stream_update"
 
 
+class StreamRollbackError(StreamUpdateError):
+    """An older announcement of a stream than the one seen before."""
+
+    code = "stream_rollback"
+
+
 class AnnouncementEpochError(VerificationError):
     """The announcement is of an epoch that the room has not reached."""
 

@@ -14,7 +14,7 @@ import websockets
 from websockets.asyncio.server import ServerConnection, serve
 
 from sealroom.client import Reconnect, rpc_socket
-from sealroom.client.connection import MAX_REQUESTS_IN_FLIGHT, Connection
+from sealroom.client.connection import MAX_PAST_SESSIONS, MAX_REQUESTS_IN_FLIGHT, Connection
 from sealroom.client.errors import (
     AccessDeniedError,
     ConnectionClosedError,
@@ -22,6 +22,7 @@ from sealroom.client.errors import (
     ProtocolError,
     RequestRefusedError,
     RequestTimeoutError,
+    SessionMismatchError,
 )
 from sealroom.identity import Identity
 from sealroom.protocol import (
@@ -46,6 +47,7 @@ class ScriptedBridge:
     def __init__(self) -> None:
         self.url = ""
         self.identity = ALICE.public
+        self.sessions = 0
         self.requests: list[dict[str, Any]] = []
         self.sockets: list[ServerConnection] = []
         self.answer: Callable[[dict[str, Any]], Any] = lambda request: {"result": {}}
@@ -84,7 +86,9 @@ class ScriptedBridge:
             ALICE.public.verify(LOGIN_TYPE, payload, signature)
             assert base64.b64decode(json.loads(payload)["nonce"]) == NONCE
             user = {"user_id": "alice", "identity": self.identity.encode()}
-            return {"result": {"session_id": "s", "user": user}}
+            self.sessions += 1
+            session_id = "s" if self.sessions == 1 else f"s{self.sessions}"
+            return {"result": {"session_id": session_id, "user": user}}
         return None
 
 
@@ -132,6 +136,17 @@ async def test_a_log_in_answered_for_somebody_else_is_refused(bridge: ScriptedBr
     bridge.identity = Identity.generate().public
     with pytest.raises(ProtocolError, match="somebody else"):
         await connect(bridge)
+
+
+async def test_a_session_id_that_was_before_is_refused(bridge: ScriptedBridge) -> None:
+    connection = await connect(bridge)
+    for number in range(MAX_PAST_SESSIONS + 10):
+        connection._begin_session(f"n{number}")
+    with pytest.raises(SessionMismatchError):
+        connection._begin_session(f"n{MAX_PAST_SESSIONS + 9}")
+    assert connection.session_id == f"n{MAX_PAST_SESSIONS + 9}"
+    assert len(connection._past_sessions) == MAX_PAST_SESSIONS
+    await connection.close()
 
 
 async def test_a_refused_log_in_is_a_login_error_and_closes(
