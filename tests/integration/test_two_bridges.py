@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
 from bridge_support import Client, FakeMedia, Refused, World, eventually, open_world
 from test_postgres import next_record
 
 from sealroom.bridge import BridgeConfig, BridgeError
+from sealroom.bridge.actor import PROGRAM
+from sealroom.bridge.admin_store import AdminStore
 from sealroom.bridge.app import Bridge
+from sealroom.bridge.audit import AuditLimits, AuditLog
+from sealroom.bridge.audit_store import AuditStore
+from sealroom.bridge.database import open_database
+from sealroom.bridge.errors import RequestError
+from sealroom.bridge.schema import users
 from sealroom.bridge.server import embedded
-from sealroom.client import Connection, StreamApi
-from sealroom.client.errors import RoomElsewhereError
-from sealroom.identity import MemoryRoomPins, TrustOnFirstUse
+from sealroom.bridge.store import Store, lock_context
 from sealroom.protocol import (
     CLOSE_USER_REMOVED,
     LOGIN_TYPE,
     ROOM_RECORD_TYPE,
+    AuditEntry,
+    AuditListParams,
     ErrorCode,
     EventType,
     LoginPayload,
@@ -286,29 +294,64 @@ async def test_a_shared_database_needs_a_public_url(postgres_url: str) -> None:
                 pass
 
 
-async def test_the_client_names_the_home_and_joins_there(pair: Pair) -> None:
-    async with AsyncExitStack() as stack:
+async def test_a_context_deleted_while_somebody_adds_to_it_is_deleted_after_or_before(
+    postgres_url: str,
+) -> None:
+    async with open_database(postgres_url) as here, open_database(postgres_url) as there:
+        context_id = (await Store(here).create_context("both")).context_id
+        async with here.write() as connection:  # a user is being added
+            await lock_context(connection, context_id)
+            user = {"user_id": "alice", "identity": "x", "fingerprint": b"1" * 32}
+            row = user | {"context_id": context_id, "created_at": 1}
+            await connection.execute(sa.insert(users).values(row))
+            deletion = asyncio.create_task(AdminStore(there).delete_context(context_id))
+            await asyncio.sleep(0.3)
+            assert not deletion.done()
+        assert await deletion == []
+        with pytest.raises(RequestError) as gone:
+            await Store(here).add_user(context_id, "bob", "x", b"2" * 32)
+        assert gone.value.error is ErrorCode.CONTEXT_NOT_FOUND
 
-        async def api(user_id: str, url: str) -> StreamApi:
-            connection = await Connection.connect(
-                url,
-                identity=pair.here.identities[user_id],
-                user_id=user_id,
-                context_id=pair.here.context_id,
-                trust=TrustOnFirstUse(),
-                room_pins=MemoryRoomPins(),
-            )
-            stack.push_async_callback(connection.close)
-            one = StreamApi(connection)
-            stack.push_async_callback(one.close)
-            return one
 
-        alice = await api("alice", pair.here.bridge.url)
-        room_id = await alice.create_stream_room(pair.here.context_id, ["bob"])
-        await alice.join_stream_room(room_id)
-        bob = await api("bob", pair.there.bridge.url)
-        with pytest.raises(RoomElsewhereError, match="lives at another Bridge") as refusal:
-            await bob.join_stream_room(room_id)
-        assert refusal.value.url == pair.here.bridge.url
-        bob = await api("bob", refusal.value.url)
-        await bob.join_stream_room(room_id)
+async def test_contexts_deleted_at_one_bridge_and_filled_at_the_other_give_typed_errors(
+    pair: Pair,
+) -> None:
+    here, there = pair.here.bridge.admin, pair.there.bridge.admin
+    identity = pair.here.identities["alice"].public
+    allowed = {ErrorCode.CONTEXT_NOT_FOUND}
+    for _ in range(5):
+        context_id = (await here.context_create("racing")).context_id
+        outcomes = await asyncio.gather(
+            *(here.user_add(context_id, f"user{one}", identity) for one in range(8)),
+            there.context_delete(context_id),
+            *(here.user_add(context_id, f"late{one}", identity) for one in range(8)),
+            return_exceptions=True,
+        )
+        failures = [one for one in outcomes if isinstance(one, BaseException)]
+        assert all(isinstance(one, RequestError) for one in failures), failures
+        assert {one.error for one in failures} <= allowed  # type: ignore[union-attr]
+        assert not isinstance(outcomes[8], BaseException)
+
+
+async def test_two_bridges_write_one_audit_log_and_nothing_is_lost(postgres_url: str) -> None:
+    limits = AuditLimits(max_age=3600, max_entries=100_000, flush_interval=0.01)
+    async with open_database(postgres_url) as here, open_database(postgres_url) as there:
+        logs = [AuditLog(AuditStore(one), limits) for one in (here, there)]
+        for log in logs:
+            log.start()
+        for number in range(400):
+            for name, log in zip(("here", "there"), logs, strict=True):
+                log.note(PROGRAM, "test", (name, str(number)))
+            await asyncio.sleep(0.001)
+        for log in logs:
+            await log.close()
+        found: list[AuditEntry] = []
+        while len(found) < 800:
+            total, page = await AuditStore(here).page(AuditListParams(skip=len(found)))
+            assert total == 800
+            found += page
+    # The newest first by the clocks of those who noted them; of each, in the order it noted them.
+    assert [one.time for one in found] == sorted((one.time for one in found), reverse=True)
+    for name in ("here", "there"):
+        noted = [int(one.object_id) for one in found if one.object_kind == name]
+        assert noted == list(reversed(range(400)))

@@ -68,13 +68,16 @@ class AdminStore:
             RequestError: CONTEXT_NOT_FOUND.
         """
         query = sa.select(rooms.c.room_id).where(rooms.c.context_id == context_id)
+        here = contexts.c.context_id == context_id
         async with self._database.write() as connection:
+            # After whoever adds to it at another Bridge; the next one finds it gone.
+            locked = sa.select(contexts.c.context_id).where(here).with_for_update()
+            if await connection.scalar(locked) is None:
+                raise context_not_found()
             room_ids = list((await connection.scalars(query)).all())
             for table in (rooms, users):
                 await connection.execute(sa.delete(table).where(table.c.context_id == context_id))
-            statement = sa.delete(contexts).where(contexts.c.context_id == context_id)
-            if (await connection.execute(statement)).rowcount == 0:
-                raise context_not_found()
+            await connection.execute(sa.delete(contexts).where(here))
         return room_ids
 
     @uncancelled

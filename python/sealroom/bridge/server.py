@@ -4,11 +4,12 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 
 import uvicorn
+from websockets.exceptions import InvalidState
 
 from sealroom.protocol import MAX_MESSAGE_BYTES, RPC_PATH
 
@@ -89,7 +90,8 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
-            connection.shutdown()
+            with suppress(InvalidState):  # it is closing already
+                connection.shutdown()
         try:
             async with asyncio.timeout(_SHUTDOWN_SECONDS):
                 while self.server_state.connections or self.server_state.tasks:

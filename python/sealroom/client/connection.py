@@ -83,6 +83,7 @@ class Connection:
         room_pins: RoomPins,
         request_timeout: float,
         reconnect: Reconnect | None,
+        follow_homes: bool = True,
     ) -> None:
         self.identity = credentials.identity
         self.user_id = credentials.user_id
@@ -90,6 +91,7 @@ class Connection:
         self.trust = trust
         self.room_pins = room_pins
         self.request_timeout = request_timeout
+        self.follows_homes = follow_homes
         self.session_id = ""
         self.state: ConnectionState = "reconnecting"
         self._url = url
@@ -121,6 +123,7 @@ class Connection:
         room_pins: RoomPins | None = None,
         request_timeout: float = REQUEST_TIMEOUT,
         reconnect: Reconnect | None = Reconnect(),  # noqa: B008 - immutable
+        follow_homes: bool = True,
     ) -> Self:
         """Connects and logs in.
 
@@ -135,6 +138,9 @@ class Connection:
                 `MemoryRoomPins()` keeps them in memory only.
             request_timeout: seconds, up to an hour.
             reconnect: when to come back after the socket dropped; None to be closed then.
+            follow_homes: where several Bridges serve the same rooms, go to the one where a room
+                lives, over a further connection that `StreamApi` looks after; with TLS if `url`
+                has it. False: joining such a room raises `RoomElsewhereError`.
 
         Raises:
             InvalidArgumentError: an argument is of a wrong type or beyond its limit.
@@ -156,9 +162,35 @@ class Connection:
             room_pins=room_pins or RoomPinFile(default_room_pin_file()),
             request_timeout=request_timeout,
             reconnect=reconnect,
+            follow_homes=follow_homes,
         )
         await connection._connect()
         return connection
+
+    async def connect_home(self, url: str) -> Connection:
+        """Logs the same user in at another Bridge on the same database.
+
+        Same identity, trust and pins. It is the caller's to close.
+
+        Raises:
+            ConnectionClosedError: nobody answers at `url`.
+            LoginFailedError: that Bridge does not know the user.
+        """
+        connection = Connection(
+            url,
+            self._credentials,
+            trust=self.trust,
+            room_pins=self.room_pins,
+            request_timeout=self.request_timeout,
+            reconnect=self._reconnect,
+        )
+        await connection._connect()
+        return connection
+
+    @property
+    def url(self) -> str:
+        """Of the Bridge."""
+        return self._url
 
     @property
     def is_closed(self) -> bool:

@@ -56,7 +56,9 @@ class RequestRefusedError(SealroomError):
 
 
 class RoomElsewhereError(RequestRefusedError):
-    """The room lives at another Bridge now: join it over a connection to that one.
+    """The room lives at another Bridge, which cannot be reached.
+
+    Or the connection does not follow rooms to their homes (`Connection.connect`).
 
     Attributes:
         url: of that Bridge, for `Connection.connect`.
@@ -67,6 +69,15 @@ class RoomElsewhereError(RequestRefusedError):
     def __init__(self, method: str, error: ErrorObject) -> None:
         super().__init__(method, error)
         self.url = (error.data.url if error.data else None) or ""
+
+
+class HomeRefusedError(SealroomError):
+    """The Bridge names another one where a room lives, and this side does not go there.
+
+    The message says why: no URL of a Bridge, no TLS although the first Bridge has it, too many.
+    """
+
+    code: ClassVar[str] = "home_refused"
 
 
 class HomeSilentError(RequestRefusedError):

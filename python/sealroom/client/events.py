@@ -389,10 +389,15 @@ class ConnectionStateChanged:
     * "restored": it is in its rooms again, its streams are published again and what it subscribed
       to is, if it is there; each room and stream that could not come back had an event of its own.
     * "closed": for good; `ConnectionClosed` follows.
+
+    `home`: URL of another Bridge where joined rooms live, if it is about the connection to that one
+    and these rooms; empty for the connection that the application made. After "closed" of a home
+    its rooms are joined where they live then, or lost (`RoomLost`).
     """
 
     state: Literal["reconnecting", "resumed", "resynced", "connected", "restored", "closed"]
     reason: str
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

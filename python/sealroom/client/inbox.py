@@ -62,6 +62,7 @@ from sealroom.protocol import StreamUnpublished as StreamUnpublishedData
 logger = logging.getLogger(__name__)
 
 MAX_WAITING_EVENTS = 4096
+_ENDS = {EventType.ROOM_CLOSED, EventType.ROOM_DELETED, EventType.ROOM_EXCLUDED}
 
 
 class Inbox:
@@ -82,10 +83,13 @@ class Inbox:
         self._rooms = rooms
         self._directory = directory
         self._emit = emit
-        self._waiting: asyncio.Queue[EventEnvelope] = asyncio.Queue(MAX_WAITING_EVENTS)
+        self._waiting: asyncio.Queue[tuple[Connection, EventEnvelope]] = asyncio.Queue(
+            MAX_WAITING_EVENTS
+        )
         self._turn = asyncio.Lock()
+        self.on_room_ended: Callable[[], None] = lambda: None
         self._background: set[asyncio.Task[None]] = set()
-        self._stop_listening = connection.on_event(self._put)
+        self._stop_listening = self.listen(connection)
         connection.on_close(self._connection_closed)
         self._task = asyncio.create_task(self._run())
 
@@ -95,19 +99,25 @@ class Inbox:
         async with self._turn:
             yield
 
-    def discard(self) -> None:
-        """Drops events of a session that is over."""
-        while not self._waiting.empty():
-            self._waiting.get_nowait()
+    def listen(self, connection: Connection) -> Callable[[], None]:
+        """Takes the events of a home as well; returns a function that ends it."""
+        return connection.on_event(lambda envelope: self._put(connection, envelope))
+
+    def discard(self, connection: Connection) -> None:
+        """Drops events of a connection's session that is over."""
+        for _ in range(self._waiting.qsize()):
+            one = self._waiting.get_nowait()
+            if one[0] is not connection:
+                self._waiting.put_nowait(one)
 
     async def close(self) -> None:
         self._stop_listening()
         self._task.cancel()
         await asyncio.gather(self._task, *self._background, return_exceptions=True)
 
-    def _put(self, envelope: EventEnvelope) -> None:
+    def _put(self, connection: Connection, envelope: EventEnvelope) -> None:
         try:
-            self._waiting.put_nowait(envelope)
+            self._waiting.put_nowait((connection, envelope))
         except asyncio.QueueFull:
             logger.error("more than %d events wait: closing the connection", MAX_WAITING_EVENTS)
             self._spawn(self._connection.close())
@@ -126,21 +136,36 @@ class Inbox:
 
     async def _run(self) -> None:
         while True:
-            envelope = await self._waiting.get()
+            connection, envelope = await self._waiting.get()
             async with self._turn:
                 try:
-                    await self._handle(envelope)
+                    await self._handle(connection, envelope)
                 except (SealroomError, msgspec.DecodeError) as error:
                     logger.warning("event %s: %s", envelope.type, error)
                 except Exception:
                     logger.exception("event %s failed", envelope.type)
 
-    async def _handle(self, envelope: EventEnvelope) -> None:
+    def _is_wanted(self, connection: Connection, envelope: EventEnvelope) -> bool:
+        """Whether an event has come by its way: those of a joined room come from its home.
+
+        The application's own Bridge may send the same, if it was asked for them. But while the home
+        is away, it is the one that knows how the room ended.
+        """
+        room = self._rooms.get(envelope.room_id)
+        way = self._connection if room is None else room.connection
+        if connection is way:
+            return True
+        is_home_away = way.state not in ("connected", "resumed")
+        return connection is self._connection and is_home_away and envelope.type in _ENDS
+
+    async def _handle(self, connection: Connection, envelope: EventEnvelope) -> None:
         data = decode_event_data(envelope)
+        if envelope.type is EventType.SESSION_RESYNC:
+            await self._read_again(connection)
+            return
+        if not self._is_wanted(connection, envelope):
+            return
         match envelope.type:
-            case EventType.SESSION_RESYNC:
-                await self._read_again()
-                return
             case EventType.ROOM_CREATED:
                 assert isinstance(data, RoomCreatedData)
                 self._emit(RoomCreated(envelope.room_id, data.author))
@@ -222,19 +247,23 @@ class Inbox:
                     made = StreamUpdated if kind is EventType.STREAM_UPDATED else StreamPublished
                     self._emit(made(room_id, StreamInfo.of(stream)))
 
-    async def _read_again(self) -> None:
-        """Events are lost: brings every joined room up to date, and ends those it is out of."""
+    async def _read_again(self, connection: Connection) -> None:
+        """Events are lost: brings rooms up to date, and ends those this side is out of."""
         for room_id, room in list(self._rooms.items()):
+            if room.connection is not connection:
+                continue
             try:
                 await room.read_again()
             except ConnectionClosedError:
                 raise
             except SealroomError as error:
                 await self._out(room_id, RoomLost(room_id, error))
-        self._emit(ConnectionStateChanged("resynced", "events were lost"))
+        home = "" if connection is self._connection else connection.url
+        self._emit(ConnectionStateChanged("resynced", "events were lost", home))
 
     async def _out(self, room_id: str, event: Event) -> None:
         room = self._rooms.pop(room_id, None)
         self._emit(event)
         if room is not None:
             await room.close()
+            self.on_room_ended()

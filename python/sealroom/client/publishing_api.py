@@ -221,7 +221,7 @@ class PublishingApi(RoomApi):
 
         Raises StreamStateError if it has no track or is published already.
         """
-        await self._settled()
+        await self._settled(self._stream(stream.stream_id).room_id)
         staged = self._stream(stream.stream_id)
         if staged.is_published:
             raise StreamStateError("the stream is published already")
@@ -244,7 +244,7 @@ class PublishingApi(RoomApi):
         Raises:
             StreamStateError: it is not published, or not any more.
         """
-        await self._settled()
+        await self._settled(self._stream(stream.stream_id).room_id)
         staged = self._stream(stream.stream_id)
         if not staged.is_published:
             raise StreamStateError("the stream is not published: publish it first")
@@ -252,7 +252,7 @@ class PublishingApi(RoomApi):
 
     async def unpublish_stream(self, stream: StreamHandle) -> None:
         """Stops sending; the handle is dead afterwards. The sources stay the caller's to stop."""
-        await self._settled()
+        await self._settled(self._stream(stream.stream_id).room_id)
         staged = self._stream(stream.stream_id)
         if not staged.is_published:
             raise StreamStateError("the stream is not published")

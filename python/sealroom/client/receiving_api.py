@@ -26,7 +26,7 @@ class ReceivingApi(RoomApi):
         check_subscriptions("subscriptions", subscriptions)
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
-        await self._settled()
+        await self._settled(room_id)
         await self._session(room_id).receiving.subscribe(subscriptions, ())
 
     async def unsubscribe_from_remote_streams(
@@ -36,7 +36,7 @@ class ReceivingApi(RoomApi):
         check_subscriptions("subscriptions", subscriptions)
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")
-        await self._settled()
+        await self._settled(room_id)
         await self._session(room_id).receiving.subscribe((), subscriptions)
 
     async def modify_remote_streams_subscriptions(

@@ -32,6 +32,8 @@ _PASSING: Final = {
     ErrorCode.INTERNAL_ERROR,
     ErrorCode.MEDIA_FAILED,
     ErrorCode.MEDIA_SERVER_FAILED,
+    ErrorCode.ROOM_ELSEWHERE,  # where nobody answers: its home may have changed again
+    ErrorCode.HOME_SILENT,
     ErrorCode.STREAM_EXISTS,  # that of a session before, which the Bridge has not ended yet
 }
 
@@ -44,18 +46,21 @@ class Restoring:
         connection: Connection,
         inbox: Inbox,
         rooms: dict[str, RoomSession],
-        subscriptions: EventSubscriptions,
+        subscriptions: EventSubscriptions | None,
         *,
         enter: Callable[[str, RoomSession], Awaitable[None]],
         lose: Callable[[str], RoomSession],
         publish: Callable[[str], Awaitable[None]],
         stream_lost: Callable[[str], None],
         emit: Callable[[Event], None],
+        home: str = "",
     ) -> None:
-        """`enter` joins a room and puts its new session in place of the one that is over.
+        """`rooms` may hold some of other connections; those of `connection` are brought back.
 
+        `enter` joins a room and puts its new session in place of the one that is over.
         `lose` takes a room out of `rooms`. `publish` publishes a stream again under a fresh nonce,
-        `stream_lost` hears of those for which that failed.
+        `stream_lost` hears of those for which that failed. `home` is the URL in events about the
+        connection, empty for the application's own.
         """
         self._connection = connection
         self._inbox = inbox
@@ -66,13 +71,14 @@ class Restoring:
         self._publish = publish
         self._stream_lost = stream_lost
         self._emit = emit
+        self._home = home
         self._is_settled = asyncio.Event()
         self._is_settled.set()
         self._is_renewed = True
         self._unpublished: dict[str, str] = {}  # streams to publish, with their rooms
         self._unnoticed: set[str] = set()  # rooms to be told that this side records
         self._task: asyncio.Task[None] | None = None
-        connection.remember_joined(lambda: rooms.keys() - self._outside().keys())
+        connection.remember_joined(lambda: self._own().keys() - self._outside().keys())
         self._stop_listening = connection.on_state(self._state_changed)
 
     async def settled(self) -> None:
@@ -94,56 +100,94 @@ class Restoring:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def _own(self) -> dict[str, RoomSession]:
+        """Rooms that are joined over this connection."""
+        return {key: one for key, one in self._rooms.items() if one.connection is self._connection}
+
     def _outside(self) -> dict[str, RoomSession]:
-        """Rooms whose session is not the connection's, or not set up to its end."""
+        """Of these, those whose session is not the connection's, or not set up to its end."""
         now = self._connection.session_id
         return {
             room_id: one
-            for room_id, one in self._rooms.items()
-            if one.session_id != now or not one.is_set_up
+            for room_id, one in self._own().items()
+            if one.session_id != now or not one.is_set_up or one.is_over
         }
 
     def _state_changed(self, state: ConnectionState, reason: str) -> None:
-        self._emit(ConnectionStateChanged(state, reason))
+        self._emit(ConnectionStateChanged(state, reason, self._home))
         if state == "reconnecting":
             self._is_settled.clear()
+            self._away()
             return
+        if state == "closed":
+            self._gone()
+            return
+        self._back()
         if state == "connected":
             self._is_renewed = False
-            self._inbox.discard()
+            self._inbox.discard(self._connection)
         is_owing = bool(self._outside() or self._unpublished or self._unnoticed)
-        is_whole = self._is_renewed and not is_owing
-        if state == "closed" or is_whole:
+        if self._is_renewed and not is_owing:
             self._is_settled.set()
             return
-        self._task = asyncio.create_task(self._restore(self._task), name="sealroom restore")
+        self._begin(self._restore)
 
-    async def _restore(self, previous: asyncio.Task[None] | None) -> None:
+    def _away(self) -> None:
+        """The connection is on its way back."""
+
+    def _back(self) -> None:
+        """It is there again."""
+
+    def _gone(self) -> None:
+        """It is closed for good."""
+        self._is_settled.set()
+
+    def _finished(self) -> None:
+        """What was begun last has ended."""
+
+    def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._task = asyncio.create_task(self._after(self._task, work), name="sealroom restore")
+
+    async def _after(
+        self, previous: asyncio.Task[None] | None, work: Callable[[], Awaitable[None]]
+    ) -> None:
         if previous is not None:  # it was broken off, and may still be clearing up
             await asyncio.gather(previous, return_exceptions=True)
+        await work()
+        self._finished()
+
+    async def _restore(self) -> None:
         try:
             async with self._inbox.paused():
                 if not self._is_renewed:
-                    await self._subscriptions.renew()
+                    if self._subscriptions is not None:
+                        await self._subscriptions.renew()
                     self._is_renewed = True
                 for room_id, before in self._outside().items():
-                    await self._come_back(room_id, before)
-            await asyncio.gather(*map(self._give_notice, self._unnoticed.copy()))
-            await asyncio.gather(
-                *(self._come_out(*one) for one in self._unpublished.copy().items())
-            )
+                    await self._come_back(room_id, before, self._enter)
+            await self._make_up()
         except ConnectionClosedError as error:
             # What is left is taken up when it is back once more.
             logger.info("%r: broke off while it came back: %s", self._connection, error)
             return
         self._is_settled.set()
-        self._emit(ConnectionStateChanged("restored", ""))
+        self._emit(ConnectionStateChanged("restored", "", self._home))
 
-    async def _come_back(self, room_id: str, before: RoomSession) -> None:
+    async def _make_up(self) -> None:
+        """Tells again what was told, and publishes again what was published."""
+        await asyncio.gather(*map(self._give_notice, self._unnoticed.copy()))
+        await asyncio.gather(*(self._come_out(*one) for one in self._unpublished.copy().items()))
+
+    async def _come_back(
+        self,
+        room_id: str,
+        before: RoomSession,
+        enter: Callable[[str, RoomSession], Awaitable[None]],
+    ) -> None:
         for stream_id in await before.retire():
             self._unpublished[stream_id] = room_id
         try:
-            await _persist(lambda: self._enter(room_id, before))
+            await _persist(lambda: enter(room_id, before))
         except ConnectionClosedError:
             raise
         except Exception as error:
@@ -177,7 +221,7 @@ class Restoring:
             return
         try:
             await _persist(lambda: self._publish(stream_id))
-            if session.session_id != self._connection.session_id:
+            if session.session_id != session.connection.session_id:
                 raise ConnectionClosedError("the session was over before the stream was published")
         except ConnectionClosedError:
             raise

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from sealroom.client.arguments import check_room_id, check_type
 from sealroom.client.connection import Connection
 from sealroom.client.errors import NotJoinedError
+from sealroom.client.homes import Homes
 from sealroom.client.models import (
     ParticipantInfo,
     RefusedStream,
@@ -45,6 +46,7 @@ class RoomApi(ABC):
         self._directory = RoomDirectory(connection)
         self._editor = RoomEditor(connection, self._directory)
         self._joined: dict[str, RoomSession] = {}
+        self._homes: Homes  # made by `StreamApi`, which has what a home needs
 
     @property
     def connection(self) -> Connection:
@@ -135,7 +137,8 @@ class RoomApi(ABC):
             RecordRuleError: the policy or the rules of managers do not allow it.
             RoomMembersError: no manager would be left.
         """
-        opened = await self._editor.update(
+        way = self._way(room_id)
+        opened = await self._editor.over(way, self._directory.over(way)).update(
             room_id,
             users=users,
             managers=managers,
@@ -207,7 +210,7 @@ class RoomApi(ABC):
 
     async def delete_stream_room(self, room_id: str) -> None:
         """Deletes a room; its participants are out at once."""
-        await self._directory.delete(room_id)
+        await self._directory.over(self._way(room_id)).delete(room_id)
         await self._end(room_id)  # the Bridge tells everybody but the one who did it
 
     async def delete_stream_rooms(self, room_ids: Sequence[str]) -> dict[str, int | None]:
@@ -229,7 +232,7 @@ class RoomApi(ABC):
 
     async def close_stream_room(self, room_id: str) -> None:
         """Closes a room: everyone in it is out, nobody can join. It can be reopened."""
-        await self._connection.call("room.close", RoomParams(room_id=room_id), Empty)
+        await self._way(room_id).call("room.close", RoomParams(room_id=room_id), Empty)
         await self._end(room_id)
 
     async def reopen_stream_room(self, room_id: str) -> None:
@@ -242,7 +245,9 @@ class RoomApi(ABC):
         It is the Bridge's word; `list_participants` of a joined room knows only verified streams.
         """
         params = RoomParams(room_id=room_id)
-        result = await self._connection.call("room.participants", params, ParticipantsResult)
+        _, result = await self._homes.call(
+            self._way(room_id), "room.participants", params, ParticipantsResult
+        )
         return [ParticipantInfo.of(one) for one in result.participants]
 
     async def list_stream_room_streams(self, room_id: str) -> StreamList:
@@ -291,13 +296,24 @@ class RoomApi(ABC):
             raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")
         return session
 
+    def _way(self, room_id: str) -> Connection:
+        """The connection for what is about a room: to its home, if that is joined and there.
+
+        The Bridge sends no event to the session that caused it.
+        """
+        session = self._joined.get(room_id)
+        if session is not None and session.connection.state in ("connected", "resumed"):
+            return session.connection
+        return self._connection
+
     @abstractmethod
-    async def _settled(self) -> None:
-        """Waits until joined rooms are what they seem to be."""
+    async def _settled(self, room_id: str | None = None) -> None:
+        """Waits until joined rooms are what they seem to be; or one of them, and its connection."""
 
     async def _end(self, room_id: str) -> None:
         if room_id in self._joined:
             await self._forget(room_id).close()
+            self._homes.sweep()
 
     def _forget(self, room_id: str) -> RoomSession:
         return self._joined.pop(room_id)

@@ -46,6 +46,10 @@ class RoomEditor:
         self._connection = connection
         self._directory = directory
 
+    def over(self, connection: Connection, directory: RoomDirectory) -> RoomEditor:
+        """The same over another connection of the same user."""
+        return RoomEditor(connection, directory)
+
     async def create(
         self,
         users: Users,

@@ -201,6 +201,16 @@ class RoomSession:
                 self._before[stream.stream_id] = stream
 
     @property
+    def connection(self) -> Connection:
+        """The connection to the room's home."""
+        return self._connection
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was closed, or retired for another to take over."""
+        return self._link.is_closed
+
+    @property
     def own(self) -> Participant | None:
         """This participant."""
         return self.participants.get(self.participant_id)

@@ -84,6 +84,14 @@ class RoomDirectory:
         self._identities: dict[str, PublicIdentity] = {}
         self._known: OrderedDict[str, OpenRoom] = OrderedDict()
 
+    def over(self, connection: Connection) -> RoomDirectory:
+        """The same rooms and identities, asked for over another connection of the same user."""
+        if connection is self._connection:
+            return self
+        other = RoomDirectory(connection)
+        other._identities, other._known = self._identities, self._known
+        return other
+
     async def get(self, room_id: str) -> OpenRoom:
         """See `StreamApi.get_stream_room`."""
         for attempt in range(MAX_FETCHES):

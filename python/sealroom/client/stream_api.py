@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -21,6 +22,8 @@ from sealroom.client.events import (
     Event,
     EventsDropped,
 )
+from sealroom.client.home_restoring import HomeRestoring
+from sealroom.client.homes import Homes
 from sealroom.client.inbox import Inbox
 from sealroom.client.models import (
     ParticipantInfo,
@@ -105,6 +108,8 @@ class StreamApi(PublishingApi, ReceivingApi):
         self._event_streams: list[BoundedStream[Event]] = []
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
         self._subscriptions = EventSubscriptions(connection, self._emit)
+        self._homes = Homes(connection, self._joined, self._make_home)
+        self._inbox.on_room_ended = self._homes.sweep
         self._restoring = Restoring(
             connection,
             self._inbox,
@@ -116,13 +121,42 @@ class StreamApi(PublishingApi, ReceivingApi):
             stream_lost=self._stream_lost,
             emit=self._emit,
         )
+        connection.on_close(self._connection_closed)
+
+    def _make_home(self, home: Connection) -> HomeRestoring:
+        """Takes the events of a home, and keeps its rooms."""
+        return HomeRestoring(
+            home,
+            self._inbox,
+            self._joined,
+            None,
+            enter=lambda room_id, before: self._enter(room_id, before, home),
+            lose=self._forget,
+            publish=self._publish_again,
+            stream_lost=self._stream_lost,
+            emit=self._emit,
+            home=home.url,
+            primary=self._connection,
+            enter_anew=self._enter,
+            stop_events=self._inbox.listen(home),
+            idle=self._homes.sweep,
+        )
+
+    def _connection_closed(self, _: str) -> None:
+        self._closing = asyncio.ensure_future(self._homes.close())
 
     # Taking part.
 
     async def join_stream_room(self, room_id: str) -> None:
         """Joins a room: its events begin, streams can be published and subscribed to.
 
-        Raises AlreadyJoinedError.
+        If it lives at another Bridge, this side goes there by itself (`Connection.connect`).
+
+        Raises:
+            AlreadyJoinedError: it is joined already.
+            RoomElsewhereError: it lives at a Bridge that cannot be reached. If that one is gone for
+                good, the room is free after a while (15 s unless the Bridges say otherwise).
+            HomeRefusedError: it lives where this side does not go.
         """
         check_room_id(room_id)
         await self._settled()
@@ -137,13 +171,20 @@ class StreamApi(PublishingApi, ReceivingApi):
                     await self._forget(room_id).close()
                 raise
 
-    async def _enter(self, room_id: str, before: RoomSession | None) -> None:
-        """Joins a room; `before` is its session of a connection before, to go on for."""
-        opened = await self._directory.get(room_id)
-        joined = await self._connection.call("room.join", RoomParams(room_id=room_id), JoinResult)
+    async def _enter(
+        self, room_id: str, before: RoomSession | None, first: Connection | None = None
+    ) -> None:
+        """Joins a room; `before` is its session of a connection before, to go on for.
+
+        `first` is where the room should live, the application's own connection if not given.
+        """
+        first = first or self._connection
+        opened = await self._directory.over(first).get(room_id)
+        params = RoomParams(room_id=room_id)
+        home, joined = await self._homes.call(first, "room.join", params, JoinResult)
         session = RoomSession(
-            self._connection,
-            self._directory,
+            home,
+            self._directory.over(home),
             opened,
             joined,
             host_addresses=self._host_addresses,
@@ -156,18 +197,24 @@ class StreamApi(PublishingApi, ReceivingApi):
             session.take_over(before)
         await session.start(joined.streams, joined.version)
 
-    async def _settled(self) -> None:
-        await self._restoring.settled()
+    async def _settled(self, room_id: str | None = None) -> None:
+        session = None if room_id is None else self._joined.get(room_id)
+        restoring = None if session is None else self._homes.restoring(session.connection)
+        await (restoring or self._restoring).settled()
 
     async def leave_stream_room(self, room_id: str) -> None:
         """Leaves a room; its tracks end and its stream handles are dead. Raises NotJoinedError."""
         self._session(room_id)
-        await self._settled()
+        await self._settled(room_id)
         if room_id not in self._joined:
             return  # it was lost meanwhile
-        await self._forget(room_id).close()
-        if not self._connection.is_closed:
-            await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+        session = self._joined[room_id]
+        try:
+            await self._forget(room_id).close()
+            if not session.connection.is_closed:
+                await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+        finally:
+            self._homes.sweep()
 
     async def kick_participant(self, room_id: str, participant_id: str) -> None:
         """Throws a participant out of a room; who stays a member can join again.
@@ -175,7 +222,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         To keep somebody out, remove the member: `update_stream_room`.
         """
         params = RoomKickParams(room_id=room_id, participant_id=participant_id)
-        await self._connection.call("room.kick", params, Empty)
+        await self._homes.call(self._way(room_id), "room.kick", params, Empty)
 
     async def send_custom_event(
         self,
@@ -207,7 +254,7 @@ class StreamApi(PublishingApi, ReceivingApi):
             raise InvalidArgumentError(f"channel: at most {MAX_CHANNEL_LENGTH} characters")
         if user_ids is not None and not 1 <= len(user_ids) <= MAX_ROOM_MEMBERS:
             raise InvalidArgumentError(f"user_ids: 1 to {MAX_ROOM_MEMBERS}")
-        await self._settled()
+        await self._settled(room_id)
         await self._session(room_id).send_event(data, channel, user_ids)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
@@ -230,9 +277,9 @@ class StreamApi(PublishingApi, ReceivingApi):
                 policy says otherwise.
             RequestRefusedError: RECORDING_ALREADY.
         """
-        await self._settled()
+        await self._settled(room_id)
         session = self._session(room_id)
-        await self._connection.call("recording.start", RoomParams(room_id=room_id), Empty)
+        await session.connection.call("recording.start", RoomParams(room_id=room_id), Empty)
         session.recording_changed(session.participant_id, True)
 
     async def stop_recording_notice(self, room_id: str) -> None:
@@ -240,9 +287,9 @@ class StreamApi(PublishingApi, ReceivingApi):
 
         Raises RequestRefusedError: NOT_RECORDING.
         """
-        await self._settled()
+        await self._settled(room_id)
         session = self._session(room_id)
-        await self._connection.call("recording.stop", RoomParams(room_id=room_id), Empty)
+        await session.connection.call("recording.stop", RoomParams(room_id=room_id), Empty)
         session.recording_changed(session.participant_id, False)
 
     # Events.
@@ -332,11 +379,13 @@ class StreamApi(PublishingApi, ReceivingApi):
     async def close(self) -> None:
         """Leaves all rooms; the connection stays its owner's to close. Idempotent."""
         await self._restoring.close()
-        for room_id in list(self._joined):
+        await self._homes.stop()
+        for room_id, session in list(self._joined.items()):
             await self._forget(room_id).close()
-            if self._connection.state in ("connected", "resumed"):
+            if session.connection.state in ("connected", "resumed"):
                 with contextlib.suppress(RequestRefusedError, ConnectionClosedError):
-                    await self._connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+                    await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+        await self._homes.close()
         await self._inbox.close()
         for stream in self._event_streams:
             stream.close()
