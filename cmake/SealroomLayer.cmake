@@ -46,7 +46,8 @@ function(sealroom_add_layer name)
 endfunction()
 
 # sealroom_add_test(NAME SOURCES ... ALONE ... DEPENDS ...): a GoogleTest program over the named layers.
-#   ALONE  sources whose helpers have the names of another file's, so that they cannot be one unit with it
+#   ALONE  sources whose helpers have the names of another file's, so that they cannot be one unit with it, or that
+#          replace operator new, whose malloc the compiler must not see beside the caller's delete
 function(sealroom_add_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;ALONE;DEPENDS" ${ARGN})
   add_executable(${name} ${TEST_SOURCES} ${TEST_ALONE})
