@@ -2,14 +2,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "jitter_intake.h"
-#include "native_call.h"
+#include "jitter_object.h"
 #include "sealroom/jitter/video_jitter_buffer.h"
 
 namespace sealroom::bindings {
@@ -25,22 +23,15 @@ struct PyVideoFrame {
   jitter::VideoFrame frame;
 };
 
-struct PyVideoStatistics {
-  jitter::VideoJitterStatistics s;
-  std::int64_t packets_lost = 0;
-  double jitter = 0;
-  std::uint64_t malformed = 0;
-  std::uint64_t unmatched = 0;
-};
-
-class PyVideoJitterBuffer {
+class PyVideoJitterBuffer
+    : public JitterObject<PyVideoJitterBuffer, jitter::VideoJitterBuffer, jitter::VideoJitterConfig,
+                          jitter::VideoJitterStatistics> {
  public:
   PyVideoJitterBuffer(const std::string& codec, std::optional<std::uint32_t> ssrc,
                       std::size_t max_packets, std::size_t max_bytes, double max_gap_wait,
                       double key_frame_interval, double nack_retry, double nack_reorder_wait,
                       int nack_max_tries, std::size_t nack_max_packets)
-      : intake_(codec_of_kind(codec, MediaKind::video)) {
-    if (ssrc) intake_.ssrc = Ssrc{*ssrc};
+      : JitterObject(codec_of_kind(codec, MediaKind::video)) {
     config_.max_packets = max_packets;
     config_.max_bytes = max_bytes;
     config_.max_gap_wait = positive_duration("max_gap_wait", max_gap_wait);
@@ -49,12 +40,7 @@ class PyVideoJitterBuffer {
     config_.nack_reorder_wait = positive_duration("nack_reorder_wait", nack_reorder_wait);
     config_.nack_max_tries = nack_max_tries;
     config_.nack_max_packets = nack_max_packets;
-    buffer_.emplace(config_);
-  }
-
-  void insert_list(const py::list& packets, double now) { insert(PacketBatch(packets), now); }
-  void insert_batch(const py::buffer& data, const py::array& sizes, double now) {
-    insert(PacketBatch(data, sizes), now);
+    start(intake_.codec, ssrc);
   }
 
   py::list pop() {
@@ -82,15 +68,6 @@ class PyVideoJitterBuffer {
     return list;
   }
 
-  void handle_timeout(double now) {
-    const TimePoint time = to_time(now);
-    const std::lock_guard lock(mutex_);
-    buffer_->handle_timeout(time);
-  }
-  std::optional<double> next_timeout() {
-    const std::lock_guard lock(mutex_);
-    return to_timeout(buffer_->next_timeout());
-  }
   py::array_t<std::uint16_t> take_nacks(double now) {
     const TimePoint time = to_time(now);
     std::vector<std::uint16_t> numbers(config_.nack_max_packets);
@@ -114,42 +91,17 @@ class PyVideoJitterBuffer {
     const std::lock_guard lock(mutex_);
     buffer_->set_round_trip_time(duration);
   }
-  void reset(std::optional<std::uint32_t> ssrc) {
-    const std::lock_guard lock(mutex_);
-    const rtp::Codec codec = intake_.codec;
-    intake_ = Intake(codec);
-    if (ssrc) intake_.ssrc = Ssrc{*ssrc};
-    buffer_.emplace(config_);
-  }
-  PyVideoStatistics statistics() {
-    const std::lock_guard lock(mutex_);
-    return {buffer_->statistics(), intake_.reception.cumulative_lost(),
-            static_cast<double>(intake_.reception.jitter()) / intake_.clock_rate, intake_.malformed,
-            intake_.unmatched};
-  }
-
- private:
-  void insert(const PacketBatch& batch, double now) {
-    const TimePoint time = to_time(now);
-    run_native(batch.bytes(), [&] {
-      const std::lock_guard lock(mutex_);
-      for (const ByteView packet : batch.views()) insert_one(packet, time);
-    });
-  }
-
-  void insert_one(ByteView bytes, TimePoint now) {
-    const auto packet = intake_.open(bytes, now);
-    if (!packet) return;
-    const rtp::RtpHeader& header = packet->header();
+  void insert_one(const rtp::RtpPacketView& packet, TimePoint now) {
+    const rtp::RtpHeader& header = packet.header();
     jitter::VideoPacket part;
     part.sequence_number = header.sequence_number;
     part.timestamp = header.timestamp;
     part.marker = header.marker;
-    if (!packet->payload().empty()) {  // otherwise padding, which only fills its place
+    if (!packet.payload().empty()) {  // otherwise padding, which only fills its place
       const std::size_t scratch =
-          rtp::depacketize_scratch_size(intake_.codec, packet->payload().size());
+          rtp::depacketize_scratch_size(intake_.codec, packet.payload().size());
       if (scratch_.size() < scratch) scratch_.resize(scratch);
-      const auto payload = rtp::depacketize(intake_.codec, packet->payload(), scratch_);
+      const auto payload = rtp::depacketize(intake_.codec, packet.payload(), scratch_);
       if (!payload) {
         ++intake_.malformed;
         return;
@@ -161,26 +113,30 @@ class PyVideoJitterBuffer {
     buffer_->insert(part, now);
   }
 
-  std::mutex mutex_;
-  Intake intake_;
-  jitter::VideoJitterConfig config_;
-  std::optional<jitter::VideoJitterBuffer> buffer_;
+ private:
   Bytes scratch_;
 };
 
 void bind_video(py::module_& m) {
-  py::class_<PyVideoFrame>(m, "VideoFrame", "A complete encoded frame.")
+  py::class_<PyVideoFrame>(
+      m, "VideoFrame", "A complete encoded frame, which needs none that did not leave before it.")
       .def_property_readonly(
           "data", [](PyVideoFrame& f) { return f.data.get(); },
-          "uint8, one-dimensional; owns its native memory.")
-      .def_property_readonly("timestamp",
-                             [](const PyVideoFrame& f) { return f.frame.timestamp.value; })
-      .def_property_readonly("is_key_frame",
-                             [](const PyVideoFrame& f) { return f.frame.is_key_frame; })
-      .def_property_readonly("first_sequence_number",
-                             [](const PyVideoFrame& f) { return f.frame.first_sequence_number; })
-      .def_property_readonly("last_sequence_number",
-                             [](const PyVideoFrame& f) { return f.frame.last_sequence_number; })
+          "uint8, shape (bytes,); owns its native memory.")
+      .def_property_readonly(
+          "timestamp", [](const PyVideoFrame& f) { return f.frame.timestamp.value; },
+          "RTP timestamp, 32 bits, in 1/90000 s.")
+      .def_property_readonly(
+          "is_key_frame", [](const PyVideoFrame& f) { return f.frame.is_key_frame; },
+          "It needs no frame before it.")
+      .def_property_readonly(
+          "first_sequence_number",
+          [](const PyVideoFrame& f) { return f.frame.first_sequence_number; },
+          "Of its first packet, 16 bits.")
+      .def_property_readonly(
+          "last_sequence_number",
+          [](const PyVideoFrame& f) { return f.frame.last_sequence_number; },
+          "Of its last packet, 16 bits.")
       .def_property_readonly(
           "first_packet_arrival",
           [](const PyVideoFrame& f) { return to_seconds(f.frame.first_packet_arrival); },
@@ -189,7 +145,7 @@ void bind_video(py::module_& m) {
           "completed_at", [](const PyVideoFrame& f) { return to_seconds(f.frame.completed_at); },
           "Seconds: arrival of the packet that made it whole.");
 
-  using S = PyVideoStatistics;
+  using S = PyVideoJitterBuffer::Statistics;
   py::class_<S> statistics(m, "VideoStatistics",
                            "Counters under the names of W3C webrtc-stats; times are in seconds.");
   bind_common_statistics<S>(statistics);
@@ -212,10 +168,13 @@ void bind_video(py::module_& m) {
       .def_property_readonly(
           "frames_dropped", [](const S& s) { return s.s.frames_dropped; },
           "Incomplete, undecodable after a loss, or not fetched.")
-      .def_property_readonly("key_frames_received",
-                             [](const S& s) { return s.s.key_frames_received; })
-      .def_property_readonly("frames_assembled_from_multiple_packets",
-                             [](const S& s) { return s.s.frames_assembled_from_multiple_packets; })
+      .def_property_readonly(
+          "key_frames_received", [](const S& s) { return s.s.key_frames_received; },
+          "Of frames_received.")
+      .def_property_readonly(
+          "frames_assembled_from_multiple_packets",
+          [](const S& s) { return s.s.frames_assembled_from_multiple_packets; },
+          "Of frames_received.")
       .def_property_readonly(
           "total_assembly_time", [](const S& s) { return to_seconds(s.s.total_assembly_time); },
           "From first to last packet of these frames, summed.")
@@ -225,11 +184,13 @@ void bind_video(py::module_& m) {
       .def_property_readonly(
           "freeze_count", [](const S& s) { return s.s.freeze_count; },
           "As if every frame were shown in the moment it leaves.")
-      .def_property_readonly("total_freezes_duration",
-                             [](const S& s) { return to_seconds(s.s.total_freezes_duration); });
+      .def_property_readonly(
+          "total_freezes_duration",
+          [](const S& s) { return to_seconds(s.s.total_freezes_duration); },
+          "Their length, seconds, summed.");
 
   const jitter::VideoJitterConfig config;
-  py::class_<PyVideoJitterBuffer>(
+  py::class_<PyVideoJitterBuffer> buffer(
       m, "VideoJitterBuffer",
       "RTP packets of one video stream in, complete frames in order out, the first a key frame.\n\n"
       "`codec` is a name of sealroom.rtp; without `ssrc` the first packet decides which stream it\n"
@@ -238,7 +199,12 @@ void bind_video(py::module_& m) {
       "asked for `nack_reorder_wait` after a later one, every `nack_retry` (until\n"
       "set_round_trip_time), `nack_max_tries` times, and given up after `max_gap_wait`; then a "
       "key\n"
-      "frame is. Thread-safe.")
+      "frame is. Thread-safe.\n\n"
+      "Raises InvalidArgumentError for a codec that is not video or a time that is negative.");
+  PyVideoJitterBuffer::bind(buffer, "not RTP, of another stream or malformed",
+                            "To be called at next_timeout(); then drain as after insert().",
+                            "Seconds on the clock of `now`; None if nothing waits.");
+  buffer
       .def(py::init<const std::string&, std::optional<std::uint32_t>, std::size_t, std::size_t,
                     double, double, double, double, int, std::size_t>(),
            "codec"_a, py::kw_only(), "ssrc"_a = py::none(), "max_packets"_a = config.max_packets,
@@ -247,28 +213,18 @@ void bind_video(py::module_& m) {
            "nack_retry"_a = to_seconds(config.nack_retry), "nack_reorder_wait"_a = 0.01,
            "nack_max_tries"_a = config.nack_max_tries,
            "nack_max_packets"_a = config.nack_max_packets)
-      .def("insert", &PyVideoJitterBuffer::insert_list, "packets"_a, "now"_a,
-           "Takes a list of bytes-like RTP packets. What is not RTP, of another stream or "
-           "malformed\n"
-           "is counted and changes nothing.")
-      .def("insert_batch", &PyVideoJitterBuffer::insert_batch, "data"_a, "sizes"_a, "now"_a,
-           "The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a\n"
-           "one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.")
-      .def("pop", &PyVideoJitterBuffer::pop, "The frames that are ready, taken out.")
+      .def("pop", &PyVideoJitterBuffer::pop, "The frames that are ready, taken out, in order.")
       .def("take_nacks", &PyVideoJitterBuffer::take_nacks, "now"_a,
-           "Sequence numbers to ask for now: uint16, ascending, at most `nack_max_packets`.")
+           "Sequence numbers to ask for now (RFC 4585 section 6.2.1): uint16, shape (n,), "
+           "ascending,\nat most `nack_max_packets`.")
       .def("take_key_frame_request", &PyVideoJitterBuffer::take_key_frame_request, "now"_a,
-           "True at most once per `key_frame_interval` while a key frame is needed.")
+           "True at most once per `key_frame_interval` while a key frame is needed: send a "
+           "PLI\n(RFC 4585 section 6.3.1).")
       .def("require_key_frame", &PyVideoJitterBuffer::require_key_frame,
            "The decoder cannot go on: drop frames until a key frame and ask for one.")
-      .def("handle_timeout", &PyVideoJitterBuffer::handle_timeout, "now"_a,
-           "To be called at next_timeout(); then drain as after insert().")
-      .def("next_timeout", &PyVideoJitterBuffer::next_timeout, "None if nothing waits.")
       .def("set_round_trip_time", &PyVideoJitterBuffer::set_round_trip_time, "round_trip_time"_a,
-           "Seconds; from now on the time between two requests for a packet, at least 10 ms.")
-      .def("reset", &PyVideoJitterBuffer::reset, "ssrc"_a = py::none(),
-           "Starts anew, for the stream `ssrc` or that of the next packet; counters begin at zero.")
-      .def_property_readonly("statistics", &PyVideoJitterBuffer::statistics, "A copy.");
+           "Seconds; from now on the time between two requests for a packet, at least 10 ms. "
+           "Raises\nInvalidArgumentError for a negative one.");
 }
 
 }  // namespace

@@ -158,31 +158,4 @@ struct FrameData {
   }
 };
 
-template <class Statistics, class Class>
-void bind_common_statistics(Class& c) {
-  c.def_property_readonly(
-       "packets_received", [](const Statistics& s) { return s.s.packets_received; },
-       "Of this stream; also duplicates and what was discarded.")
-      .def_readonly("packets_lost", &Statistics::packets_lost,
-                    "Expected less received (RFC 3550): negative if duplicates prevail.")
-      .def_property_readonly(
-          "packets_discarded", [](const Statistics& s) { return s.s.packets_discarded; },
-          "Too late, out of range, or over a bound.")
-      .def_property_readonly("packets_duplicated",
-                             [](const Statistics& s) { return s.s.packets_duplicated; })
-      .def_property_readonly(
-          "packets_given_up", [](const Statistics& s) { return s.s.packets_lost; },
-          "Not there when they were needed.")
-      .def_readonly("packets_malformed", &Statistics::malformed,
-                    "Not RTP, or a payload that breaks its format.")
-      .def_readonly("packets_unmatched", &Statistics::unmatched, "Of another SSRC.")
-      .def_readonly("jitter", &Statistics::jitter, "RFC 3550, in seconds.")
-      .def_property_readonly("frames_delivered",
-                             [](const Statistics& s) { return s.s.frames_delivered; })
-      .def_property_readonly(
-          "jitter_buffer_emitted_count",
-          [](const Statistics& s) { return s.s.jitter_buffer_emitted_count; },
-          "Video: frames. Audio: samples at the clock rate.");
-}
-
 }  // namespace sealroom::bindings

@@ -262,6 +262,28 @@ def test_joined_audio_frames_are_the_frames() -> None:
     assert [part.size for part in other.pop_batch()] == [0, 0, 0, 0]
 
 
+def test_the_bytes_of_an_audio_frame_outlive_frame_and_buffer() -> None:
+    buffer = jitter.AudioJitterBuffer()
+    buffer.insert([opus(i, size=1400 if i == 3 else 60) for i in range(8)], now=0.0)
+    frames = buffer.pop()
+    assert [frame.data.size for frame in frames] == [60, 60, 60, 1400, 60, 60, 60, 60]
+    assert frames[3].arrival == 0.0
+    assert frames[3].sequence_number == 3
+    arrays = [frame.data for frame in frames]
+    assert np.shares_memory(arrays[3], frames[3].data)
+    assert (arrays[3].dtype, arrays[3].shape) == (np.uint8, (1400,))
+    del frames
+    buffer.insert([opus(i) for i in range(8, 50)], now=0.1)  # into the memory that was used
+    assert len(buffer.pop()) == 42
+    del buffer
+    gc.collect()
+    for i, array in enumerate(arrays):
+        assert array.tobytes() == bytes([i]) * array.size
+    made_by_users: Any = jitter.AudioFrame
+    with pytest.raises(TypeError):
+        made_by_users()
+
+
 def test_player_with_its_own_clock_pulls() -> None:
     buffer = jitter.AudioJitterBuffer("opus", pull=True)
     buffer.insert([opus(i) for i in (0, 1, 3)], now=0.0)

@@ -13,27 +13,33 @@ class AudioFrame:
     """An encoded frame, or the mark of one that is missing."""
     @property
     def arrival(self) -> float:
-        """Seconds; of a missing frame: of the packet behind the gap."""
+        """Seconds, on the time line of `now`; of a missing frame: of the packet behind the gap."""
     @property
     def data(self) -> npt.NDArray[np.uint8]:
-        """uint8, one-dimensional; owns its native memory; empty where `is_missing`."""
+        """uint8, shape (bytes,): a view of the frame's own memory, shape (0,) where
+        `is_missing`.
+        """
     @property
     def is_missing(self) -> bool:
         """Conceal this frame; its timestamp is interpolated."""
     @property
-    def sequence_number(self) -> int: ...
+    def sequence_number(self) -> int:
+        """RTP sequence number, 16 bits."""
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """RTP timestamp, 32 bits, in units of the clock rate."""
 
 class AudioJitterBuffer:
     """RTP packets of one audio stream in, frames in order out.
 
-    In order a packet leaves at once; behind a gap it waits at most the target delay, then the
-    gap leaves as frames with `is_missing`, at most 10. The target is the 0.95 quantile of the
-    relative delay with forgetting, within `min_target_delay` and `max_target_delay`. With
-    `pull` frames leave by next(), at the pace of a player with its own clock. Without `ssrc`
-    the first packet decides which stream it is. Times are seconds on any one clock. Bounds:
-    `max_packets` (16 to 16384), `max_bytes`; over one the oldest frames go. Thread-safe.
+    In order a packet leaves at once; behind a gap it waits at most the target delay, then the gap
+    leaves as frames with `is_missing`, at most 10. The target is the 0.95 quantile of the relative
+    delay with forgetting, within `min_target_delay` and `max_target_delay`. With `pull` frames
+    leave by next(), at the pace of a player with its own clock. Without `ssrc` the first packet
+    decides which stream it is. Times are seconds on any one clock. Bounds: `max_packets` (16 to
+    16384), `max_bytes`; over one the oldest frames go. Thread-safe.
+
+    Raises InvalidArgumentError for a codec that is not audio or a delay that is negative.
     """
     def __init__(
         self,
@@ -51,24 +57,29 @@ class AudioJitterBuffer:
     def hint(self) -> Literal["normal", "accelerate", "expand"]:
         """With `pull`: "accelerate", "expand" or "normal", to keep the delay at the target."""
     def insert(self, packets: list[_Packet], now: float) -> None:
-        """Takes a list of bytes-like RTP packets. What is not RTP or of another stream is counted
-        and changes nothing.
+        """Takes a list of bytes-like RTP packets (RFC 3550) that came at `now`, in seconds. What is
+        not RTP or of another stream is counted and changes nothing. Raises TypeError for another
+        list, InvalidArgumentError for a `now` that is no finite number within 1e11.
         """
     def insert_batch(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
-        """The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a
-        one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.
+        """The same for packets laid end to end in `data`: uint8, shape (bytes,), and their `sizes`
+        in bytes, integers, shape (packets,). Raises InvalidArgumentError where sizes do not add up
+        to the bytes; then nothing is taken.
         """
     def next(
         self, now: float
     ) -> tuple[Literal["frame", "missing", "underrun", "filling"], AudioFrame | None]:
-        """With `pull`: what the player needs now, once per frame of its clock. One of
-        ("frame", AudioFrame), ("missing", AudioFrame) to conceal, ("underrun", None) to
-        conceal without a packet to come, ("filling", None) to play silence.
+        """With `pull`: what the player needs now, once per frame of its clock. One of ("frame",
+        AudioFrame), ("missing", AudioFrame) to conceal, ("underrun", None) to conceal without a
+        packet to come, ("filling", None) to play silence. Raises InvalidArgumentError without
+        `pull`.
         """
     def next_timeout(self) -> float | None:
-        """None if nothing waits, and with `pull`."""
+        """Seconds on the clock of `now`; None if nothing waits, and with `pull`."""
     def pop(self) -> list[AudioFrame]:
-        """The frames that are ready, taken out."""
+        """The frames that are ready, taken out, in order. Raises InvalidArgumentError with
+        `pull`.
+        """
     def pop_batch(
         self,
     ) -> tuple[
@@ -77,14 +88,15 @@ class AudioJitterBuffer:
         npt.NDArray[np.uint32],
         npt.NDArray[np.bool_],
     ]:
-        """The same as four arrays: the frames end to end (uint8), their sizes (int64, 0 where one
-        is missing), timestamps (uint32), and which are missing (bool).
+        """The same as four arrays: the frames end to end (uint8, shape (bytes,)), and of each,
+        shape (frames,), its size (int64, 0 where it is missing), timestamp (uint32), and whether it
+        is missing (bool).
         """
     def reset(self, ssrc: int | None = None) -> None:
         """Starts anew, for the stream `ssrc` or that of the next packet; counters begin at zero."""
     @property
     def statistics(self) -> AudioStatistics:
-        """A copy."""
+        """A copy of the counters."""
 
 class AudioStatistics:
     """Counters under the names of W3C webrtc-stats; times are in seconds."""
@@ -101,10 +113,11 @@ class AudioStatistics:
     def concealment_events(self) -> int:
         """Runs of these."""
     @property
-    def frames_delivered(self) -> int: ...
+    def frames_delivered(self) -> int:
+        """Taken out, without missing ones."""
     @property
     def jitter(self) -> float:
-        """RFC 3550, in seconds."""
+        """Interarrival jitter (RFC 3550 section 6.4.1), in seconds."""
     @property
     def jitter_buffer_delay(self) -> float:
         """From arrival to leaving, summed over samples."""
@@ -121,7 +134,8 @@ class AudioStatistics:
     def packets_discarded(self) -> int:
         """Too late, out of range, or over a bound."""
     @property
-    def packets_duplicated(self) -> int: ...
+    def packets_duplicated(self) -> int:
+        """Came before."""
     @property
     def packets_given_up(self) -> int:
         """Not there when they were needed."""
@@ -139,7 +153,7 @@ class AudioStatistics:
         """Of another SSRC."""
     @property
     def target_delay(self) -> float:
-        """Now."""
+        """The target now, seconds."""
 
 class VideoFrame:
     """A complete encoded frame."""
@@ -148,28 +162,33 @@ class VideoFrame:
         """Seconds: arrival of the packet that made it whole."""
     @property
     def data(self) -> npt.NDArray[np.uint8]:
-        """uint8, one-dimensional; owns its native memory."""
+        """uint8, shape (bytes,); owns its native memory."""
     @property
     def first_packet_arrival(self) -> float:
         """Seconds, on the time line of `now`."""
     @property
-    def first_sequence_number(self) -> int: ...
+    def first_sequence_number(self) -> int:
+        """Of its first packet, 16 bits."""
     @property
-    def is_key_frame(self) -> bool: ...
+    def is_key_frame(self) -> bool:
+        """It needs no frame before it."""
     @property
-    def last_sequence_number(self) -> int: ...
+    def last_sequence_number(self) -> int:
+        """Of its last packet, 16 bits."""
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """RTP timestamp, 32 bits, in 1/90000 s."""
 
 class VideoJitterBuffer:
     """RTP packets of one video stream in, complete frames in order out, the first a key frame.
 
-    `codec` is a name of sealroom.rtp; without `ssrc` the first packet decides which stream it
-    is. Times are seconds on any one clock. Bounds: `max_packets` (16 to 16384) between the
-    oldest and the newest, `max_bytes`, `nack_max_packets` missing ones. A missing packet is
-    asked for `nack_reorder_wait` after a later one, every `nack_retry` (until
-    set_round_trip_time), `nack_max_tries` times, and given up after `max_gap_wait`; then a key
-    frame is. Thread-safe.
+    `codec` is a name of sealroom.rtp; without `ssrc` the first packet decides which stream it is.
+    Times are seconds on any one clock. Bounds: `max_packets` (16 to 16384) between the oldest and
+    the newest, `max_bytes`, `nack_max_packets` missing ones. A missing packet is asked for
+    `nack_reorder_wait` after a later one, every `nack_retry` (until set_round_trip_time),
+    `nack_max_tries` times, and given up after `max_gap_wait`; then a key frame is. Thread-safe.
+
+    Raises InvalidArgumentError for a codec that is not video or a time that is negative.
     """
     def __init__(
         self,
@@ -188,37 +207,47 @@ class VideoJitterBuffer:
     def handle_timeout(self, now: float) -> None:
         """To be called at next_timeout(); then drain as after insert()."""
     def insert(self, packets: list[_Packet], now: float) -> None:
-        """Takes a list of bytes-like RTP packets. What is not RTP, of another stream or malformed
-        is counted and changes nothing.
+        """Takes a list of bytes-like RTP packets (RFC 3550) that came at `now`, in seconds. What is
+        not RTP, of another stream or malformed is counted and changes nothing. Raises TypeError for
+        another list, InvalidArgumentError for a `now` that is no finite number within 1e11.
         """
     def insert_batch(self, data: BytesLike, sizes: npt.NDArray[np.integer], now: float) -> None:
-        """The same for packets laid end to end in `data`: uint8, and their sizes in bytes, a
-        one-dimensional integer array. Raises InvalidArgumentError, then nothing is taken.
+        """The same for packets laid end to end in `data`: uint8, shape (bytes,), and their `sizes`
+        in bytes, integers, shape (packets,). Raises InvalidArgumentError where sizes do not add up
+        to the bytes; then nothing is taken.
         """
     def next_timeout(self) -> float | None:
-        """None if nothing waits."""
+        """Seconds on the clock of `now`; None if nothing waits."""
     def pop(self) -> list[VideoFrame]:
-        """The frames that are ready, taken out."""
+        """The frames that are ready, taken out, in order."""
     def require_key_frame(self) -> None:
         """The decoder cannot go on: drop frames until a key frame and ask for one."""
     def reset(self, ssrc: int | None = None) -> None:
         """Starts anew, for the stream `ssrc` or that of the next packet; counters begin at zero."""
     def set_round_trip_time(self, round_trip_time: float) -> None:
-        """Seconds; from now on the time between two requests for a packet, at least 10 ms."""
+        """Seconds; from now on the time between two requests for a packet, at least 10 ms. Raises
+        InvalidArgumentError for a negative one.
+        """
     def take_key_frame_request(self, now: float) -> bool:
-        """True at most once per `key_frame_interval` while a key frame is needed."""
+        """True at most once per `key_frame_interval` while a key frame is needed: send a PLI (RFC
+        4585 section 6.3.1).
+        """
     def take_nacks(self, now: float) -> npt.NDArray[np.uint16]:
-        """Sequence numbers to ask for now: uint16, ascending, at most `nack_max_packets`."""
+        """Sequence numbers to ask for now (RFC 4585 section 6.2.1): uint16, shape (n,), ascending,
+        at most `nack_max_packets`.
+        """
     @property
     def statistics(self) -> VideoStatistics:
-        """A copy."""
+        """A copy of the counters."""
 
 class VideoStatistics:
     """Counters under the names of W3C webrtc-stats; times are in seconds."""
     @property
-    def frames_assembled_from_multiple_packets(self) -> int: ...
+    def frames_assembled_from_multiple_packets(self) -> int:
+        """Of frames_received."""
     @property
-    def frames_delivered(self) -> int: ...
+    def frames_delivered(self) -> int:
+        """Taken out, without missing ones."""
     @property
     def frames_dropped(self) -> int:
         """Incomplete, undecodable after a loss, or not fetched."""
@@ -230,7 +259,7 @@ class VideoStatistics:
         """As if every frame were shown in the moment it leaves."""
     @property
     def jitter(self) -> float:
-        """RFC 3550, in seconds."""
+        """Interarrival jitter (RFC 3550 section 6.4.1), in seconds."""
     @property
     def jitter_buffer_delay(self) -> float:
         """From a frame's first packet until it could be popped, summed."""
@@ -238,7 +267,8 @@ class VideoStatistics:
     def jitter_buffer_emitted_count(self) -> int:
         """Video: frames. Audio: samples at the clock rate."""
     @property
-    def key_frames_received(self) -> int: ...
+    def key_frames_received(self) -> int:
+        """Of frames_received."""
     @property
     def nack_count(self) -> int:
         """Requests taken, for any number of packets."""
@@ -246,7 +276,8 @@ class VideoStatistics:
     def packets_discarded(self) -> int:
         """Too late, out of range, or over a bound."""
     @property
-    def packets_duplicated(self) -> int: ...
+    def packets_duplicated(self) -> int:
+        """Came before."""
     @property
     def packets_given_up(self) -> int:
         """Not there when they were needed."""
@@ -275,11 +306,12 @@ class VideoStatistics:
     def total_assembly_time(self) -> float:
         """From first to last packet of these frames, summed."""
     @property
-    def total_freezes_duration(self) -> float: ...
+    def total_freezes_duration(self) -> float:
+        """Their length, seconds, summed."""
 
 def playout_hint(
     buffered_delay: float, target_delay: float
 ) -> Literal["normal", "accelerate", "expand"]:
-    """What a player with `buffered_delay` seconds ahead of it should do: "accelerate",
-    "expand" or "normal". NetEq's limits.
+    """What a player with `buffered_delay` seconds ahead of it should do: "accelerate", "expand" or
+    "normal". NetEq's limits. Raises InvalidArgumentError for negative ones.
     """
