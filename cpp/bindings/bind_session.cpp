@@ -3,15 +3,14 @@
 
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <utility>
 
 #include "arguments.h"
 #include "buffers.h"
-#include "default_io_thread.h"
 #include "errors.h"
 #include "frames.h"
+#include "host_owner.h"
 #include "key_arguments.h"
 #include "packet_transport.h"
 #include "sealroom/host/session_host.h"
@@ -30,11 +29,6 @@ constexpr std::size_t kMaxMidSize = 16;
 constexpr const char* kUnknownSender = "sender: unknown id";
 constexpr const char* kUnknownReceiver = "receiver: unknown id";
 
-std::uint32_t random_u32() {
-  std::random_device source;
-  return source();
-}
-
 const std::string& checked_mid(const std::string& mid) {
   if (mid.size() > kMaxMidSize) raise(Error::invalid_argument, "mid: at most 16 bytes");
   return mid;
@@ -49,47 +43,38 @@ std::uint64_t checked_rate(const char* name, std::optional<std::int64_t> rate) {
   return static_cast<std::uint64_t>(*rate);
 }
 
-/// The bound object. Native calls that may wait for the I/O thread run without the GIL.
-class PyMediaSession {
+session::SessionConfig session_config(const std::optional<std::string>& backend,
+                                      const std::string& cname,
+                                      const std::map<std::string, int>& extensions) {
+  if (cname.empty() || cname.size() > 255) raise(Error::invalid_argument, "cname: 1 to 255 bytes");
+  session::SessionConfig config;
+  config.backend = backend_from_option(backend);
+  config.cname = cname;
+  config.rtcp_ssrc = Ssrc{random_u32()};
+  config.extensions = extension_map(extensions);
+  return config;
+}
+
+class PyMediaSession : public HostOwner<host::SessionHost> {
  private:
   template <class Function>
   auto run(Function&& function) {
-    const py::gil_scoped_release release;
-    return host_->with_session(std::forward<Function>(function));
+    return without_gil(
+        [&](host::SessionHost& to) { return to.with_session(std::forward<Function>(function)); });
   }
 
  public:
-  PyMediaSession(net::IoThread* io_thread, const std::optional<std::string>& backend,
-                 const std::string& cname, const std::map<std::string, int>& extensions,
-                 std::optional<std::int64_t> pacing_rate) {
-    const std::uint64_t rate = checked_rate("pacing_rate", pacing_rate);
-    if (cname.empty() || cname.size() > 255) {
-      raise(Error::invalid_argument, "cname: 1 to 255 bytes");
-    }
-    session::SessionConfig config;
-    config.backend = backend_from_option(backend);
-    config.cname = cname;
-    config.rtcp_ssrc = Ssrc{random_u32()};
-    config.extensions = extension_map(extensions);
-    backend_ = config.backend;
-    host_ = std::make_unique<host::SessionHost>(
-        io_thread != nullptr ? *io_thread : default_io_thread(), std::move(config));
-    if (rate != 0) host_->set_pacing_rate(rate);
+  PyMediaSession(net::IoThread* io_thread, const session::SessionConfig& config, std::uint64_t rate)
+      : HostOwner(std::make_unique<host::SessionHost>(io_thread_or_default(io_thread), config)),
+        backend_(config.backend) {
+    if (rate != 0) host().set_pacing_rate(rate);
   }
-  ~PyMediaSession() {
-    const py::gil_scoped_release release;
-    host_.reset();
-  }
-  PyMediaSession(const PyMediaSession&) = delete;
-  PyMediaSession& operator=(const PyMediaSession&) = delete;
 
-  host::SessionHost& host() { return *host_; }
   [[nodiscard]] std::string backend() const { return std::string(crypto::backend_name(backend_)); }
 
   void set_pacing_rate(std::optional<std::int64_t> rate) {
     const std::uint64_t checked = checked_rate("rate", rate);
-    const py::gil_scoped_release release;
-    host_->set_pacing_rate(checked);
+    without_gil([&](host::SessionHost& to) { to.set_pacing_rate(checked); });
   }
 
   std::uint64_t add_sender(std::uint32_t ssrc, int type, const std::string& codec,
@@ -102,14 +87,11 @@ class PyMediaSession {
     config.ssrc = Ssrc{ssrc};
     config.mid = checked_mid(mid);
     config.protection = protection;
-    // RFC 3550 section 5.1: random, and in the lower half so that a lost first packet cannot hide a
-    // wrap.
-    config.first_sequence_number = static_cast<std::uint16_t>(random_u32() & 0x7fff);
-    config.first_picture_id = static_cast<std::uint16_t>(random_u32() & 0x7fff);
+    config.first_sequence_number = random_first_number();
+    config.first_picture_id = random_first_number();
     if (rtx) {
-      config.rtx =
-          session::RtxSenderConfig{Ssrc{rtx->first}, PayloadType{payload_type(rtx->second)},
-                                   static_cast<std::uint16_t>(random_u32() & 0x7fff)};
+      config.rtx = session::RtxSenderConfig{
+          Ssrc{rtx->first}, PayloadType{payload_type(rtx->second)}, random_first_number()};
     }
     if (red) {
       config.red = session::RedSenderConfig{PayloadType{payload_type(red->first)}, red->second};
@@ -157,12 +139,8 @@ class PyMediaSession {
       outgoing.audio_level =
           rtp::AudioLevel{voice_activity, static_cast<std::uint8_t>(*audio_level)};
     }
-    Result<void> result;
-    {
-      const py::gil_scoped_release release;
-      result = host_->send_frame(SenderId{sender}, outgoing);
-    }
-    unwrap(result,
+    unwrap(without_gil(
+               [&](host::SessionHost& to) { return to.send_frame(SenderId{sender}, outgoing); }),
            "sender or data: a known sender and, without protection, a frame of its codec's format "
            "(h264: Annex B, av1: OBUs)");
   }
@@ -237,19 +215,11 @@ class PyMediaSession {
   }
 
   py::list take_events() {
-    std::vector<session::Event> events;
-    {
-      const py::gil_scoped_release release;
-      events = host_->take_events(kMaxEventsAtOnce);
-    }
+    std::vector<session::Event> events =
+        without_gil([](host::SessionHost& from) { return from.take_events(kMaxEventsAtOnce); });
     py::list result(events.size());
     for (std::size_t i = 0; i < events.size(); ++i) result[i] = to_python(events[i]);
     return result;
-  }
-
-  void close() {
-    const py::gil_scoped_release release;
-    host_->close();
   }
 
   session::SessionStatistics statistics() {
@@ -269,8 +239,7 @@ class PyMediaSession {
   }
 
  private:
-  crypto::Backend backend_{};
-  std::unique_ptr<host::SessionHost> host_;
+  crypto::Backend backend_;
 };
 
 }  // namespace
@@ -291,8 +260,13 @@ void bind_session(py::module_& parent) {
       "nothing waits longer than 250 ms. Thread-safe.");
   PacketTransport<PyMediaSession>::bind(session);
   session
-      .def(py::init<net::IoThread*, const std::optional<std::string>&, const std::string&,
-                    const std::map<std::string, int>&, std::optional<std::int64_t>>(),
+      .def(py::init([](net::IoThread* io_thread, const std::optional<std::string>& backend,
+                       const std::string& cname, const std::map<std::string, int>& extensions,
+                       std::optional<std::int64_t> pacing_rate) {
+             const std::uint64_t rate = checked_rate("pacing_rate", pacing_rate);
+             return std::make_unique<PyMediaSession>(
+                 io_thread, session_config(backend, cname, extensions), rate);
+           }),
            "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
            "cname"_a = "sealroom", "extensions"_a = std::map<std::string, int>{},
            "pacing_rate"_a = py::none(), py::keep_alive<1, 2>())

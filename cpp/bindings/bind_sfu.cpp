@@ -5,14 +5,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 
 #include "arguments.h"
 #include "buffers.h"
-#include "default_io_thread.h"
 #include "errors.h"
 #include "frames.h"
+#include "host_owner.h"
 #include "packet_transport.h"
 #include "sealroom/host/router_host.h"
 
@@ -30,63 +29,37 @@ struct PyTappedFrame {
   bool is_key_frame;
 };
 
-/// The bound transport. Native calls that may wait for the I/O thread run without the GIL.
-class PyRouterTransport {
+class PyRouterTransport : public HostOwner<host::RouterTransport> {
  public:
   explicit PyRouterTransport(std::unique_ptr<host::RouterTransport> transport)
-      : transport_(std::move(transport)) {}
-  ~PyRouterTransport() {
-    const py::gil_scoped_release release;
-    transport_.reset();
-  }
-  PyRouterTransport(const PyRouterTransport&) = delete;
-  PyRouterTransport& operator=(const PyRouterTransport&) = delete;
+      : HostOwner(std::move(transport)) {}
 
-  host::RouterTransport& host() { return *transport_; }
-  [[nodiscard]] std::uint64_t id() const { return transport_->id().value; }
+  [[nodiscard]] std::uint64_t id() const { return HostOwner::host().id().value; }
 
   /// The router has no events; this only clears the descriptor.
   py::list take_events() {
-    transport_->clear_event();
+    host().clear_event();
     return py::list();
   }
-  void close() {
-    const py::gil_scoped_release release;
-    transport_->close();
-  }
-
- private:
-  std::unique_ptr<host::RouterTransport> transport_;
 };
 
-class PyRouter {
+class PyRouter : public HostOwner<host::RouterHost> {
  private:
   template <class Function>
   auto run(Function&& function) {
-    const py::gil_scoped_release release;
-    return host_->with_router(std::forward<Function>(function));
+    return without_gil(
+        [&](host::RouterHost& to) { return to.with_router(std::forward<Function>(function)); });
   }
 
  public:
   PyRouter(net::IoThread* io_thread, const std::optional<std::string>& backend)
-      : host_(std::make_unique<host::RouterHost>(
-            io_thread != nullptr ? *io_thread : default_io_thread(),
-            backend_from_option(backend))) {}
-  ~PyRouter() {
-    const py::gil_scoped_release release;
-    host_.reset();
-  }
-  PyRouter(const PyRouter&) = delete;
-  PyRouter& operator=(const PyRouter&) = delete;
+      : HostOwner(std::make_unique<host::RouterHost>(io_thread_or_default(io_thread),
+                                                     backend_from_option(backend))) {}
 
   std::unique_ptr<PyRouterTransport> create_transport(const std::map<std::string, int>& ids) {
     const rtp::ExtensionMap extensions = extension_map(ids);
-    Result<std::unique_ptr<host::RouterTransport>> created = Error::not_ready;
-    {
-      const py::gil_scoped_release release;
-      created = host_->create_transport(extensions);
-    }
-    return std::make_unique<PyRouterTransport>(unwrap(std::move(created)));
+    return std::make_unique<PyRouterTransport>(unwrap(without_gil(
+        [&](host::RouterHost& router) { return router.create_transport(extensions); })));
   }
 
   std::uint64_t add_producer(const PyRouterTransport& transport, const std::string& mid,
@@ -118,9 +91,7 @@ class PyRouter {
     config.ssrc = Ssrc{ssrc};
     config.payload_type = PayloadType{payload_type(type)};
     config.mid = mid;
-    // RFC 3550 section 5.1: random, and in the lower half so that a lost first packet cannot hide a
-    // wrap.
-    config.first_sequence_number = static_cast<std::uint16_t>(std::random_device()() & 0x7fff);
+    config.first_sequence_number = random_first_number();
     const sfu::TransportId id{transport.id()};
     return unwrap(
                run([&](sfu::Router& router) {
@@ -179,8 +150,6 @@ class PyRouter {
     if (!statistics) raise(Error::invalid_argument, std::string(what) + ": unknown id");
     return *statistics;
   }
-
-  std::unique_ptr<host::RouterHost> host_;
 };
 
 void bind_values(py::module_& m) {

@@ -1,28 +1,23 @@
 #include <algorithm>
 
 #include "codecs.h"
-#include "sealroom/base/byte_reader.h"
-#include "sealroom/base/byte_writer.h"
+#include "picture_id.h"
 
 namespace sealroom::rtp {
 namespace {
 
-// The payload descriptor of RFC 7741 section 4.2.
+// The payload descriptor of RFC 7741 section 4.2, besides picture_id.h.
 constexpr std::uint8_t kExtended = 0x80;          // X
 constexpr std::uint8_t kStartOfPartition = 0x10;  // S
 constexpr std::uint8_t kPartitionMask = 0x07;     // PID
-constexpr std::uint8_t kHasPictureId = 0x80;      // I
 constexpr std::uint8_t kHasTl0PicIdx = 0x40;      // L
 constexpr std::uint8_t kHasTid = 0x20;            // T
 constexpr std::uint8_t kHasKeyIdx = 0x10;         // K
-constexpr std::uint8_t kLongPictureId = 0x80;     // M
-constexpr std::uint16_t kPictureIdMask = 0x7FFF;
-constexpr std::size_t kDescriptorSize = 4;  // what the packetizer writes
+constexpr std::size_t kDescriptorSize = 4;        // what the packetizer writes
 
 class Vp8Packetizer final : public Packetizer {
  public:
-  explicit Vp8Packetizer(std::uint16_t first_picture_id)
-      : next_picture_id_(first_picture_id & kPictureIdMask) {}
+  explicit Vp8Packetizer(std::uint16_t first_picture_id) : numbers_(first_picture_id) {}
 
   Result<std::size_t> write_next(MutableByteView out) override {
     if (rest_.empty()) return Error::invalid_argument;
@@ -32,7 +27,7 @@ class Vp8Packetizer final : public Packetizer {
     // Frames are ciphertext, so the partitions inside cannot be told apart: all is PID 0.
     writer.u8(is_first_ ? kExtended | kStartOfPartition : kExtended);
     writer.u8(kHasPictureId);
-    writer.u16(static_cast<std::uint16_t>(kLongPictureId << 8 | picture_id_));
+    numbers_.write(writer);
     writer.bytes(rest_.first(part));
     rest_ = rest_.subspan(part);
     is_first_ = false;
@@ -48,15 +43,13 @@ class Vp8Packetizer final : public Packetizer {
     part_size_ = cut.part_size;
     rest_ = frame;
     is_first_ = true;
-    picture_id_ = next_picture_id_;
-    next_picture_id_ = static_cast<std::uint16_t>((picture_id_ + 1) & kPictureIdMask);
+    numbers_.advance();
     return cut.packets;
   }
 
   ByteView rest_;
   std::size_t part_size_ = 0;
-  std::uint16_t picture_id_ = 0;
-  std::uint16_t next_picture_id_;
+  PictureNumbers numbers_;
   bool is_first_ = false;
 };
 
@@ -71,7 +64,7 @@ Result<PayloadPart> depacketize_vp8(ByteView payload) {
   const std::uint8_t first = reader.u8();
   if ((first & kExtended) != 0) {
     const std::uint8_t fields = reader.u8();
-    if ((fields & kHasPictureId) != 0 && (reader.u8() & kLongPictureId) != 0) reader.skip(1);
+    if ((fields & kHasPictureId) != 0) skip_picture_id(reader);
     if ((fields & kHasTl0PicIdx) != 0) reader.skip(1);
     if ((fields & (kHasTid | kHasKeyIdx)) != 0) reader.skip(1);
   }

@@ -1,22 +1,18 @@
 #include <algorithm>
 
 #include "codecs.h"
-#include "sealroom/base/byte_reader.h"
-#include "sealroom/base/byte_writer.h"
+#include "picture_id.h"
 
 namespace sealroom::rtp {
 namespace {
 
-// The payload descriptor of RFC 9628 section 4.2.
-constexpr std::uint8_t kHasPictureId = 0x80;    // I
-constexpr std::uint8_t kInterPredicted = 0x40;  // P
-constexpr std::uint8_t kHasLayers = 0x20;       // L
-constexpr std::uint8_t kFlexible = 0x10;        // F
-constexpr std::uint8_t kStartOfFrame = 0x08;    // B
-constexpr std::uint8_t kEndOfFrame = 0x04;      // E
-constexpr std::uint8_t kHasStructure = 0x02;    // V
-constexpr std::uint8_t kLongPictureId = 0x80;   // M
-constexpr std::uint16_t kPictureIdMask = 0x7FFF;
+// The payload descriptor of RFC 9628 section 4.2, besides picture_id.h.
+constexpr std::uint8_t kInterPredicted = 0x40;    // P
+constexpr std::uint8_t kHasLayers = 0x20;         // L
+constexpr std::uint8_t kFlexible = 0x10;          // F
+constexpr std::uint8_t kStartOfFrame = 0x08;      // B
+constexpr std::uint8_t kEndOfFrame = 0x04;        // E
+constexpr std::uint8_t kHasStructure = 0x02;      // V
 constexpr std::uint8_t kSpatialLayerMask = 0x0E;  // SID
 constexpr std::uint8_t kMoreReferences = 0x01;    // N
 constexpr std::size_t kMaxReferences = 3;
@@ -43,8 +39,7 @@ void skip_structure(ByteReader& reader) {
 /// without TL0PICIDX.
 class Vp9Packetizer final : public Packetizer {
  public:
-  explicit Vp9Packetizer(std::uint16_t first_picture_id)
-      : next_picture_id_(first_picture_id & kPictureIdMask) {}
+  explicit Vp9Packetizer(std::uint16_t first_picture_id) : numbers_(first_picture_id) {}
 
   Result<std::size_t> write_next(MutableByteView out) override {
     if (rest_.empty()) return Error::invalid_argument;
@@ -58,7 +53,7 @@ class Vp9Packetizer final : public Packetizer {
     if (structure != 0) flags |= kHasStructure;
     ByteWriter writer(out);
     writer.u8(static_cast<std::uint8_t>(flags));
-    writer.u16(static_cast<std::uint16_t>(kLongPictureId << 8 | picture_id_));
+    numbers_.write(writer);
     writer.u8(0);  // TID, U, SID, D
     writer.u8(tl0_picture_index_);
     if (structure != 0) write_structure(writer);
@@ -85,8 +80,7 @@ class Vp9Packetizer final : public Packetizer {
     part_size_ = cut.part_size;
     rest_ = frame;
     is_first_ = true;
-    picture_id_ = next_picture_id_;
-    next_picture_id_ = static_cast<std::uint16_t>((picture_id_ + 1) & kPictureIdMask);
+    numbers_.advance();
     ++tl0_picture_index_;
     return cut.packets;
   }
@@ -108,8 +102,7 @@ class Vp9Packetizer final : public Packetizer {
 
   ByteView rest_;
   std::size_t part_size_ = 0;
-  std::uint16_t picture_id_ = 0;
-  std::uint16_t next_picture_id_;
+  PictureNumbers numbers_;
   std::uint16_t width_ = 0;
   std::uint16_t height_ = 0;
   std::uint8_t tl0_picture_index_ = 0xff;  // the first frame's is 0
@@ -130,7 +123,7 @@ Result<PayloadPart> depacketize_vp9(ByteView payload) {
   const bool is_flexible = (flags & kFlexible) != 0;
   const bool is_predicted = (flags & kInterPredicted) != 0;
   if (is_flexible && !has_picture_id) return Error::malformed;
-  if (has_picture_id && (reader.u8() & kLongPictureId) != 0) reader.skip(1);
+  if (has_picture_id) skip_picture_id(reader);
   std::uint8_t spatial_layer = 0;
   if ((flags & kHasLayers) != 0) {
     spatial_layer = reader.u8() & kSpatialLayerMask;
