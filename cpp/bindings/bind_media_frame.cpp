@@ -50,14 +50,16 @@ py::bytes unprotect_frame(PyReceiver& receiver, const std::string& format_name,
 void bind_media_frame(py::module_& parent) {
   py::module_ m = parent.attr("sframe");
   m.def("protect_frame", &protect_frame, "sender"_a, "format"_a, "frame"_a,
-        "Encrypts a whole encoded frame and leaves readable, authenticated, what packetizers,\n"
+        "Encrypts a whole encoded frame by SFrame (RFC 9605) and leaves readable, authenticated, "
+        "what packetizers,\n"
         "SFUs and receivers of its codec look for (docs/wire.md). `format` is \"opus\", \"vp8\",\n"
         "\"vp9\", \"h264\" (a byte stream with start codes, Annex B) or \"av1\" (a temporal unit\n"
         "of OBUs). Any frame of at least 1 byte comes back from unprotect_frame byte for byte.\n"
         "Raises InvalidArgumentError for an empty frame, UnsupportedError for another format,\n"
         "KeyExhaustedError at the counter limit.");
   m.def("unprotect_frame", &unprotect_frame, "receiver"_a, "format"_a, "frame"_a,
-        "The encoded frame that protect_frame was given. Errors as of Receiver.unprotect; what\n"
+        "The encoded frame that protect_frame was given (RFC 9605 section 4.4.4). Errors as of "
+        "Receiver.unprotect; what\n"
         "has not the form that protect_frame gives is a MalformedError.");
 }
 

@@ -107,19 +107,25 @@ void bind_payload_formats(py::module_& m) {
            "read from the frame.\n\n"
            "Raises InvalidArgumentError for a frame that is empty, not of the codec's format or "
            "cannot\nbe cut that small.");
-  py::class_<PyPayloadPart>(m, "PayloadPart", "What one packet carries of a frame.")
+  py::class_<PyPayloadPart>(m, "PayloadPart",
+                            "What one packet carries of a frame, by the RFC of its codec (RFC "
+                            "7741, 9628, 6184, 7587; see Packetizer).")
       .def_readonly("data", &PyPayloadPart::data,
                     "A piece of the frame; of AV1, what assemble_frame makes the frame from.")
-      .def_readonly("starts_frame", &PyPayloadPart::starts_frame)
+      .def_readonly("starts_frame", &PyPayloadPart::starts_frame,
+                    "It is the first packet of its frame.")
       .def_readonly("is_key_frame", &PyPayloadPart::is_key_frame,
                     "Meaningful where starts_frame; always true for Opus.");
   m.def("depacketize", &depacketize, "codec"_a, "payload"_a,
-        "Remove the payload descriptor.\n\n"
+        "Remove the payload descriptor, by the RFC of the codec (RFC 7741, 9628, 6184, 7587; "
+        "see\nPacketizer).\n\n"
         "Raises MalformedError, or UnsupportedError for a packet type outside H.264 mode 1.");
-  m.def("assemble_frame", &assemble_frame, "codec"_a, "payloads"_a,
-        "The frame in the payloads of all its packets, in order.\n\n"
-        "H.264 comes with start codes of four bytes, AV1 with size fields and without\ntemporal "
-        "delimiters. Raises MalformedError if the payloads are not one whole frame.");
+  m.def(
+      "assemble_frame", &assemble_frame, "codec"_a, "payloads"_a,
+      "The frame in the payloads of all its packets, in order, by the RFC of the codec (RFC 7741,\n"
+      "9628, 6184, 7587; see Packetizer).\n\n"
+      "H.264 comes with start codes of four bytes, AV1 with size fields and without\ntemporal "
+      "delimiters. Raises MalformedError if the payloads are not one whole frame.");
   py::class_<rtp::FrameInfo>(m, "FrameInfo", "What the bytes of an encoded frame say of it.")
       .def_readonly("is_key_frame", &rtp::FrameInfo::is_key_frame,
                     "None where the frame does not tell.")

@@ -145,7 +145,8 @@ class PyCollector {
 void bind_reports(py::module_& m) {
   using rtp::ReportBlock;
   using Reports = std::vector<ReportBlock>;
-  py::class_<ReportBlock>(m, "ReportBlock", "RFC 3550 section 6.4.1.")
+  py::class_<ReportBlock>(m, "ReportBlock",
+                          "What a receiver says of one stream (RFC 3550 section 6.4.1).")
       .def(py::init([](std::uint32_t ssrc, std::uint8_t fraction_lost, std::int32_t cumulative_lost,
                        std::uint32_t extended_highest_sequence, std::uint32_t jitter,
                        std::uint32_t last_sender_report,
@@ -161,37 +162,45 @@ void bind_reports(py::module_& m) {
            py::kw_only(), "ssrc"_a, "fraction_lost"_a = 0, "cumulative_lost"_a = 0,
            "extended_highest_sequence"_a = 0, "jitter"_a = 0, "last_sender_report"_a = 0,
            "delay_since_last_sender_report"_a = 0)
-      .def_property_readonly("ssrc", [](const ReportBlock& block) { return block.ssrc.value; })
+      .def_property_readonly(
+          "ssrc", [](const ReportBlock& block) { return block.ssrc.value; },
+          "Of the stream it is about, 32 bits.")
       .def_readonly("fraction_lost", &ReportBlock::fraction_lost, "Of 256.")
       .def_readonly("cumulative_lost", &ReportBlock::cumulative_lost, "24 bit, signed.")
-      .def_readonly("extended_highest_sequence", &ReportBlock::extended_highest_sequence)
+      .def_readonly("extended_highest_sequence", &ReportBlock::extended_highest_sequence,
+                    "Highest sequence number received, wraps in the upper 16 bits.")
       .def_readonly("jitter", &ReportBlock::jitter, "In timestamp units.")
       .def_readonly("last_sender_report", &ReportBlock::last_sender_report,
                     "Middle 32 bits of its NTP time.")
       .def_readonly("delay_since_last_sender_report", &ReportBlock::delay_since_last_sender_report,
                     "In 1/65536 s.");
-  py::class_<PySenderReport>(m, "SenderReport", "RFC 3550 section 6.4.1.")
+  py::class_<PySenderReport>(m, "SenderReport",
+                             "What a sender has sent, and when (RFC 3550 section 6.4.1).")
       .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint32_t, std::uint32_t,
                     Reports>(),
            py::kw_only(), "sender"_a, "ntp_time"_a, "rtp_timestamp"_a, "packet_count"_a,
            "octet_count"_a, "reports"_a = Reports())
-      .def_readonly("sender", &PySenderReport::sender)
+      .def_readonly("sender", &PySenderReport::sender, "SSRC of who sent it, 32 bits.")
       .def_readonly("ntp_time", &PySenderReport::ntp_time, "Seconds since 1900, 32.32 fixed point.")
-      .def_readonly("rtp_timestamp", &PySenderReport::rtp_timestamp)
-      .def_readonly("packet_count", &PySenderReport::packet_count)
-      .def_readonly("octet_count", &PySenderReport::octet_count)
-      .def_readonly("reports", &PySenderReport::reports);
-  py::class_<PyReceiverReport>(m, "ReceiverReport", "RFC 3550 section 6.4.2.")
+      .def_readonly("rtp_timestamp", &PySenderReport::rtp_timestamp,
+                    "The media's RTP timestamp at ntp_time, 32 bits.")
+      .def_readonly("packet_count", &PySenderReport::packet_count, "Sent so far, 32 bits.")
+      .def_readonly("octet_count", &PySenderReport::octet_count,
+                    "Payload bytes sent so far, 32 bits.")
+      .def_readonly("reports", &PySenderReport::reports, "At most 31 ReportBlock.");
+  py::class_<PyReceiverReport>(m, "ReceiverReport",
+                               "What is received, stream by stream (RFC 3550 section 6.4.2).")
       .def(py::init<std::uint32_t, Reports>(), py::kw_only(), "sender"_a, "reports"_a = Reports())
-      .def_readonly("sender", &PyReceiverReport::sender)
-      .def_readonly("reports", &PyReceiverReport::reports);
+      .def_readonly("sender", &PyReceiverReport::sender, "SSRC of who sent it, 32 bits.")
+      .def_readonly("reports", &PyReceiverReport::reports, "At most 31 ReportBlock.");
 }
 
 }  // namespace
 
 void bind_rtcp(py::module_& m) {
   bind_reports(m);
-  py::class_<PySourceDescription>(m, "SourceDescription", "RFC 3550 section 6.5.")
+  py::class_<PySourceDescription>(m, "SourceDescription",
+                                  "Names of sources (RFC 3550 section 6.5).")
       .def_readonly("ssrc", &PySourceDescription::ssrc, "Of the first chunk.")
       .def_property_readonly(
           "cname", [](const PySourceDescription& packet) { return decode(packet.cname); },
@@ -206,73 +215,97 @@ void bind_rtcp(py::module_& m) {
             return items;
           },
           "(SSRC, item type, text) of every item of every chunk, in order.");
-  py::class_<PyBye>(m, "Bye", "RFC 3550 section 6.6.")
-      .def_readonly("sources", &PyBye::sources)
+  py::class_<PyBye>(m, "Bye", "Sources that have left (RFC 3550 section 6.6).")
+      .def_readonly("sources", &PyBye::sources, "SSRCs that have left.")
       .def_property_readonly(
           "reason", [](const PyBye& packet) { return decode(packet.reason); },
           "Empty if there is none.");
-  py::class_<PyNack>(m, "Nack", "RFC 4585 section 6.2.1, at most 512 packets.")
-      .def_readonly("sender", &PyNack::sender)
-      .def_readonly("media", &PyNack::media)
-      .def_readonly("sequence_numbers", &PyNack::sequence_numbers);
-  py::class_<PyPictureLossIndication>(m, "PictureLossIndication", "RFC 4585 section 6.3.1.")
-      .def_readonly("sender", &PyPictureLossIndication::sender)
-      .def_readonly("media", &PyPictureLossIndication::media);
-  py::class_<PyFullIntraRequest>(m, "FullIntraRequest", "RFC 5104 section 4.3.1.")
-      .def_readonly("sender", &PyFullIntraRequest::sender)
+  py::class_<PyNack>(m, "Nack",
+                     "Packets that are asked for again, at most 512 (RFC 4585 section 6.2.1).")
+      .def_readonly("sender", &PyNack::sender, "SSRC of who sent it, 32 bits.")
+      .def_readonly("media", &PyNack::media, "SSRC of the media it is about, 32 bits.")
+      .def_readonly("sequence_numbers", &PyNack::sequence_numbers,
+                    "Asked for, 16 bits each, in the order of the packet.");
+  py::class_<PyPictureLossIndication>(m, "PictureLossIndication",
+                                      "A request for a key frame (RFC 4585 section 6.3.1).")
+      .def_readonly("sender", &PyPictureLossIndication::sender, "SSRC of who sent it, 32 bits.")
+      .def_readonly("media", &PyPictureLossIndication::media,
+                    "SSRC of the media it is about, 32 bits.");
+  py::class_<PyFullIntraRequest>(m, "FullIntraRequest",
+                                 "Numbered requests for key frames (RFC 5104 section 4.3.1).")
+      .def_readonly("sender", &PyFullIntraRequest::sender, "SSRC of who sent it, 32 bits.")
       .def_readonly("targets", &PyFullIntraRequest::targets, "SSRCs of the media.")
       .def_readonly("sequence_numbers", &PyFullIntraRequest::sequence_numbers,
                     "Of each target; a new one is a new request.");
   py::class_<PyRemb>(m, "Remb",
                      "Receiver estimated maximum bit rate (draft-alvestrand-rmcat-remb).")
-      .def_readonly("sender", &PyRemb::sender)
-      .def_readonly("bits_per_second", &PyRemb::bits_per_second)
-      .def_readonly("sources", &PyRemb::sources);
+      .def_readonly("sender", &PyRemb::sender, "SSRC of who sent it, 32 bits.")
+      .def_readonly("bits_per_second", &PyRemb::bits_per_second, "The bit rate, bit/s.")
+      .def_readonly("sources", &PyRemb::sources, "SSRCs that share the bit rate.");
   py::class_<PyTransportFeedback>(m, "TransportFeedback",
                                   "Transport-wide congestion control feedback\n"
                                   "(draft-holmer-rmcat-transport-wide-cc-extensions-01).")
-      .def_readonly("sender", &PyTransportFeedback::sender)
-      .def_readonly("media", &PyTransportFeedback::media)
-      .def_readonly("base_sequence_number", &PyTransportFeedback::base_sequence_number)
+      .def_readonly("sender", &PyTransportFeedback::sender, "SSRC of who sent it, 32 bits.")
+      .def_readonly("media", &PyTransportFeedback::media, "SSRC of the media it is about, 32 bits.")
+      .def_readonly("base_sequence_number", &PyTransportFeedback::base_sequence_number,
+                    "Transport-wide, 16 bits: the first it speaks of.")
       .def_readonly("status_count", &PyTransportFeedback::status_count,
                     "Packets it speaks of, from the base on; at most 65,535.")
       .def_readonly("reference_time", &PyTransportFeedback::reference_time,
                     "24 bit, signed, in 64 ms.")
-      .def_readonly("feedback_count", &PyTransportFeedback::feedback_count)
+      .def_readonly("feedback_count", &PyTransportFeedback::feedback_count,
+                    "Number of this message, 8 bits.")
       .def_readonly("received", &PyTransportFeedback::received,
                     "(sequence number, microseconds since the zero of the reference time, or None\n"
                     "if untold) of each packet that came; the others did not.");
-  py::class_<PyRtcpPacket>(m, "RtcpPacket", "A packet without a class of its own.")
-      .def_readonly("type", &PyRtcpPacket::type)
+  py::class_<PyRtcpPacket>(m, "RtcpPacket",
+                           "An RTCP packet without a class of its own (RFC 3550 section 6.1).")
+      .def_readonly("type", &PyRtcpPacket::type, "Packet type, 192 to 223.")
       .def_readonly("format", &PyRtcpPacket::format, "Format, count or subtype, 5 bits.")
-      .def_property_readonly("body",
-                             [](const PyRtcpPacket& packet) { return to_bytes(packet.body); });
+      .def_property_readonly(
+          "body", [](const PyRtcpPacket& packet) { return to_bytes(packet.body); },
+          "What follows the first 4 bytes, padding removed.");
   m.def("parse_rtcp", &parse_rtcp, "data"_a, py::kw_only(), "strict"_a = false,
         "The packets of a compound (RFC 3550 section 6.1) or reduced-size one (RFC 5506).\n"
         "`strict` refuses the latter: it asks for the checks of RFC 3550 appendix A.2.\n\n"
         "Raises MalformedError if any of it breaks its format.");
-  m.def("write_sender_report", &write_sender_report, "report"_a);
-  m.def("write_receiver_report", &write_receiver_report, "report"_a);
+  m.def("write_sender_report", &write_sender_report, "report"_a,
+        "One RTCP packet (RFC 3550 section 6.4.1). Raises InvalidArgumentError for more than 31 "
+        "reports.");
+  m.def("write_receiver_report", &write_receiver_report, "report"_a,
+        "One RTCP packet (RFC 3550 section 6.4.2). Raises InvalidArgumentError for more than 31 "
+        "reports.");
   m.def("write_source_description", &write_source_description, "ssrc"_a, "cname"_a,
         "others"_a = std::vector<std::pair<int, std::string>>(),
-        "`others` are (item type, text) of the same source, RFC 3550 section 6.5.");
-  m.def("write_bye", &write_bye, "ssrc"_a, "reason"_a = "", "One SSRC, or up to 31.");
+        "One RTCP packet (RFC 3550 section 6.5). `cname` has 1 to 255 bytes; `others` are (item "
+        "type,\ntext) of the same source. Raises InvalidArgumentError.");
+  m.def("write_bye", &write_bye, "ssrc"_a, "reason"_a = "",
+        "One RTCP packet (RFC 3550 section 6.6) for one SSRC, or for up to 31. "
+        "Raises\nInvalidArgumentError.");
   m.def("write_nack", &write_nack, "sender"_a, "media"_a, "sequence_numbers"_a,
-        "sequence_numbers ascending, across the wrap too.");
-  m.def("write_picture_loss_indication", &write_picture_loss_indication, "sender"_a, "media"_a);
+        "One RTCP packet (RFC 4585 section 6.2.1). sequence_numbers, 16 bits each, ascend, across "
+        "the\n"
+        "wrap too. Raises InvalidArgumentError for none, or too many.");
+  m.def("write_picture_loss_indication", &write_picture_loss_indication, "sender"_a, "media"_a,
+        "One RTCP packet (RFC 4585 section 6.3.1): asks `media`, an SSRC, for a key frame.");
   m.def("write_full_intra_request", &write_full_intra_request, "sender"_a, "targets"_a,
-        "`targets` are (SSRC, command sequence number), RFC 5104 section 4.3.1.");
+        "One RTCP packet (RFC 5104 section 4.3.1). `targets` are (SSRC, command sequence number of "
+        "8\nbits). Raises InvalidArgumentError.");
   m.def("write_remb", &write_remb, "sender"_a, "bits_per_second"_a, "sources"_a,
-        "Rounded down to 18 bits of mantissa; at most 255 sources.");
-  py::class_<PyCollector>(
-      m, "TransportFeedbackCollector",
-      "Turns arrivals into transport-wide feedback: packets that came late are reported again,\n"
-      "of 4,096 that nobody asked for the newest are kept. For one thread.")
+        "One RTCP packet (draft-alvestrand-rmcat-remb). The rate is rounded down to 18 bits "
+        "of\nmantissa; at most 255 `sources` (SSRCs), or InvalidArgumentError.");
+  py::class_<PyCollector>(m, "TransportFeedbackCollector",
+                          "Turns arrivals into transport-wide "
+                          "feedback\n(draft-holmer-rmcat-transport-wide-cc-extensions-01): packets "
+                          "that came late are reported again,\n"
+                          "of 4,096 that nobody asked for the newest are kept. For one thread.")
       .def(py::init<>())
       .def("packet_received", &PyCollector::packet_received, "sequence_number"_a, "arrival"_a,
-           "`sequence_number` of the transport-wide header extension, `arrival` in seconds.")
+           "`sequence_number` of the transport-wide header extension, `arrival` in seconds.\n"
+           "Raises InvalidArgumentError for a time that is not finite.")
       .def("take", &PyCollector::take, "sender"_a, "media"_a, "max_size"_a = 1200,
-           "RTCP packets of at most max_size (24 to 1200) bytes with what is not reported yet.");
+           "RTCP packets of at most max_size (24 to 1200) bytes with what is not reported yet.\n"
+           "Raises InvalidArgumentError for another size.");
 }
 
 }  // namespace sealroom::bindings

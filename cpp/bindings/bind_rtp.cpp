@@ -150,16 +150,21 @@ void bind_packets(py::module_& m) {
            "abs_send_time"_a = py::none(), "transport_sequence_number"_a = py::none(),
            "audio_level"_a = py::none(), "video_orientation"_a = py::none(),
            "dependency_descriptor"_a = py::none())
-      .def_property_readonly("mid",
-                             [](const PyHeaderExtensions& e) { return decode_optional(e.mid); })
-      .def_property_readonly("rid",
-                             [](const PyHeaderExtensions& e) { return decode_optional(e.rid); })
+      .def_property_readonly(
+          "mid", [](const PyHeaderExtensions& e) { return decode_optional(e.mid); },
+          "Media identification (RFC 9143), at most 16 bytes.")
+      .def_property_readonly(
+          "rid", [](const PyHeaderExtensions& e) { return decode_optional(e.rid); },
+          "Stream id of a simulcast layer (RFC 8852).")
       .def_property_readonly(
           "repaired_rid",
-          [](const PyHeaderExtensions& e) { return decode_optional(e.repaired_rid); })
+          [](const PyHeaderExtensions& e) { return decode_optional(e.repaired_rid); },
+          "Stream id that an RTX packet repairs (RFC 8852).")
       .def_readonly("abs_send_time", &PyHeaderExtensions::abs_send_time,
                     "Seconds in 6.18 fixed point, 24 bits.")
-      .def_readonly("transport_sequence_number", &PyHeaderExtensions::transport_sequence_number)
+      .def_readonly("transport_sequence_number", &PyHeaderExtensions::transport_sequence_number,
+                    "16 bits, of all packets of the transport "
+                    "(draft-holmer-rmcat-transport-wide-cc-extensions-01).")
       .def_readonly("audio_level", &PyHeaderExtensions::audio_level,
                     "(voice activity, -dBov from 0, the loudest, to 127), RFC 6464.")
       .def_readonly("video_orientation", &PyHeaderExtensions::video_orientation,
@@ -172,25 +177,33 @@ void bind_packets(py::module_& m) {
           },
           "As on the wire, for DependencyDescriptorReader.");
   py::class_<PyRtpPacket>(m, "RtpPacket", "A parsed RTP packet (RFC 3550 section 5.1).")
-      .def_property_readonly("marker", [](const PyRtpPacket& p) { return p.header.marker; })
-      .def_property_readonly("payload_type",
-                             [](const PyRtpPacket& p) { return p.header.payload_type.value; })
-      .def_property_readonly("sequence_number",
-                             [](const PyRtpPacket& p) { return p.header.sequence_number; })
-      .def_property_readonly("timestamp",
-                             [](const PyRtpPacket& p) { return p.header.timestamp.value; })
-      .def_property_readonly("ssrc", [](const PyRtpPacket& p) { return p.header.ssrc.value; })
+      .def_property_readonly(
+          "marker", [](const PyRtpPacket& p) { return p.header.marker; },
+          "Of video: the last packet of its frame.")
+      .def_property_readonly(
+          "payload_type", [](const PyRtpPacket& p) { return p.header.payload_type.value; },
+          "7 bits.")
+      .def_property_readonly(
+          "sequence_number", [](const PyRtpPacket& p) { return p.header.sequence_number; },
+          "16 bits.")
+      .def_property_readonly(
+          "timestamp", [](const PyRtpPacket& p) { return p.header.timestamp.value; },
+          "32 bits, in units of the payload's clock rate.")
+      .def_property_readonly(
+          "ssrc", [](const PyRtpPacket& p) { return p.header.ssrc.value; }, "32 bits.")
       .def_readonly("payload", &PyRtpPacket::payload, "Without padding.")
       .def_readonly("header_size", &PyRtpPacket::header_size, "With CSRCs and extensions, bytes.")
       .def_readonly("padding_size", &PyRtpPacket::padding_size, "Bytes.")
-      .def_readonly("extensions", &PyRtpPacket::extensions);
+      .def_readonly("extensions", &PyRtpPacket::extensions,
+                    "HeaderExtensions: those whose ids were given.");
   m.def("parse_rtp", &parse_rtp, "data"_a, "extension_ids"_a = ExtensionIds(),
-        "Parse an RTP packet; extension_ids as in {\"mid\": 1, \"abs_send_time\": 2}.\n\n"
+        "Parse an RTP packet (RFC 3550 section 5.1); extension_ids as in {\"mid\": 1, "
+        "\"abs_send_time\": 2}.\n\n"
         "Raises MalformedError.");
   m.def("serialize_rtp", &serialize_rtp, "payload"_a, py::kw_only(), "payload_type"_a,
         "sequence_number"_a, "timestamp"_a, "ssrc"_a, "marker"_a = false,
         "extensions"_a = PyHeaderExtensions(), "extension_ids"_a = ExtensionIds(),
-        "Write an RTP packet with those extensions that have an id.\n\n"
+        "Write an RTP packet (RFC 3550 section 5.1) with those extensions that have an id.\n\n"
         "Raises InvalidArgumentError for a value its field cannot hold.");
   m.def(
       "is_rtcp", [](const py::buffer& data) { return rtp::is_rtcp(ReadBuffer(data).view()); },

@@ -81,7 +81,8 @@ void bind_rtp_batch(py::module_& m) {
                        payload_type, marker, is_valid);
   m.def(
       "parse_rtp_batch", &parse_rtp_batch, "data"_a, "sizes"_a,
-      "The headers of packets that lie end to end in `data`, `sizes` (integers, shape (n,)) long,\n"
+      "The headers of packets (RFC 3550 section 5.1) that lie end to end in `data`, `sizes` "
+      "(integers, shape (n,)) long,\n"
       "as a structured array of shape (n,): ssrc, timestamp (uint32), payload_offset (uint64, in\n"
       "data), payload_size (uint32, without padding), sequence_number (uint16), payload_type\n"
       "(uint8), marker, is_valid (bool). A packet that is not RTP has is_valid False and zeros.\n\n"

@@ -115,12 +115,16 @@ class PyDependencyDescriptorReader {
 void bind_dependency_descriptor(py::module_& m) {
   using Descriptor = PyDependencyDescriptor;
   py::class_<Descriptor>(m, "DependencyDescriptor", "AV1 RTP specification, appendix A.4.")
-      .def_property_readonly("starts_frame",
-                             [](const Descriptor& d) { return d.value.starts_frame; })
-      .def_property_readonly("ends_frame", [](const Descriptor& d) { return d.value.ends_frame; })
-      .def_property_readonly("template_id", [](const Descriptor& d) { return d.value.template_id; })
-      .def_property_readonly("frame_number",
-                             [](const Descriptor& d) { return d.value.frame_number; })
+      .def_property_readonly(
+          "starts_frame", [](const Descriptor& d) { return d.value.starts_frame; },
+          "First packet of its frame.")
+      .def_property_readonly(
+          "ends_frame", [](const Descriptor& d) { return d.value.ends_frame; },
+          "Last packet of its frame.")
+      .def_property_readonly(
+          "template_id", [](const Descriptor& d) { return d.value.template_id; }, "6 bits.")
+      .def_property_readonly(
+          "frame_number", [](const Descriptor& d) { return d.value.frame_number; }, "16 bits.")
       .def_property_readonly(
           "has_structure", [](const Descriptor& d) { return d.value.has_structure; },
           "Whether the packet brought the structure that holds from now on.")
@@ -128,10 +132,12 @@ void bind_dependency_descriptor(py::module_& m) {
           "active_decode_targets",
           [](const Descriptor& d) { return d.value.active_decode_targets; },
           "Bit i: decode target i is being produced. None where the packet does not say.")
-      .def_property_readonly("spatial_layer",
-                             [](const Descriptor& d) { return d.value.dependencies.spatial_layer; })
       .def_property_readonly(
-          "temporal_layer", [](const Descriptor& d) { return d.value.dependencies.temporal_layer; })
+          "spatial_layer", [](const Descriptor& d) { return d.value.dependencies.spatial_layer; },
+          "From 0, the lowest resolution.")
+      .def_property_readonly(
+          "temporal_layer", [](const Descriptor& d) { return d.value.dependencies.temporal_layer; },
+          "From 0, the lowest frame rate.")
       .def_property_readonly(
           "decode_target_indications",
           [](const Descriptor& d) {
@@ -167,9 +173,10 @@ void bind_dependency_descriptor(py::module_& m) {
             return std::pair(d.value.resolution->width, d.value.resolution->height);
           },
           "(width, height) of the frame's spatial layer, if the structure tells it.");
-  py::class_<PyDependencyDescriptorReader>(
-      m, "DependencyDescriptorReader",
-      "Reads the dependency descriptors of one stream and keeps their structure. For one thread.")
+  py::class_<PyDependencyDescriptorReader>(m, "DependencyDescriptorReader",
+                                           "Reads the dependency descriptors (AV1 RTP "
+                                           "specification, appendix A) of one stream and keeps\n"
+                                           "their structure. For one thread.")
       .def(py::init<>())
       .def("read", &PyDependencyDescriptorReader::read, "extension"_a,
            "`extension` is HeaderExtensions.dependency_descriptor.\n\n"
@@ -185,7 +192,8 @@ void bind_repair(py::module_& m) {
         "An RTP packet as one of the RTX stream with this SSRC and payload type (RFC 4588).\n\n"
         "Raises MalformedError.");
   m.def("unwrap_rtx", &unwrap_rtx, "packet"_a, py::kw_only(), "ssrc"_a, "payload_type"_a,
-        "The original of an RTX packet, of the media stream with this SSRC and payload type.\n\n"
+        "The original of an RTX packet (RFC 4588 section 4), of the media stream with this SSRC "
+        "and payload type.\n\n"
         "Raises MalformedError, TruncatedError for a packet that only probes with padding.");
   m.def("parse_red", &parse_red, "payload"_a,
         "(payload type, timestamp offset, payload) of each block of a RED payload (RFC 2198),\n"

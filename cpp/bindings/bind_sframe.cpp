@@ -38,7 +38,8 @@ void bind_sframe(py::module_& parent) {
       m, "Sender",
       "Encrypts frames under one key (RFC 9605 section 4.4.3). With `ratchet_bits`\n"
       "the key may ratchet (section 5.1). Thread-safe; a process that forks must\n"
-      "use a sender in one of the two only, as both would spend the same counters.")
+      "use a sender in one of the two only, as both would spend the same counters. Raises\n"
+      "InvalidArgumentError for an empty key, UnsupportedError for an unknown suite or back end.")
       .def(py::init<int, std::uint64_t, const py::buffer&, std::uint64_t,
                     std::optional<std::uint64_t>, unsigned, const std::optional<std::string>&>(),
            py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a, "first_counter"_a = 0,
@@ -49,7 +50,9 @@ void bind_sframe(py::module_& parent) {
           "numbers without a sign"))
       .def("protect", &PySender::protect, "plaintext"_a, "metadata"_a = py::bytes(),
            "Header, ciphertext and tag. `metadata`, at most 1024 bytes, is authenticated and not\n"
-           "part of the result. Raises KeyExhaustedError at the counter limit.")
+           "part of the result. Raises KeyExhaustedError at the counter limit, "
+           "InvalidArgumentError for\n"
+           "more metadata.")
       .def("protect_into", &PySender::protect_into, "plaintext"_a, "out"_a,
            "metadata"_a = py::bytes(),
            "As protect, into a writable buffer that shares no memory with the arguments; the size\n"
@@ -72,9 +75,13 @@ void bind_sframe(py::module_& parent) {
            "Raises InvalidArgumentError for a sender without `ratchet_bits`.")
       .def_property_readonly("next_counter", &PySender::next_counter,
                              "The counter of the next frame.")
-      .def_property_readonly("key_id", &PySender::key_id);
-  py::class_<PyReceiver>(m, "Receiver",
-                         "Decrypts frames of one sender (RFC 9605 section 4.4.4). Thread-safe.")
+      .def_property_readonly("key_id", &PySender::key_id, "The key id (KID) of the next frame.");
+  py::class_<PyReceiver>(
+      m, "Receiver",
+      "Decrypts frames of one sender (RFC 9605 section 4.4.4). `backend` is a name of\n"
+      "crypto.available_backends(). Thread-safe. Raises UnsupportedError for an unknown suite or "
+      "back\n"
+      "end.")
       .def(py::init<int, const std::optional<std::string>&>(), py::kw_only(), "suite"_a,
            "backend"_a = py::none())
       .def("add_key", &PyReceiver::add_key, "key_id"_a, "base_key"_a, "commitment"_a = py::none(),
@@ -128,10 +135,13 @@ void bind_sframe(py::module_& parent) {
            "InvalidArgumentError.")
       .def("unprotect_many", &PyReceiver::unprotect_many, "frames"_a, "metadata"_a = py::none(),
            py::kw_only(), "return_errors"_a = false,
-           "As unprotect for each of a sequence; see Sender.protect_many.")
+           "As unprotect for each of a sequence; refused ones as in Sender.protect_many.")
       .def("unprotect_batch", &PyReceiver::unprotect_batch, "data"_a, "sizes"_a,
            "metadata"_a = py::none(), "metadata_sizes"_a = py::none(), py::kw_only(),
-           "errors"_a = py::none(), "As unprotect for each; see Sender.protect_batch.");
+           "errors"_a = py::none(),
+           "As unprotect for frames back to back in `data` (uint8), `sizes` (int32 or uint32) "
+           "long;\n"
+           "results, errors and metadata as in Sender.protect_batch.");
 }
 
 }  // namespace sealroom::bindings

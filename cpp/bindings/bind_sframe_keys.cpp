@@ -153,11 +153,13 @@ void bind_key_ids(py::module_& m) {
         return sframe::ratchet_key_id(generation, step, bits).value;
       },
       "generation"_a, "step"_a, "bits"_a,
-      "(generation << bits) + step % 2**bits, the key id of a ratchet (RFC 9605 section 5.1).");
+      "(generation << bits) + step % 2**bits, the key id of a ratchet (RFC 9605 section 5.1). "
+      "Raises\nInvalidArgumentError for bits that are not 1 to 32 or a generation that needs more "
+      "than the\nothers.");
   py::class_<sframe::MlsKeyIdLayout>(
       m, "MlsKeyIdLayout",
       "Key ids under MLS (RFC 9605 section 5.2): context, sender's leaf index, low bits of the "
-      "epoch.")
+      "epoch. Raises\nInvalidArgumentError for widths that do not fit 64 bits.")
       .def(py::init([](unsigned epoch_bits, unsigned sender_bits) {
              const sframe::MlsKeyIdLayout layout{epoch_bits, sender_bits};
              unwrap(layout.decode(KeyId{}), kLayoutBits);
@@ -181,8 +183,8 @@ void bind_key_ids(py::module_& m) {
             return py::make_tuple(id.context, id.sender, id.epoch);
           },
           "key_id"_a, "Context, sender, and the low bits of the epoch.")
-      .def_readonly("epoch_bits", &sframe::MlsKeyIdLayout::epoch_bits)
-      .def_readonly("sender_bits", &sframe::MlsKeyIdLayout::sender_bits);
+      .def_readonly("epoch_bits", &sframe::MlsKeyIdLayout::epoch_bits, "Low bits of the epoch.")
+      .def_readonly("sender_bits", &sframe::MlsKeyIdLayout::sender_bits, "Bits of the leaf index.");
 }
 
 void bind_keys(py::module_& m) {
@@ -198,7 +200,9 @@ void bind_keys(py::module_& m) {
       py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a,
       "32 bytes that bind a base key to its suite and key id without telling it, for\n"
       "Receiver.add_key: frames do not bind their key, so whoever hands out two keys under one\n"
-      "key id could make a frame that two receivers open to different contents.");
+      "key id could make a frame that two receivers open to different contents. No part of RFC "
+      "9605. Raises\nInvalidArgumentError for an empty key, UnsupportedError for an unknown "
+      "suite.");
   m.def("key_commitment",
         refuse_call("key_commitment(*, suite: int, key_id: int, base_key: bytes-like)"));
   m.def(
@@ -213,7 +217,8 @@ void bind_keys(py::module_& m) {
       },
       py::kw_only(), "suite"_a, "base_key"_a,
       "The base key of the next ratchet step (RFC 9605 section 5.1): for who hands out the key of\n"
-      "a later step. Sender.ratchet and Receiver.add_ratchet do this by themselves.");
+      "a later step. Sender.ratchet and Receiver.add_ratchet do this by themselves. "
+      "Raises\nInvalidArgumentError for an empty key, UnsupportedError for an unknown suite.");
   m.def("ratchet_base_key", refuse_call("ratchet_base_key(*, suite: int, base_key: bytes-like)"));
 }
 

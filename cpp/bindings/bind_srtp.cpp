@@ -128,10 +128,13 @@ class PySender {
 void bind_sender(py::module_& m) {
   py::class_<PySender>(
       m, "Sender",
-      "Protects the packets of one direction. `master` is master key followed by master salt. "
+      "Protects the packets of one direction (RFC 3711 section 3.3, RFC 7714). `master` is master "
+      "key followed by master salt. "
       "With\n"
       "an `mki` (1 to 128 bytes) every packet carries it. The limits hold for each master key and\n"
-      "are at most the RFC's. `backend` is a name of crypto.available_backends(). Thread-safe.")
+      "are at most the RFC's. `backend` is a name of crypto.available_backends(). Thread-safe. "
+      "Raises\n"
+      "InvalidArgumentError for wrong sizes, UnsupportedError for an unknown profile or back end.")
       .def(py::init<int, const py::buffer&, const py::buffer&, std::uint64_t, std::uint64_t,
                     const std::optional<std::string>&>(),
            py::kw_only(), "profile"_a, "master"_a, "mki"_a = py::bytes(),
@@ -142,7 +145,8 @@ void bind_sender(py::module_& m) {
           "max_rtp_packets: int = 2**48, max_rtcp_packets: int = 2**31, "
           "backend: str | None = None)"))
       .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
-           "The protected packet. A sequence number sent before must come with the same bytes.\n"
+           "The protected packet, `rtp_overhead` bytes longer. A sequence number sent before must "
+           "come with the same bytes.\n"
            "Raises MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
       .def("protect_rtp_many", &PySender::protect_rtp_many, "packets"_a, py::kw_only(),
            "return_errors"_a = false,
@@ -151,7 +155,9 @@ void bind_sender(py::module_& m) {
       .def(
           "protect_rtp_batch", &PySender::protect_rtp_batch, "data"_a, "sizes"_a,
           "Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up\n"
-          "to its length: `(data, sizes)` of the protected packets, uint8 and int32. Each is\n"
+          "to its length: `(data, sizes)` of the protected packets, uint8 and int32, shapes "
+          "(bytes,)\n"
+          "and (packets,). Each is\n"
           "rtp_overhead bytes longer. Raises TruncatedError or MalformedError, naming the packet,\n"
           "before any is sealed; LimitExceededError or KeyExhaustedError when it comes to that:\n"
           "after the remedy the same batch can be protected again.")
@@ -173,20 +179,25 @@ void bind_sender(py::module_& m) {
       .def("set_key", refuse_call("set_key(master: bytes-like, mki: bytes-like = b'')"))
       .def("key_usage", &PySender::key_usage, "What is used and what is left of the master key.")
       .def("remove_stream", &PySender::remove_stream, "ssrc"_a,
-           "Forgets a stream that will never be sent again under this key.")
+           "Forgets the stream of an SSRC that will never be sent again under this key.")
       .def_property_readonly("rtp_overhead", &PySender::rtp_overhead,
                              "Bytes that protection adds to an RTP packet: tag and MKI.")
       .def_property_readonly("rtcp_overhead", &PySender::rtcp_overhead,
                              "Bytes that protection adds to an RTCP packet.")
-      .def_property_readonly("profile", &PySender::profile)
-      .def_property_readonly("backend", &PySender::backend);
+      .def_property_readonly("profile", &PySender::profile, "The Profile.")
+      .def_property_readonly("backend", &PySender::backend,
+                             "The crypto library: \"ipsec_mb\" or \"openssl\".");
 }
 
 }  // namespace
 
 void bind_srtp(py::module_& parent) {
   py::module_ m = parent.def_submodule("srtp", "SRTP and SRTCP (RFC 3711, RFC 7714, RFC 6188).");
-  py::native_enum<srtp::Profile>(m, "Profile", "enum.IntEnum")
+  py::native_enum<srtp::Profile>(
+      m, "Profile", "enum.IntEnum",
+      "Protection profiles under the numbers of DTLS-SRTP (RFC 5764 section 4.1.2, RFC 7714 "
+      "section\n"
+      "14.2). AES-256 in counter mode (RFC 6188), which has none there, has numbers of our own.")
       .value("AES128_CM_SHA1_80", srtp::Profile::aes128_cm_sha1_80)
       .value("AES128_CM_SHA1_32", srtp::Profile::aes128_cm_sha1_32)
       .value("AEAD_AES_128_GCM", srtp::Profile::aead_aes_128_gcm)
@@ -194,7 +205,10 @@ void bind_srtp(py::module_& parent) {
       .value("AES256_CM_SHA1_80", srtp::Profile::aes256_cm_sha1_80)
       .value("AES256_CM_SHA1_32", srtp::Profile::aes256_cm_sha1_32)
       .finalize();
-  py::native_enum<PacketStatus>(m, "PacketStatus", "enum.IntEnum")
+  py::native_enum<PacketStatus>(m, "PacketStatus", "enum.IntEnum",
+                                "What became of a packet of unprotect_rtp_batch: OK, or the error "
+                                "that unprotect_rtp (RFC 3711\n"
+                                "section 3.3) would have raised. The numbers do not change.")
       .value("OK", PacketStatus::ok)
       .value("TRUNCATED", PacketStatus::truncated)
       .value("MALFORMED", PacketStatus::malformed)
@@ -212,15 +226,22 @@ void bind_srtp(py::module_& parent) {
         const auto parameters = unwrap(srtp::profile_parameters(any_profile(profile)));
         return py::make_tuple(parameters.key_size, parameters.salt_size);
       },
-      "profile"_a, "Bytes of master key and of master salt.");
+      "profile"_a,
+      "Bytes of master key and of master salt (RFC 3711 section 3.2.1, RFC 7714, RFC 6188). "
+      "Raises\n"
+      "UnsupportedError for an unknown profile.");
   py::class_<srtp::KeyUsage>(
       m, "KeyUsage",
       "Packets that went under a master key, and what is left until its limits (RFC 3711 section\n"
       "9.2): re-key in time.")
-      .def_readonly("rtp_packets", &srtp::KeyUsage::rtp_packets)
-      .def_readonly("rtcp_packets", &srtp::KeyUsage::rtcp_packets)
-      .def_readonly("remaining_rtp_packets", &srtp::KeyUsage::remaining_rtp_packets)
-      .def_readonly("remaining_rtcp_packets", &srtp::KeyUsage::remaining_rtcp_packets);
+      .def_readonly("rtp_packets", &srtp::KeyUsage::rtp_packets,
+                    "RTP packets sealed or opened under the key.")
+      .def_readonly("rtcp_packets", &srtp::KeyUsage::rtcp_packets,
+                    "RTCP packets sealed or opened under the key.")
+      .def_readonly("remaining_rtp_packets", &srtp::KeyUsage::remaining_rtp_packets,
+                    "RTP packets until KeyExhaustedError.")
+      .def_readonly("remaining_rtcp_packets", &srtp::KeyUsage::remaining_rtcp_packets,
+                    "RTCP packets until KeyExhaustedError.");
   bind_sender(m);
   bind_srtp_receiver(m);
 }

@@ -150,9 +150,11 @@ class PyReceiver {
 void bind_srtp_receiver(py::module_& m) {
   py::class_<PyReceiver>(
       m, "Receiver",
-      "Opens the packets of one direction. `replay_window` is in packets, 64 to 32768. With an\n"
+      "Opens the packets of one direction (RFC 3711 section 3.3, RFC 7714). `replay_window` is in "
+      "packets, 64 to 32768. With an\n"
       "`mki` every packet must carry one of that size, which names its master key; see set_key. A\n"
-      "packet that is refused changes nothing. Thread-safe.")
+      "packet that is refused changes nothing. Thread-safe. Raises InvalidArgumentError for wrong\n"
+      "sizes, UnsupportedError for an unknown profile or back end.")
       .def(py::init<int, const py::buffer&, std::size_t, const py::buffer&, std::uint64_t,
                     std::uint64_t, const std::optional<std::string>&>(),
            py::kw_only(), "profile"_a, "master"_a,
@@ -173,7 +175,8 @@ void bind_srtp_receiver(py::module_& m) {
       .def("unprotect_rtp_batch", &PyReceiver::unprotect_rtp_batch, "data"_a, "sizes"_a,
            "Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up\n"
            "to its length: `(data, sizes, statuses)`. Every packet keeps its place, rtp_overhead\n"
-           "bytes shorter; `statuses` (uint8) has its PacketStatus. A refused packet raises "
+           "bytes shorter; `statuses` (uint8, shape (packets,)) has its PacketStatus. A refused "
+           "packet raises "
            "nothing\n"
            "and stops no other: its place is zeros. Raises InvalidArgumentError for wrong sizes.")
       .def("unprotect_rtp_batch_into", &PyReceiver::unprotect_rtp_batch_into, "data"_a, "sizes"_a,
@@ -197,7 +200,7 @@ void bind_srtp_receiver(py::module_& m) {
            "Forgets a master key. Raises KeyNotFoundError.")
       .def("key_usage", &PyReceiver::key_usage, "mki"_a = py::bytes(),
            "What is used and what is left of a master key. Raises KeyNotFoundError.")
-      .def_property_readonly("key_count", &PyReceiver::key_count)
+      .def_property_readonly("key_count", &PyReceiver::key_count, "Master keys it has, at most 16.")
       .def("roll_over_counter", &PyReceiver::roll_over_counter, "ssrc"_a,
            "Wraps of the sequence number so far. Raises UnknownStreamError before the first one.")
       .def("set_roll_over_counter", &PyReceiver::set_roll_over_counter, "ssrc"_a,
@@ -212,8 +215,9 @@ void bind_srtp_receiver(py::module_& m) {
                              "Bytes that protection adds to an RTP packet: tag and MKI.")
       .def_property_readonly("rtcp_overhead", &PyReceiver::rtcp_overhead,
                              "Bytes that protection adds to an RTCP packet.")
-      .def_property_readonly("profile", &PyReceiver::profile)
-      .def_property_readonly("backend", &PyReceiver::backend);
+      .def_property_readonly("profile", &PyReceiver::profile, "The Profile.")
+      .def_property_readonly("backend", &PyReceiver::backend,
+                             "The crypto library: \"ipsec_mb\" or \"openssl\".");
 }
 
 }  // namespace sealroom::bindings

@@ -8,7 +8,9 @@ import numpy.typing as npt
 from . import BytesLike
 
 class HeaderExtensions:
-    """Values of the RTP header extensions (RFC 8285), None if absent."""
+    """Values of the RTP header extensions (RFC 8285), None if absent. The constructor raises
+    InvalidArgumentError for a rotation that is not 0, 90, 180 or 270.
+    """
     def __init__(
         self,
         *,
@@ -31,13 +33,19 @@ class HeaderExtensions:
     def dependency_descriptor(self) -> bytes | None:
         """As on the wire, for DependencyDescriptorReader."""
     @property
-    def mid(self) -> str | None: ...
+    def mid(self) -> str | None:
+        """Media identification (RFC 9143), at most 16 bytes."""
     @property
-    def repaired_rid(self) -> str | None: ...
+    def repaired_rid(self) -> str | None:
+        """Stream id that an RTX packet repairs (RFC 8852)."""
     @property
-    def rid(self) -> str | None: ...
+    def rid(self) -> str | None:
+        """Stream id of a simulcast layer (RFC 8852)."""
     @property
-    def transport_sequence_number(self) -> int | None: ...
+    def transport_sequence_number(self) -> int | None:
+        """16 bits, of all packets of the transport
+        (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+        """
     @property
     def video_orientation(self) -> tuple[int, bool, bool] | None:
         """(degrees clockwise, flip, back camera), 3GPP TS 26.114."""
@@ -45,12 +53,14 @@ class HeaderExtensions:
 class RtpPacket:
     """A parsed RTP packet (RFC 3550 section 5.1)."""
     @property
-    def extensions(self) -> HeaderExtensions: ...
+    def extensions(self) -> HeaderExtensions:
+        """HeaderExtensions: those whose ids were given."""
     @property
     def header_size(self) -> int:
         """With CSRCs and extensions, bytes."""
     @property
-    def marker(self) -> bool: ...
+    def marker(self) -> bool:
+        """Of video: the last packet of its frame."""
     @property
     def padding_size(self) -> int:
         """Bytes."""
@@ -58,13 +68,17 @@ class RtpPacket:
     def payload(self) -> bytes:
         """Without padding."""
     @property
-    def payload_type(self) -> int: ...
+    def payload_type(self) -> int:
+        """7 bits."""
     @property
-    def sequence_number(self) -> int: ...
+    def sequence_number(self) -> int:
+        """16 bits."""
     @property
-    def ssrc(self) -> int: ...
+    def ssrc(self) -> int:
+        """32 bits."""
     @property
-    def timestamp(self) -> int: ...
+    def timestamp(self) -> int:
+        """32 bits, in units of the payload's clock rate."""
 
 class Packetizer:
     """Cuts frames into payloads of nearly equal size.
@@ -93,7 +107,7 @@ class Packetizer:
         """
 
 class PayloadPart:
-    """What one packet carries of a frame."""
+    """What one packet carries of a frame, by the RFC of its codec (see Packetizer)."""
     @property
     def data(self) -> bytes:
         """A piece of the frame; of AV1, what assemble_frame makes the frame from."""
@@ -101,7 +115,8 @@ class PayloadPart:
     def is_key_frame(self) -> bool:
         """Meaningful where starts_frame; always true for Opus."""
     @property
-    def starts_frame(self) -> bool: ...
+    def starts_frame(self) -> bool:
+        """It is the first packet of its frame."""
 
 class ReportBlock:
     """RFC 3550 section 6.4.1."""
@@ -123,7 +138,8 @@ class ReportBlock:
     def delay_since_last_sender_report(self) -> int:
         """In 1/65536 s."""
     @property
-    def extended_highest_sequence(self) -> int: ...
+    def extended_highest_sequence(self) -> int:
+        """Highest sequence number received, wraps in the upper 16 bits."""
     @property
     def fraction_lost(self) -> int:
         """Of 256."""
@@ -134,7 +150,8 @@ class ReportBlock:
     def last_sender_report(self) -> int:
         """Middle 32 bits of its NTP time."""
     @property
-    def ssrc(self) -> int: ...
+    def ssrc(self) -> int:
+        """Of the stream it is about, 32 bits."""
 
 class SenderReport:
     """RFC 3550 section 6.4.1."""
@@ -152,23 +169,30 @@ class SenderReport:
     def ntp_time(self) -> int:
         """Seconds since 1900, 32.32 fixed point."""
     @property
-    def octet_count(self) -> int: ...
+    def octet_count(self) -> int:
+        """Payload bytes sent so far, 32 bits."""
     @property
-    def packet_count(self) -> int: ...
+    def packet_count(self) -> int:
+        """Sent so far, 32 bits."""
     @property
-    def reports(self) -> list[ReportBlock]: ...
+    def reports(self) -> list[ReportBlock]:
+        """At most 31 ReportBlock."""
     @property
-    def rtp_timestamp(self) -> int: ...
+    def rtp_timestamp(self) -> int:
+        """The media's RTP timestamp at ntp_time, 32 bits."""
     @property
-    def sender(self) -> int: ...
+    def sender(self) -> int:
+        """SSRC of who sent it, 32 bits."""
 
 class ReceiverReport:
     """RFC 3550 section 6.4.2."""
     def __init__(self, *, sender: int, reports: Sequence[ReportBlock] = []) -> None: ...
     @property
-    def reports(self) -> list[ReportBlock]: ...
+    def reports(self) -> list[ReportBlock]:
+        """At most 31 ReportBlock."""
     @property
-    def sender(self) -> int: ...
+    def sender(self) -> int:
+        """SSRC of who sent it, 32 bits."""
 
 class SourceDescription:
     """RFC 3550 section 6.5."""
@@ -188,23 +212,29 @@ class Bye:
     def reason(self) -> str:
         """Empty if there is none."""
     @property
-    def sources(self) -> list[int]: ...
+    def sources(self) -> list[int]:
+        """SSRCs that have left."""
 
 class Nack:
     """RFC 4585 section 6.2.1, at most 512 packets."""
     @property
-    def media(self) -> int: ...
+    def media(self) -> int:
+        """SSRC of the media it is about, 32 bits."""
     @property
-    def sender(self) -> int: ...
+    def sender(self) -> int:
+        """SSRC of who sent it, 32 bits."""
     @property
-    def sequence_numbers(self) -> list[int]: ...
+    def sequence_numbers(self) -> list[int]:
+        """Asked for, 16 bits each, in the order of the packet."""
 
 class PictureLossIndication:
     """RFC 4585 section 6.3.1."""
     @property
-    def media(self) -> int: ...
+    def media(self) -> int:
+        """SSRC of the media it is about, 32 bits."""
     @property
-    def sender(self) -> int: ...
+    def sender(self) -> int:
+        """SSRC of who sent it, 32 bits."""
 
 class FrameInfo:
     """What the bytes of an encoded frame say of it."""
@@ -221,7 +251,8 @@ class FrameInfo:
 class FullIntraRequest:
     """RFC 5104 section 4.3.1."""
     @property
-    def sender(self) -> int: ...
+    def sender(self) -> int:
+        """SSRC of who sent it, 32 bits."""
     @property
     def sequence_numbers(self) -> list[int]:
         """Of each target; a new one is a new request."""
@@ -232,22 +263,28 @@ class FullIntraRequest:
 class Remb:
     """Receiver estimated maximum bit rate (draft-alvestrand-rmcat-remb)."""
     @property
-    def bits_per_second(self) -> int: ...
+    def bits_per_second(self) -> int:
+        """The bit rate, bit/s."""
     @property
-    def sender(self) -> int: ...
+    def sender(self) -> int:
+        """SSRC of who sent it, 32 bits."""
     @property
-    def sources(self) -> list[int]: ...
+    def sources(self) -> list[int]:
+        """SSRCs that share the bit rate."""
 
 class TransportFeedback:
     """Transport-wide congestion control feedback
     (draft-holmer-rmcat-transport-wide-cc-extensions-01).
     """
     @property
-    def base_sequence_number(self) -> int: ...
+    def base_sequence_number(self) -> int:
+        """Transport-wide, 16 bits: the first it speaks of."""
     @property
-    def feedback_count(self) -> int: ...
+    def feedback_count(self) -> int:
+        """Number of this message, 8 bits."""
     @property
-    def media(self) -> int: ...
+    def media(self) -> int:
+        """SSRC of the media it is about, 32 bits."""
     @property
     def received(self) -> list[tuple[int, int | None]]:
         """(sequence number, microseconds since the zero of the reference time, or None
@@ -257,20 +294,26 @@ class TransportFeedback:
     def reference_time(self) -> int:
         """24 bit, signed, in 64 ms."""
     @property
-    def sender(self) -> int: ...
+    def sender(self) -> int:
+        """SSRC of who sent it, 32 bits."""
     @property
     def status_count(self) -> int:
         """Packets it speaks of, from the base on; at most 65,535."""
 
 class TransportFeedbackCollector:
-    """Turns arrivals into transport-wide feedback: packets that came late are reported again,
+    """Turns arrivals into transport-wide feedback
+    (draft-holmer-rmcat-transport-wide-cc-extensions-01): packets that came late are reported again,
     of 4,096 that nobody asked for the newest are kept. For one thread.
     """
     def __init__(self) -> None: ...
     def packet_received(self, sequence_number: int, arrival: float) -> None:
-        """`sequence_number` of the transport-wide header extension, `arrival` in seconds."""
+        """`sequence_number` of the transport-wide header extension, `arrival` in seconds. Raises
+        InvalidArgumentError for a time that is not finite.
+        """
     def take(self, sender: int, media: int, max_size: int = 1200) -> list[bytes]:
-        """RTCP packets of at most max_size (24 to 1200) bytes with what is not reported yet."""
+        """RTCP packets of at most max_size (24 to 1200) bytes with what is not reported yet. Raises
+        InvalidArgumentError for another size.
+        """
 
 class RedEncoder:
     """Makes RED payloads (RFC 2198) with up to `distance` (1 to 8) payloads
@@ -297,12 +340,14 @@ class DependencyDescriptor:
     def decode_target_indications(self) -> list[int]:
         """Of each decode target: 0 not present, 1 discardable, 2 switch, 3 required."""
     @property
-    def ends_frame(self) -> bool: ...
+    def ends_frame(self) -> bool:
+        """Last packet of its frame."""
     @property
     def frame_differences(self) -> list[int]:
         """By how much the number of each frame it refers to is smaller."""
     @property
-    def frame_number(self) -> int: ...
+    def frame_number(self) -> int:
+        """16 bits."""
     @property
     def has_structure(self) -> bool:
         """Whether the packet brought the structure that holds from now on."""
@@ -313,16 +358,22 @@ class DependencyDescriptor:
     def resolution(self) -> tuple[int, int] | None:
         """(width, height) of the frame's spatial layer, if the structure tells it."""
     @property
-    def spatial_layer(self) -> int: ...
+    def spatial_layer(self) -> int:
+        """From 0, the lowest resolution."""
     @property
-    def starts_frame(self) -> bool: ...
+    def starts_frame(self) -> bool:
+        """First packet of its frame."""
     @property
-    def template_id(self) -> int: ...
+    def template_id(self) -> int:
+        """6 bits."""
     @property
-    def temporal_layer(self) -> int: ...
+    def temporal_layer(self) -> int:
+        """From 0, the lowest frame rate."""
 
 class DependencyDescriptorReader:
-    """Reads the dependency descriptors of one stream and keeps their structure. For one thread."""
+    """Reads the dependency descriptors (AV1 RTP specification, appendix A) of one stream and keeps
+    their structure. For one thread.
+    """
     def __init__(self) -> None: ...
     def read(self, extension: BytesLike) -> DependencyDescriptor:
         """`extension` is HeaderExtensions.dependency_descriptor.
@@ -332,24 +383,27 @@ class DependencyDescriptorReader:
         """
 
 class RtcpPacket:
-    """A packet without a class of its own."""
+    """An RTCP packet without a class of its own (RFC 3550 section 6.1)."""
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """What follows the first 4 bytes, padding removed."""
     @property
     def format(self) -> int:
         """Format, count or subtype, 5 bits."""
     @property
-    def type(self) -> int: ...
+    def type(self) -> int:
+        """Packet type, 192 to 223."""
 
 def assemble_frame(codec: str, payloads: Sequence[BytesLike]) -> bytes:
-    """The frame in the payloads of all its packets, in order.
+    """The frame in the payloads of all its packets, in order, by the RFC of the codec (see
+    Packetizer).
 
-    H.264 comes with start codes of four bytes, AV1 with size fields and without
-    temporal delimiters. Raises MalformedError if the payloads are not one whole frame.
+    H.264 comes with start codes of four bytes, AV1 with size fields and without temporal
+    delimiters. Raises MalformedError if the payloads are not one whole frame.
     """
 
 def depacketize(codec: str, payload: BytesLike) -> PayloadPart:
-    """Remove the payload descriptor.
+    """Remove the payload descriptor, by the RFC of the codec (see Packetizer).
 
     Raises MalformedError, or UnsupportedError for a packet type outside H.264 mode 1.
     """
@@ -387,16 +441,18 @@ def parse_rtcp(
     """
 
 def parse_rtp(data: BytesLike, extension_ids: Mapping[str, int] = {}) -> RtpPacket:
-    """Parse an RTP packet; extension_ids as in {"mid": 1, "abs_send_time": 2}.
+    """Parse an RTP packet (RFC 3550 section 5.1); extension_ids as in {"mid": 1, "abs_send_time":
+    2}.
 
     Raises MalformedError.
     """
 
 def parse_rtp_batch(data: BytesLike, sizes: npt.ArrayLike) -> npt.NDArray[np.void]:
-    """The headers of packets that lie end to end in `data`, `sizes` (integers, shape (n,)) long,
-    as a structured array of shape (n,): ssrc, timestamp (uint32), payload_offset (uint64, in
-    data), payload_size (uint32, without padding), sequence_number (uint16), payload_type
-    (uint8), marker, is_valid (bool). A packet that is not RTP has is_valid False and zeros.
+    """The headers of packets (RFC 3550 section 5.1) that lie end to end in `data`, `sizes`
+    (integers, shape (n,)) long, as a structured array of shape (n,): ssrc, timestamp (uint32),
+    payload_offset (uint64, in data), payload_size (uint32, without padding), sequence_number
+    (uint16), payload_type (uint8), marker, is_valid (bool). A packet that is not RTP has is_valid
+    False and zeros.
 
     Raises InvalidArgumentError if the sizes do not lie within data.
     """
@@ -419,13 +475,14 @@ def serialize_rtp(
     extensions: HeaderExtensions = ...,
     extension_ids: Mapping[str, int] = {},
 ) -> bytes:
-    """Write an RTP packet with those extensions that have an id.
+    """Write an RTP packet (RFC 3550 section 5.1) with those extensions that have an id.
 
     Raises InvalidArgumentError for a value its field cannot hold.
     """
 
 def unwrap_rtx(packet: BytesLike, *, ssrc: int, payload_type: int) -> bytes:
-    """The original of an RTX packet, of the media stream with this SSRC and payload type.
+    """The original of an RTX packet (RFC 4588 section 4), of the media stream with this SSRC and
+    payload type.
 
     Raises MalformedError, TruncatedError for a packet that only probes with padding.
     """
@@ -437,21 +494,41 @@ def wrap_rtx(packet: BytesLike, *, ssrc: int, payload_type: int, sequence_number
     """
 
 def write_bye(ssrc: int | Sequence[int], reason: str = "") -> bytes:
-    """One SSRC, or up to 31."""
+    """One RTCP packet (RFC 3550 section 6.6) for one SSRC, or for up to 31. Raises
+    InvalidArgumentError.
+    """
 
 def write_full_intra_request(sender: int, targets: Sequence[tuple[int, int]]) -> bytes:
-    """`targets` are (SSRC, command sequence number), RFC 5104 section 4.3.1."""
+    """One RTCP packet (RFC 5104 section 4.3.1). `targets` are (SSRC, command sequence number of 8
+    bits). Raises InvalidArgumentError.
+    """
 
 def write_nack(sender: int, media: int, sequence_numbers: Sequence[int]) -> bytes:
-    """sequence_numbers ascending, across the wrap too."""
+    """One RTCP packet (RFC 4585 section 6.2.1). sequence_numbers, 16 bits each, ascend, across the
+    wrap too. Raises InvalidArgumentError.
+    """
 
-def write_picture_loss_indication(sender: int, media: int) -> bytes: ...
-def write_receiver_report(report: ReceiverReport) -> bytes: ...
+def write_picture_loss_indication(sender: int, media: int) -> bytes:
+    """One RTCP packet (RFC 4585 section 6.3.1): asks `media`, an SSRC, for a key frame."""
+
+def write_receiver_report(report: ReceiverReport) -> bytes:
+    """One RTCP packet (RFC 3550 section 6.4.2). Raises InvalidArgumentError for more than 31
+    reports.
+    """
+
 def write_remb(sender: int, bits_per_second: int, sources: Sequence[int]) -> bytes:
-    """Rounded down to 18 bits of mantissa; at most 255 sources."""
+    """One RTCP packet (draft-alvestrand-rmcat-remb). The rate is rounded down to 18 bits of
+    mantissa; at most 255 `sources` (SSRCs), or InvalidArgumentError.
+    """
 
-def write_sender_report(report: SenderReport) -> bytes: ...
+def write_sender_report(report: SenderReport) -> bytes:
+    """One RTCP packet (RFC 3550 section 6.4.1). Raises InvalidArgumentError for more than 31
+    reports.
+    """
+
 def write_source_description(
     ssrc: int, cname: str, others: Sequence[tuple[int, str]] = []
 ) -> bytes:
-    """`others` are (item type, text) of the same source, RFC 3550 section 6.5."""
+    """One RTCP packet (RFC 3550 section 6.5). `cname` has 1 to 255 bytes; `others` are (item type,
+    text) of the same source. Raises InvalidArgumentError.
+    """

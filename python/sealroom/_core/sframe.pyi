@@ -61,11 +61,14 @@ def parse_header(frame: BytesLike) -> tuple[int, int, int]:
     """
 
 def ratchet_key_id(generation: int, step: int, bits: int) -> int:
-    """(generation << bits) + step % 2**bits, the key id of a ratchet (RFC 9605 section 5.1)."""
+    """(generation << bits) + step % 2**bits, the key id of a ratchet (RFC 9605 section 5.1). Raises
+    InvalidArgumentError for bits that are not 1 to 32 or a generation that needs more than the
+    others.
+    """
 
 class MlsKeyIdLayout:
     """Key ids under MLS (RFC 9605 section 5.2): context, sender's leaf index, low bits of the
-    epoch.
+    epoch. Raises InvalidArgumentError for widths that do not fit 64 bits.
     """
     def __init__(self, *, epoch_bits: int, sender_bits: int) -> None: ...
     def encode(self, *, sender: int, epoch: int, context: int = 0) -> int:
@@ -73,25 +76,30 @@ class MlsKeyIdLayout:
     def decode(self, key_id: int) -> tuple[int, int, int]:
         """Context, sender, and the low bits of the epoch."""
     @property
-    def epoch_bits(self) -> int: ...
+    def epoch_bits(self) -> int:
+        """Low bits of the epoch."""
     @property
-    def sender_bits(self) -> int: ...
+    def sender_bits(self) -> int:
+        """Bits of the leaf index."""
 
 def key_commitment(*, suite: int, key_id: int, base_key: BytesLike) -> bytes:
     """32 bytes that bind a base key to its suite and key id without telling it, for
-    Receiver.add_key: frames do not bind their key, so whoever hands out two keys under one
-    key id could make a frame that two receivers open to different contents.
+    Receiver.add_key: frames do not bind their key, so whoever hands out two keys under one key id
+    could make a frame that two receivers open to different contents. No part of RFC 9605. Raises
+    InvalidArgumentError for an empty key, UnsupportedError for an unknown suite.
     """
 
 def ratchet_base_key(*, suite: int, base_key: BytesLike) -> bytes:
-    """The base key of the next ratchet step (RFC 9605 section 5.1): for who hands out the key of
-    a later step. Sender.ratchet and Receiver.add_ratchet do this by themselves.
+    """The base key of the next ratchet step (RFC 9605 section 5.1): for who hands out the key of a
+    later step. Sender.ratchet and Receiver.add_ratchet do this by themselves. Raises
+    InvalidArgumentError for an empty key, UnsupportedError for an unknown suite.
     """
 
 class Sender:
-    """Encrypts frames under one key (RFC 9605 section 4.4.3). With `ratchet_bits`
-    the key may ratchet (section 5.1). Thread-safe; a process that forks must
-    use a sender in one of the two only, as both would spend the same counters.
+    """Encrypts frames under one key (RFC 9605 section 4.4.3). With `ratchet_bits` the key may
+    ratchet (section 5.1). Thread-safe; a process that forks must use a sender in one of the two
+    only, as both would spend the same counters. Raises InvalidArgumentError for an empty key,
+    UnsupportedError for an unknown suite or back end.
     """
     def __init__(
         self,
@@ -105,8 +113,9 @@ class Sender:
         backend: str | None = None,
     ) -> None: ...
     def protect(self, plaintext: BytesLike, metadata: BytesLike = b"") -> bytes:
-        """Header, ciphertext and tag. `metadata`, at most 1024 bytes, is authenticated and not
-        part of the result. Raises KeyExhaustedError at the counter limit.
+        """Header, ciphertext and tag. `metadata`, at most 1024 bytes, is authenticated and not part
+        of the result. Raises KeyExhaustedError at the counter limit, InvalidArgumentError for more
+        metadata.
         """
     def protect_into(
         self, plaintext: BytesLike, out: WritableBytesLike, metadata: BytesLike = b""
@@ -156,13 +165,17 @@ class Sender:
         Raises InvalidArgumentError for a sender without `ratchet_bits`.
         """
     @property
-    def key_id(self) -> int: ...
+    def key_id(self) -> int:
+        """The key id (KID) of the next frame."""
     @property
     def next_counter(self) -> int:
         """The counter of the next frame."""
 
 class Receiver:
-    """Decrypts frames of one sender (RFC 9605 section 4.4.4). Thread-safe."""
+    """Decrypts frames of one sender (RFC 9605 section 4.4.4). `backend` is a name of
+    crypto.available_backends(). Thread-safe. Raises UnsupportedError for an unknown suite or back
+    end.
+    """
     def __init__(self, *, suite: int, backend: str | None = None) -> None: ...
     def add_key(
         self, key_id: int, base_key: BytesLike, commitment: BytesLike | None = None
@@ -247,18 +260,20 @@ class Receiver:
         *,
         errors: dict[int, Exception] | None = None,
     ) -> _Frames:
-        """As unprotect for each; see Sender.protect_batch."""
+        """As unprotect for frames back to back in `data` (uint8), `sizes` (int32 or uint32) long;
+        results, errors and metadata as in Sender.protect_batch.
+        """
 
 def protect_frame(sender: Sender, format: str, frame: BytesLike) -> bytes:
-    """Encrypts a whole encoded frame and leaves readable, authenticated, what packetizers,
-    SFUs and receivers of its codec look for (docs/wire.md). `format` is "opus", "vp8",
-    "vp9", "h264" (a byte stream with start codes, Annex B) or "av1" (a temporal unit
-    of OBUs). Any frame of at least 1 byte comes back from unprotect_frame byte for byte.
-    Raises InvalidArgumentError for an empty frame, UnsupportedError for another format,
-    KeyExhaustedError at the counter limit.
+    """Encrypts a whole encoded frame by SFrame (RFC 9605) and leaves readable, authenticated, what
+    packetizers, SFUs and receivers of its codec look for (docs/wire.md). `format` is "opus", "vp8",
+    "vp9", "h264" (a byte stream with start codes, Annex B) or "av1" (a temporal unit of OBUs). Any
+    frame of at least 1 byte comes back from unprotect_frame byte for byte. Raises
+    InvalidArgumentError for an empty frame, UnsupportedError for another format, KeyExhaustedError
+    at the counter limit.
     """
 
 def unprotect_frame(receiver: Receiver, format: str, frame: BytesLike) -> bytes:
-    """The encoded frame that protect_frame was given. Errors as of Receiver.unprotect; what
-    has not the form that protect_frame gives is a MalformedError.
+    """The encoded frame that protect_frame was given (RFC 9605 section 4.4.4). Errors as of
+    Receiver.unprotect; what has not the form that protect_frame gives is a MalformedError.
     """

@@ -15,6 +15,10 @@ _Packet = TypeVar("_Packet", bound=BytesLike)  # a sequence of one kind of bytes
 _Sizes: TypeAlias = npt.NDArray[np.int32] | npt.NDArray[np.uint32]
 
 class Profile(enum.IntEnum):
+    """Protection profiles under the numbers of DTLS-SRTP (RFC 5764 section 4.1.2, RFC 7714 section
+    14.2). AES-256 in counter mode (RFC 6188), which has none there, has numbers of our own.
+    """
+
     AES128_CM_SHA1_80 = 1
     AES128_CM_SHA1_32 = 2
     AEAD_AES_128_GCM = 7
@@ -23,6 +27,10 @@ class Profile(enum.IntEnum):
     AES256_CM_SHA1_32 = 65538
 
 class PacketStatus(enum.IntEnum):
+    """What became of a packet of unprotect_rtp_batch: OK, or the error that unprotect_rtp (RFC 3711
+    section 3.3) would have raised. The numbers do not change.
+    """
+
     OK = 0
     TRUNCATED = 1
     MALFORMED = 2
@@ -39,18 +47,24 @@ class KeyUsage:
     9.2): re-key in time.
     """
     @property
-    def rtp_packets(self) -> int: ...
+    def rtp_packets(self) -> int:
+        """RTP packets sealed or opened under the key."""
     @property
-    def rtcp_packets(self) -> int: ...
+    def rtcp_packets(self) -> int:
+        """RTCP packets sealed or opened under the key."""
     @property
-    def remaining_rtp_packets(self) -> int: ...
+    def remaining_rtp_packets(self) -> int:
+        """RTP packets until KeyExhaustedError."""
     @property
-    def remaining_rtcp_packets(self) -> int: ...
+    def remaining_rtcp_packets(self) -> int:
+        """RTCP packets until KeyExhaustedError."""
 
 class Sender:
-    """Protects the packets of one direction. `master` is master key followed by master salt. With
-    an `mki` (1 to 128 bytes) every packet carries it. The limits hold for each master key and
-    are at most the RFC's. `backend` is a name of crypto.available_backends(). Thread-safe.
+    """Protects the packets of one direction (RFC 3711 section 3.3, RFC 7714). `master` is master
+    key followed by master salt. With an `mki` (1 to 128 bytes) every packet carries it. The limits
+    hold for each master key and are at most the RFC's. `backend` is a name of
+    crypto.available_backends(). Thread-safe. Raises InvalidArgumentError for wrong sizes,
+    UnsupportedError for an unknown profile or back end.
     """
     def __init__(
         self,
@@ -67,17 +81,18 @@ class Sender:
     def protect_rtcp(self, packet: BytesLike) -> bytes:
         """The protected compound packet, always encrypted. Raises as protect_rtp."""
     def protect_rtp(self, packet: BytesLike) -> bytes:
-        """The protected packet. A sequence number sent before must come with the same bytes.
-        Raises MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.
+        """The protected packet, `rtp_overhead` bytes longer. A sequence number sent before must
+        come with the same bytes. Raises MalformedError, LimitExceededError (4096 streams),
+        KeyExhaustedError.
         """
     def protect_rtp_batch(
         self, data: BytesLike, sizes: _Sizes
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
-        """Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up
-        to its length: `(data, sizes)` of the protected packets, uint8 and int32. Each is
-        rtp_overhead bytes longer. Raises TruncatedError or MalformedError, naming the packet,
-        before any is sealed; LimitExceededError or KeyExhaustedError when it comes to that:
-        after the remedy the same batch can be protected again.
+        """Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up to
+        its length: `(data, sizes)` of the protected packets, uint8 and int32, shapes (bytes,) and
+        (packets,). Each is rtp_overhead bytes longer. Raises TruncatedError or MalformedError,
+        naming the packet, before any is sealed; LimitExceededError or KeyExhaustedError when it
+        comes to that: after the remedy the same batch can be protected again.
         """
     def protect_rtp_batch_into(
         self,
@@ -102,16 +117,18 @@ class Sender:
         self, packets: Sequence[_Packet], *, return_errors: bool
     ) -> list[bytes | SealroomError]: ...
     def remove_stream(self, ssrc: int) -> None:
-        """Forgets a stream that will never be sent again under this key."""
+        """Forgets the stream of an SSRC that will never be sent again under this key."""
     def set_key(self, master: BytesLike, mki: BytesLike = b"") -> None:
         """Re-keying: from now on packets go under this master key. Roll-over counters and indices
         go on (RFC 3711 section 3.2.1), the key's lifetime begins anew. Never a key used before.
         Raises InvalidArgumentError if a size is wrong; the old key then stays.
         """
     @property
-    def backend(self) -> str: ...
+    def backend(self) -> str:
+        """The crypto library: "ipsec_mb" or "openssl"."""
     @property
-    def profile(self) -> Profile: ...
+    def profile(self) -> Profile:
+        """The Profile."""
     @property
     def rtcp_overhead(self) -> int:
         """Bytes that protection adds to an RTCP packet."""
@@ -120,9 +137,10 @@ class Sender:
         """Bytes that protection adds to an RTP packet: tag and MKI."""
 
 class Receiver:
-    """Opens the packets of one direction. `replay_window` is in packets, 64 to 32768. With an
-    `mki` every packet must carry one of that size, which names its master key; see set_key. A
-    packet that is refused changes nothing. Thread-safe.
+    """Opens the packets of one direction (RFC 3711 section 3.3, RFC 7714). `replay_window` is in
+    packets, 64 to 32768. With an `mki` every packet must carry one of that size, which names its
+    master key; see set_key. A packet that is refused changes nothing. Thread-safe. Raises
+    InvalidArgumentError for wrong sizes, UnsupportedError for an unknown profile or back end.
     """
     def __init__(
         self,
@@ -163,10 +181,10 @@ class Receiver:
     def unprotect_rtp_batch(
         self, data: BytesLike, sizes: _Sizes
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-        """Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up
-        to its length: `(data, sizes, statuses)`. Every packet keeps its place, rtp_overhead
-        bytes shorter; `statuses` (uint8) has its PacketStatus. A refused packet raises nothing
-        and stops no other: its place is zeros. Raises InvalidArgumentError for wrong sizes.
+        """Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up to
+        its length: `(data, sizes, statuses)`. Every packet keeps its place, rtp_overhead bytes
+        shorter; `statuses` (uint8, shape (packets,)) has its PacketStatus. A refused packet raises
+        nothing and stops no other: its place is zeros. Raises InvalidArgumentError for wrong sizes.
         """
     def unprotect_rtp_batch_into(
         self,
@@ -191,11 +209,14 @@ class Receiver:
         self, packets: Sequence[_Packet], *, return_errors: bool
     ) -> list[bytes | SealroomError]: ...
     @property
-    def backend(self) -> str: ...
+    def backend(self) -> str:
+        """The crypto library: "ipsec_mb" or "openssl"."""
     @property
-    def key_count(self) -> int: ...
+    def key_count(self) -> int:
+        """Master keys it has, at most 16."""
     @property
-    def profile(self) -> Profile: ...
+    def profile(self) -> Profile:
+        """The Profile."""
     @property
     def rtcp_overhead(self) -> int:
         """Bytes that protection adds to an RTCP packet."""
@@ -207,4 +228,6 @@ class Receiver:
         """SSRCs that have authenticated."""
 
 def master_size(profile: int) -> tuple[int, int]:
-    """Bytes of master key and of master salt."""
+    """Bytes of master key and of master salt (RFC 3711 section 3.2.1, RFC 7714, RFC 6188). Raises
+    UnsupportedError for an unknown profile.
+    """
