@@ -7,9 +7,11 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from aioice.ice import StunProtocol
+from aioice.mdns import is_mdns_hostname
 from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer, RTCIceTransport
 
 from sealroom.media import socket_takeover
@@ -17,6 +19,9 @@ from sealroom.media.errors import TransportError
 from sealroom.media.ice import HostAddresses, MediaConnection, MediaGatherer
 
 logger = logging.getLogger(__name__)
+
+MAX_NAMES = 64
+"""Candidates whose mDNS names are looked up at a time; more are left out."""
 
 Route = tuple[StunProtocol, tuple[str, int]]
 """The protocol (local socket) and the peer's address of a candidate pair."""
@@ -36,6 +41,7 @@ class MediaPath:
         self._ice = RTCIceTransport(self._gatherer)
         self._beside: socket.socket | None = None
         self._route: Route | None = None
+        self._names: set[asyncio.Task[None]] = set()
         self.connection: MediaConnection = self._gatherer.connection
         self.parameters: RTCIceParameters = self._gatherer.getLocalParameters()
         self.candidates: list[RTCIceCandidate] = []
@@ -68,8 +74,19 @@ class MediaPath:
             raise TransportError("no local candidate: none of the host addresses can be bound")
 
     async def add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        """Adds a candidate of the peer; None says there are no more. Later ones are ignored."""
-        await self._ice.addRemoteCandidate(candidate)
+        """Adds a candidate of the peer; None says there are no more. Later ones are ignored.
+
+        One with an mDNS name, as browsers give to pages without a camera, comes in once the name
+        is resolved. Nobody waits for that: it takes a second to learn that a name is unknown here,
+        and the peer's own checks tell its address as well.
+        """
+        if candidate is not None and is_mdns_hostname(candidate.ip):
+            if len(self._names) < MAX_NAMES:
+                self._later(partial(self._ice.addRemoteCandidate, candidate))
+        elif candidate is None and self._names:
+            self._later(partial(self._end_candidates, list(self._names)))
+        else:
+            await self._ice.addRemoteCandidate(candidate)
 
     async def connect(self, remote: RTCIceParameters) -> None:
         """Returns once a pair is nominated; raises TransportError if none works."""
@@ -136,7 +153,24 @@ class MediaPath:
         """Releases the sockets; idempotent."""
         self.forget_beside()
         self.connection.on_consent = self.connection.on_route_changed = None
+        for name in self._names:
+            name.cancel()
         await self._ice.stop()
+
+    def _later(self, add_candidate: Callable[[], Awaitable[None]]) -> None:
+        async def add() -> None:
+            try:
+                await add_candidate()
+            except OSError as error:
+                logger.info("a candidate's name is not looked up: %s", error)
+
+        task = asyncio.create_task(add())
+        self._names.add(task)
+        task.add_done_callback(self._names.discard)
+
+    async def _end_candidates(self, names: Sequence[asyncio.Task[None]]) -> None:
+        await asyncio.wait(names)
+        await self._ice.addRemoteCandidate(None)
 
     def _read_beside(self) -> None:
         if self._beside is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -332,8 +331,8 @@ class MediaPeer:
         self._remote = remote
         if is_first:
             self.transport.set_roles(ice_controlling=ice_controlling, dtls_client=dtls_client)
-        # At once, because an mDNS candidate takes seconds to resolve.
-        await asyncio.gather(*map(self.transport.add_remote_candidate, remote.candidates))
+        for candidate in remote.candidates:
+            await self.transport.add_remote_candidate(candidate)
         if remote.candidates_complete:
             await self.transport.add_remote_candidate(None)
         if is_first:

@@ -135,7 +135,7 @@ async def test_lines_are_added_turned_inactive_and_turned_on_again(make_peer):
     one, two = make_peer(), make_peer()
     first = one.add_section(kind="video", codec="vp8", ssrc=1, stream_id="s", track_id="a")
     await negotiate(one, two)
-    await one.connected()
+    await asyncio.gather(one.connected(), two.connected())
     second = one.add_section(kind="audio", codec="opus", ssrc=2, stream_id="s", track_id="b")
     first.direction = "inactive"
     await negotiate(one, two)
