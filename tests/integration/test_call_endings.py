@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -206,6 +207,27 @@ class BrokenTrack(StripeTrack):
         if self._count == 1:
             raise RuntimeError("the camera is unplugged")
         return await super().recv()
+
+
+class WrongTrack(StripeTrack):
+    """Returns an array where a frame is expected."""
+
+    async def recv(self) -> Any:
+        return (await super().recv()).to_ndarray()
+
+
+async def test_a_source_that_returns_no_frames_is_told_so(call: Call) -> None:
+    alice = call.apis["alice"]
+    told: list[TrackEnded] = []
+    alice.add_event_listener(lambda one: told.append(one) if isinstance(one, TrackEnded) else None)
+    stream = await alice.create_stream(call.room_id)
+    await stream.add_track(WrongTrack())
+    await stream.publish()
+    await eventually(lambda: bool(told))
+    assert (
+        str(told[0].error)
+        == "track: recv() of video returned ndarray, not av.VideoFrame or av.Packet"
+    )
 
 
 async def test_a_source_that_ends_or_raises_is_told_to_its_publisher(call: Call) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from av import Packet
+from av import AudioFrame, Packet, VideoFrame
 
 from sealroom._core.session import MediaSession
-from sealroom.errors import NotReadyError
+from sealroom.errors import InvalidArgumentError, NotReadyError
 from sealroom.media.audio_codecs import (
     DEFAULT_AUDIO_BITRATE,
     OpusDecoder,
@@ -162,7 +162,7 @@ class OutgoingTrack:
         failure: Exception | None = None
         try:
             while True:
-                frame = await self.source.recv()
+                frame = self._checked(await self.source.recv())
                 if self._is_enabled:
                     for encoded in await self._encode(frame):
                         await self._send(encoded)
@@ -174,6 +174,15 @@ class OutgoingTrack:
         EventDispatcher.of(self._session).unregister_sender(self._sender)
         if self.on_ended is not None:
             self.on_ended(failure)
+
+    def _checked(self, frame: Any) -> Any:
+        expected = VideoFrame if self.kind == "video" else AudioFrame
+        if not isinstance(frame, (expected, Packet)):
+            raise InvalidArgumentError(
+                f"track: recv() of {self.kind} returned {type(frame).__name__}, not"
+                f" av.{expected.__name__} or av.Packet"
+            )
+        return frame
 
     async def _encode(self, frame: Any) -> list[Encoded]:
         if isinstance(frame, Packet):
