@@ -127,6 +127,20 @@ async def test_a_session_that_is_over_is_replaced_and_everything_comes_back() ->
         await eventually(lambda: len(alice_log.of(StreamUnpublished)) == 2)
 
 
+async def test_a_stream_that_was_published_again_meanwhile_ends_before_it_comes_back() -> None:
+    """Who keeps something by the id of a stream must not lose the new one at the old one's end."""
+    async with wired(0.2) as (call, wire, alice_log, bob_log):
+        hers = await publish(call.apis["alice"], call.room_id)
+        await call.sees("bob", hers)
+        wire.cut(stay_down=True)
+        await eventually(lambda: alice_log.of(ParticipantLeft) != [])
+        await call.apis["alice"]._session(call.room_id).publishing.publish_again()
+        wire.mend()
+        await bob_log.reaches("restored")
+        told = bob_log.of(StreamPublished, StreamUnpublished)
+        assert [type(one) for one in told] == [StreamPublished, StreamUnpublished, StreamPublished]
+
+
 async def test_rooms_and_rights_that_are_lost_meanwhile_are_told() -> None:
     async with wired(0.2) as (call, wire, alice_log, bob_log):
         alice, bob = call.apis["alice"], call.apis["bob"]

@@ -252,9 +252,7 @@ class RoomSession:
             await self._take_stream(view)
         before, self._before = self._before, {}
         for stream in before.values():
-            self._remember_ended(stream)
-            self.receiving.end_stream(stream.stream_id)
-            self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
+            self._end_before(stream)
         await self.receiving.subscribe_to_returned(list(self.streams.values()))
 
     # What happens in the room.
@@ -421,9 +419,17 @@ class RoomSession:
         except SealroomError as error:
             self._emit(StreamRefused(self.room_id, view.stream_id, view.user_id, error))
             return None
+        if before is not None:  # published again: who counts by id must hear of its end first
+            del self._before[view.stream_id]
+            self._end_before(before)
         self.streams[view.stream_id] = stream
         self._emit(StreamPublished(self.room_id, StreamInfo.of(stream)))
         return stream
+
+    def _end_before(self, stream: VerifiedStream) -> None:
+        self._remember_ended(stream)
+        self.receiving.end_stream(stream.stream_id)
+        self._emit(StreamUnpublished(self.room_id, stream.stream_id, stream.user_id))
 
     def _take_known(self, before: VerifiedStream, stream: VerifiedStream) -> VerifiedStream:
         """It has been there all the time; it may have gone on, and it does not go back.
