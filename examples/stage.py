@@ -30,8 +30,8 @@ async def stage(*names: str) -> AsyncIterator[tuple[str, dict[str, StreamApi]]]:
                 room_pins=MemoryRoomPins(),
             )
             await stack.enter_async_context(connection)
-            apis[name] = StreamApi(connection, host_addresses=["127.0.0.1"])
-            stack.push_async_callback(apis[name].close)
+            api = StreamApi(connection, host_addresses=["127.0.0.1"])
+            apis[name] = await stack.enter_async_context(api)
         manager = apis[names[0]]
         room_id = await manager.create_stream_room(team, users=names[1:-1], managers=[names[-1]])
         for api in apis.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -177,3 +178,22 @@ async def test_administration_in_process_names_field_and_remedy(call: Call) -> N
         await call.bridge.admin.user_add(call.context_id, "zoe", identity)  # type: ignore[arg-type]
     with pytest.raises(RequestError, match=r"\(user_id\) Remedy: "):
         await call.bridge.admin.user_add(call.context_id, "", identity.public)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_ending_a_listener_twice_is_fine(call: Call) -> None:
+    end = call.apis["alice"].add_event_listener(lambda event: None)
+    end()
+    end()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_api_closes_itself_at_the_end_of_its_block(call: Call) -> None:
+    async with StreamApi(call.connections["bob"], host_addresses=["127.0.0.1"]) as api:
+        room_id = await api.create_stream_room(call.context_id, [])
+        await api.join_stream_room(room_id)
+        events = api.events()
+    async with asyncio.timeout(10):
+        async for _ in events:  # they end
+            pass
+    assert await call.apis["bob"].list_stream_room_participants(room_id) == []

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Self
 
 from sealroom.client.arguments import bytes_of, check_listener, check_room_id, check_type
 from sealroom.client.connection import Connection
@@ -62,7 +64,9 @@ ROOM_EVENTS = (
 
 
 class StreamApi(PublishingApi, ReceivingApi):
-    """Stream Rooms over one connection. Event-loop thread only.
+    """Stream Rooms over one connection, to be closed or used with `async with`.
+
+    Event-loop thread only.
 
     Every method that asks the Bridge may raise `RequestRefusedError`, `RequestTimeoutError` or
     `ConnectionClosedError`; every method that takes something from it may raise a
@@ -341,7 +345,12 @@ class StreamApi(PublishingApi, ReceivingApi):
         """
         check_listener(listener)
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def end() -> None:
+            with contextlib.suppress(ValueError):  # ended before
+                self._listeners.remove(listener)
+
+        return end
 
     def events(self) -> AsyncIterator[Event]:
         """Iterates over events from this call on, until the connection is closed; bounded."""
@@ -375,6 +384,17 @@ class StreamApi(PublishingApi, ReceivingApi):
     def statistics(self, room_id: str) -> RoomStatistics:
         """Counters of a joined room's tracks and connections."""
         return self._session(room_id).statistics()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
 
     async def close(self) -> None:
         """Leaves all rooms; the connection stays its owner's to close. Idempotent."""
