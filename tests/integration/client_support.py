@@ -40,7 +40,7 @@ class FakePeer:
         return section
 
     def use_data_channels(self, **_: Any) -> SimpleNamespace:
-        return SimpleNamespace(on_channel=None)
+        return SimpleNamespace(on_channel=None, is_down=False, is_closed=False)
 
     def stop_section(self, section: MediaSection) -> None:
         section.stopped = True

@@ -103,13 +103,13 @@ async def test_the_bridge_reads_nothing_of_an_event(clients: ClientWorld) -> Non
     room_id, (alice, bob) = await joined(clients, "alice", "bob")
     log, seen = EventLog(bob), []
     session = bob._session(room_id)
-    take = session.custom_event
+    take = session.custom_events.received
 
     async def watch(signed: SignedObject) -> None:
         seen.append(signed)
         await take(signed)
 
-    session.custom_event = watch  # type: ignore[method-assign]
+    session.custom_events.received = watch  # type: ignore[method-assign]
     await alice.send_custom_event(room_id, b"very private words")
     await log.next(CustomEvent)
     payload = msgspec.json.decode(seen[0].payload, type=CustomEventPayload)
@@ -135,7 +135,7 @@ async def test_a_bridge_that_lies_about_an_event_is_caught(clients: ClientWorld)
         return make_custom_event(signer, author, **{**fields, **options})
 
     honest = made()
-    await session.custom_event(honest)
+    await session.custom_events.received(honest)
     assert (await log.next(CustomEvent)).data == b"x"
     payload = msgspec.json.decode(honest.payload, type=CustomEventPayload)
     elsewhere = (await alice._directory.get(other)).keys
@@ -159,7 +159,7 @@ async def test_a_bridge_that_lies_about_an_event_is_caught(clients: ClientWorld)
         (resigned, EventDecryptError),
     ]
     for lie, expected in lies:
-        await session.custom_event(lie)
+        await session.custom_events.received(lie)
         refused = await log.next(CustomEventRefused)
         assert isinstance(refused.error, expected), expected
 
@@ -180,7 +180,7 @@ async def test_an_event_of_an_epoch_that_ended_is_refused(clients: ClientWorld) 
     async with asyncio.timeout(10):
         while len(session._keys.accepted) != 1 or session._keys.newest.id.epoch != 2:
             await asyncio.sleep(0.02)
-    await session.custom_event(old)
+    await session.custom_events.received(old)
     assert isinstance((await log.next(CustomEventRefused)).error, EventDecryptError)
 
 

@@ -193,25 +193,25 @@ class Inbox:
             return
         match envelope.type, data:
             case EventType.PARTICIPANT_JOINED, Participant():
-                room.participant_joined(data)
+                room.people.joined(data)
             case EventType.PARTICIPANT_LEFT, ParticipantGone():
-                room.participant_left(data)
+                room.people.left(data)
             case EventType.ROOM_UPDATED, RoomUpdatedData():
                 await room.room_updated()
             case EventType.ROOM_CUSTOM, CustomEventView():
-                await room.custom_event(data.event)
+                await room.custom_events.received(data.event)
             case EventType.ROOM_EPOCH_READY, RoomEpochReady():
                 room.epoch_ready(data.epoch)
             case EventType.STREAM_PUBLISHED, StreamView():
-                await room.stream_published(data)
+                await room.announced.published(data)
             case EventType.STREAM_UPDATED, StreamView():
-                await room.stream_updated(data)
+                await room.announced.updated(data)
             case EventType.STREAM_UNPUBLISHED, StreamUnpublishedData():
-                await room.stream_unpublished(data)
+                await room.announced.ended(data.stream_id)
             case EventType.RECORDING_STARTED, RecordingNotice():
-                room.recording_changed(data.participant_id, True)
+                room.people.recording_changed(data.participant_id, True)
             case EventType.RECORDING_STOPPED, RecordingNotice():
-                room.recording_changed(data.participant_id, False)
+                room.people.recording_changed(data.participant_id, False)
             case EventType.DATA_CUT, DataCut():
                 room.receiving.data_cut(data)
             case EventType.MEDIA_OFFER, MediaOffer():

@@ -199,19 +199,19 @@ class Restoring:
                 await self._lose(room_id).close()
         else:
             session = self._rooms.get(room_id)
-            if session is not None and session.gives_recording_notice:
+            if session is not None and session.people.gives_recording_notice:
                 self._unnoticed.add(room_id)
 
     async def _give_notice(self, room_id: str) -> None:
         session = self._rooms.get(room_id)
-        if session is not None and session.gives_recording_notice:
+        if session is not None and session.people.gives_recording_notice:
             try:
-                await _persist(session.give_recording_notice)
+                await _persist(session.people.give_recording_notice)
             except ConnectionClosedError:
                 raise
             except SealroomError as error:
                 logger.warning("room %s: the recording notice is refused: %s", room_id, error)
-                session.recording_notice_lost()
+                session.people.recording_notice_lost()
         self._unnoticed.discard(room_id)
 
     async def _come_out(self, stream_id: str, room_id: str) -> None:

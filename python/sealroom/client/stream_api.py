@@ -259,14 +259,14 @@ class StreamApi(PublishingApi, ReceivingApi):
         if user_ids is not None and not 1 <= len(user_ids) <= MAX_ROOM_MEMBERS:
             raise InvalidArgumentError(f"user_ids: 1 to {MAX_ROOM_MEMBERS}")
         await self._settled(room_id)
-        await self._session(room_id).send_event(data, channel, user_ids)
+        await self._session(room_id).custom_events.send(data, channel, user_ids)
 
     def list_participants(self, room_id: str) -> list[ParticipantInfo]:
         """Live participants of a joined room with what they publish, the caller included.
 
         A user who is in the room with several sessions is there several times.
         """
-        return self._session(room_id).participant_infos()
+        return self._session(room_id).people.infos()
 
     async def start_recording_notice(self, room_id: str) -> None:
         """Tells everybody in a joined room that this participant records from now on.
@@ -284,7 +284,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         await self._settled(room_id)
         session = self._session(room_id)
         await session.connection.call("recording.start", RoomParams(room_id=room_id), Empty)
-        session.recording_changed(session.participant_id, True)
+        session.people.recording_changed(session.participant_id, True)
 
     async def stop_recording_notice(self, room_id: str) -> None:
         """Tells everybody that this participant does not record any more.
@@ -294,7 +294,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         await self._settled(room_id)
         session = self._session(room_id)
         await session.connection.call("recording.stop", RoomParams(room_id=room_id), Empty)
-        session.recording_changed(session.participant_id, False)
+        session.people.recording_changed(session.participant_id, False)
 
     # Events.
 
