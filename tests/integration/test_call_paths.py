@@ -398,7 +398,7 @@ async def test_a_track_offered_with_another_codec_is_refused_and_the_rest_goes_o
                 if one.track_id == picture
             ]
             return type(result)(offer_id=result.offer_id, offer=result.offer, tracks=tracks)
-        offer = result.offer.replace("VP8/90000", "VP9/90000")
+        offer = result.offer.replace("VP8/90000", "VP7/90000")
         return type(result)(offer_id=result.offer_id, offer=offer, tracks=result.tracks)
 
     def replace_mid(one: Any, mid: str) -> Any:

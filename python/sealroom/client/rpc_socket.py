@@ -19,6 +19,7 @@ from sealroom.client.errors import (
     RequestTimeoutError,
     refusal,
 )
+from sealroom.client.local_address import abort_without_address
 from sealroom.protocol import (
     CLOSE_BINARY_MESSAGE,
     CLOSE_BUSY,
@@ -95,6 +96,7 @@ class RpcSocket:
         self._ids = itertools.count(1)
         self._open: dict[int, tuple[str, asyncio.Future[msgspec.Raw]]] = {}
         self._reader = asyncio.create_task(self._read())
+        self._watch = asyncio.create_task(abort_without_address(socket.transport))
 
     @classmethod
     async def open(
@@ -164,6 +166,8 @@ class RpcSocket:
             raise SocketLostError(f"{method}: {_closure(error).reason}") from None
         finally:
             self._open.pop(request_id, None)
+            if response.done() and not response.cancelled():
+                response.exception()  # read, or asyncio complains that nobody did
 
     async def close(self, *, logs_out: bool = True) -> None:
         """Closes the socket and, if told to, ends the session that has it. Idempotent."""
@@ -182,6 +186,7 @@ class RpcSocket:
             closure = Closure(f"the Bridge sent a malformed message: {error}", is_final=True)
         finally:
             # Before anything else that waits: who waits for a response must hear of it at once.
+            self._watch.cancel()
             self._closed(closure)
         await self._socket.close(1002)
 

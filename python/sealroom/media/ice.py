@@ -129,7 +129,9 @@ class MediaConnection(Connection):
         pair = self.selected_pair
         if pair is None or self.remote_password is None:
             return False
-        request = self.build_request(pair, nominate=False)
+        # Nominated again, if this side controls: a NAT in between may have taken another port, and
+        # the peer sends there only once that pair is nominated too.
+        request = self.build_request(pair, nominate=True)
         try:
             await pair.protocol.request(
                 request,
