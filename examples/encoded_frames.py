@@ -82,7 +82,8 @@ async def main(path: Path) -> None:
         while not (streams := await apis["bob"].list_streams(room_id)):
             await asyncio.sleep(0.02)
         filing = await file_video(apis["bob"], room_id, streams[0].stream_id, path)
-        await asyncio.sleep(3)
+        while filing.writer.frames_written < 60:
+            await asyncio.sleep(0.1)
         (received,) = apis["bob"].statistics(room_id).received
         filing.writer.close()
         print(f"{received.python.frames_decoded} decoded, {filing.unmarked} unmarked")

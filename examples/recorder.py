@@ -27,6 +27,7 @@ class Recorder:
         self._room_id = room_id
         self._folder = folder
         self._writers: dict[str, MatroskaWriter] = {}  # by stream
+        self._recorded: dict[tuple[str, str], str] = {}  # by stream and kind
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -71,7 +72,10 @@ class Recorder:
 
     async def _take_tracks(self) -> None:
         async for remote in self._api.remote_tracks(self._room_id):
-            if (writer := self._writers.get(remote.stream_id)) is not None:
+            writer = self._writers.get(remote.stream_id)
+            key = remote.stream_id, remote.kind
+            first = self._recorded.setdefault(key, remote.track_id)
+            if writer is not None and first == remote.track_id:  # a file holds one of each kind
                 self._tasks.append(asyncio.create_task(self._record(remote, writer)))
 
     async def _record(self, remote: RemoteTrack, writer: MatroskaWriter) -> None:
@@ -91,7 +95,8 @@ async def main(folder: Path) -> None:
     ):
         for name in ("alice", "bob", "carol"):
             await publish(apis[name], room_id, open_source("test"))
-        await asyncio.sleep(3)
+        while len(recorder.files) < 3 or any(one.frames_written < 100 for one in recorder.files):
+            await asyncio.sleep(0.1)
     zero = min(file.began for file in recorder.files if file.began is not None)
     for file in recorder.files:
         assert file.began is not None

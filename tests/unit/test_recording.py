@@ -148,6 +148,26 @@ def test_sound_that_arrives_late_in_a_burst_is_still_in_step(
     assert first.time == pytest.approx(0.0, abs=0.01)  # players leave out the first 6.5 ms of Opus
 
 
+@pytest.mark.parametrize("jump", [1_000_000_000, 3_000_000_000])
+def test_a_stream_that_comes_back_under_another_rtp_clock_goes_on_by_arrival(
+    tmp_path: Path, frames: list[EncodedFrame], jump: int
+) -> None:
+    """A publisher that lost its connection begins at a random timestamp, ahead or behind."""
+    with MatroskaWriter(tmp_path / "again.mkv") as writer:
+        for frame in frames:
+            writer.write(frame)
+        for frame in frames:
+            later = (frame.rtp_timestamp + jump) & 0xFFFFFFFF
+            writer.write(replace(frame, rtp_timestamp=later, arrival=(frame.arrival or 0) + 10))
+    assert writer.frames_skipped == 0
+    summary = examine_recording(writer.path)
+    assert summary.video_frames == 120
+    assert summary.seconds == pytest.approx(12.0, abs=0.1)
+    with av.open(str(writer.path)) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+    assert times[60] == pytest.approx(10.0, abs=0.01)
+
+
 def test_rejected_frames_are_refused(tmp_path: Path) -> None:
     writer = MatroskaWriter(tmp_path / "x.mkv")
     frame = EncodedFrame(b"x", 0, True, "audio", "opus", "t", rejected="authentication_failed")

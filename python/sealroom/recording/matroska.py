@@ -30,6 +30,13 @@ The first frames of a connection wait for it and arrive in a burst, late by up t
 that was under way for the shortest time tells when the first was made.
 """
 
+MAX_DRIFT: Final = 5.0
+"""Seconds by which RTP time may leave the clock from one frame to the next.
+
+Beyond it another RTP clock has taken over, as when a stream is published again after its connection
+was lost: it goes on by arrival.
+"""
+
 _UNKNOWN_SIZE: Final = (640, 480)
 
 
@@ -47,6 +54,7 @@ class _Track:
     clock_rate: int
     begin: float
     first_arrival: float
+    last_arrival: float
     last_timestamp: int
     is_settled: bool
     waiting: deque[tuple[int, bytes, bool]] = field(default_factory=deque)
@@ -55,8 +63,12 @@ class _Track:
 
     def advance(self, timestamp: int, arrival: float) -> int:
         step = (timestamp - self.last_timestamp) & 0xFFFFFFFF
-        self.ticks += step - (1 << 32) if step & 0x80000000 else step
-        self.last_timestamp = timestamp
+        step -= (step & 0x80000000) << 1  # signed
+        elapsed = arrival - self.last_arrival
+        if abs(step / self.clock_rate - elapsed) > MAX_DRIFT:
+            step = max(1, round(elapsed * self.clock_rate))
+        self.ticks += step
+        self.last_timestamp, self.last_arrival = timestamp, arrival
         if not self.is_settled:
             self.begin = min(self.begin, arrival - self.ticks / self.clock_rate)
             self.is_settled = (
@@ -125,6 +137,7 @@ class MatroskaWriter:
                 CLOCK_RATES[frame.codec],
                 begin=arrival,
                 first_arrival=arrival,
+                last_arrival=arrival,
                 last_timestamp=frame.rtp_timestamp,
                 is_settled=len(self._kinds) == 1,
             )
