@@ -34,8 +34,8 @@ class Deployment:
         self.events: dict[StreamApi, list[Event]] = {}
         self._stack = stack
 
-    async def api(self, user_id: str, url: str, **options: Any) -> StreamApi:
-        """Log a user in at a Bridge."""
+    async def api(self, user_id: str, url: str | list[str], **options: Any) -> StreamApi:
+        """Log a user in at a Bridge, or at the first of several that answers."""
         connection = await Connection.connect(
             url,
             identity=self.identities[user_id],

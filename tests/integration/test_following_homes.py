@@ -16,7 +16,7 @@ from redis_support import RedisServer
 from sealroom.bridge import BridgeConfig
 from sealroom.bridge.server import RunningBridge, embedded
 from sealroom.client import StreamApi, StreamSubscription
-from sealroom.client.errors import HomeRefusedError, RoomElsewhereError
+from sealroom.client.errors import ConnectionClosedError, HomeRefusedError, RoomElsewhereError
 from sealroom.client.events import (
     ConnectionStateChanged,
     CustomEvent,
@@ -29,6 +29,7 @@ from sealroom.client.events import (
     StreamUnpublished,
 )
 from sealroom.client.homes import check_home_url
+from sealroom.errors import InvalidArgumentError
 from sealroom.protocol import EventType
 
 LONG = 60.0  # seconds; what is waited for takes a moment on a machine that is not busy
@@ -207,6 +208,46 @@ async def test_a_home_killed_in_a_call_is_replaced_and_everybody_follows(
         await eventually(lambda: len(near.of(bob, CustomEvent)) == 1, LONG)
         participants = await bob.list_stream_room_participants(room_id)
         assert sorted(one.user_id for one in participants) == ["alice", "bob"]
+
+
+async def test_who_knows_a_second_bridge_goes_on_there_when_the_first_is_killed_in_a_call(
+    postgres_url: str, redis: RedisServer
+) -> None:
+    config = BridgeConfig(
+        port=0,
+        database=postgres_url,
+        redis=redis.url,
+        host_addresses=LOOPBACK,
+        heartbeat_interval=0.5,
+        home_lease=5.0,
+    )
+    async with open_deployment(config) as near, BridgeToKill(config) as far:
+        urls = [far.url, near.bridge.url]
+        alice, bob = await near.api("alice", urls), await near.api("bob", urls)
+        assert alice._connection.url == far.url
+        room_id = await alice.create_stream_room(near.context_id, ["bob"])
+        for api in (alice, bob):
+            await api.join_stream_room(room_id)
+        stream = await publish(alice, room_id)
+        await take(await watched(bob, room_id, stream.stream_id), 3, LONG)
+        await far.kill()
+
+        def states(api: StreamApi) -> list[str]:
+            return [one.state for one in near.of(api, ConnectionStateChanged)]
+
+        for api in (alice, bob):
+            await eventually(lambda api=api: states(api)[-1:] == ["restored"], LONG)
+            assert states(api) == ["reconnecting", "connected", "restored"]
+            assert api._connection.url == near.bridge.url
+            assert near.of(api, RoomLost) == []
+        await eventually(lambda: bool(session(bob, room_id).receiving.remote_tracks()), LONG)
+        [track] = session(bob, room_id).receiving.remote_tracks()
+        assert shows_stripes((await take(track, 5, LONG))[-1])
+    with pytest.raises(ConnectionClosedError):
+        await near.api("bob", urls)
+    for wrong in ([], [far.url] * 9):
+        with pytest.raises(InvalidArgumentError, match="url: 1 to 8"):
+            await near.api("bob", wrong)
 
 
 @pytest.mark.parametrize(

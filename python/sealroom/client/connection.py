@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, TypeVar
 
@@ -59,6 +59,11 @@ MAX_REQUEST_TIMEOUT = 3600.0
 MAX_PAST_SESSIONS = 256
 """Session ids that must not come again; the oldest are forgotten first."""
 
+MAX_URLS = 8
+
+SAME_URL_TRIES = 3
+"""Attempts to come back to one of several URLs before the next is tried: the session is there."""
+
 MAX_REQUESTS_IN_FLIGHT = 64
 """Further requests wait for a response to one of these."""
 
@@ -76,7 +81,7 @@ class Connection:
 
     def __init__(
         self,
-        url: str,
+        urls: Sequence[str],
         credentials: Credentials,
         *,
         trust: UserVerifier,
@@ -94,7 +99,8 @@ class Connection:
         self.follows_homes = follow_homes
         self.session_id = ""
         self.state: ConnectionState = "reconnecting"
-        self._url = url
+        self._urls = urls
+        self._url = urls[0]
         self._credentials = credentials
         self._reconnect = reconnect
         self._socket: RpcSocket | None = None
@@ -114,7 +120,7 @@ class Connection:
     @classmethod
     async def connect(
         cls,
-        url: str,
+        url: str | Sequence[str],
         *,
         identity: Identity,
         user_id: str,
@@ -128,7 +134,9 @@ class Connection:
         """Connects and logs in.
 
         Args:
-            url: of the Bridge, `ws://host:port` or `wss://host:port`.
+            url: of the Bridge, `ws://host:port` or `wss://host:port`. Where several Bridges share a
+                database, the URLs of up to 8: the first that answers is used, and after
+                SAME_URL_TRIES attempts in vain to come back to it, the next.
             identity: the user's private identity; it never leaves this process.
             user_id, context_id: as the administrator registered them.
             trust: decides whose key is whose; by default trust on first use, with the pins in
@@ -147,8 +155,7 @@ class Connection:
             ConnectionClosedError: nobody answers at `url`.
             LoginFailedError: context, user or identity are not the registered ones.
         """
-        if not (isinstance(url, str) and url.startswith(("ws://", "wss://"))):
-            raise InvalidArgumentError(f"url: ws://host:port or wss://host:port, not {url!r}")
+        urls = _urls(url)
         check_type("identity", identity, Identity)
         check_type("user_id", user_id, str)
         check_type("context_id", context_id, str)
@@ -156,7 +163,7 @@ class Connection:
         if not 0 < request_timeout <= MAX_REQUEST_TIMEOUT:
             raise InvalidArgumentError(f"request_timeout: up to {MAX_REQUEST_TIMEOUT:g} seconds")
         connection = cls(
-            url,
+            urls,
             Credentials(identity, user_id, context_id),
             trust=trust or TrustOnFirstUse(default_pin_file()),
             room_pins=room_pins or RoomPinFile(default_room_pin_file()),
@@ -164,7 +171,14 @@ class Connection:
             reconnect=reconnect,
             follow_homes=follow_homes,
         )
-        await connection._connect()
+        for number, one in enumerate(urls, 1):
+            connection._url = one
+            try:
+                await connection._connect()
+                break
+            except ConnectionClosedError:
+                if number == len(urls):
+                    raise
         return connection
 
     async def connect_home(self, url: str) -> Connection:
@@ -177,7 +191,7 @@ class Connection:
             LoginFailedError: that Bridge does not know the user.
         """
         connection = Connection(
-            url,
+            (url,),
             self._credentials,
             trust=self.trust,
             room_pins=self.room_pins,
@@ -189,7 +203,7 @@ class Connection:
 
     @property
     def url(self) -> str:
-        """Of the Bridge."""
+        """Of the Bridge, that of now where there are several."""
         return self._url
 
     @property
@@ -316,6 +330,9 @@ class Connection:
                 return self._closed(str(error))
             except SealroomError as error:
                 logger.info("%r: attempt %d failed: %s", self, self._attempts, error)
+                if len(self._urls) > 1 and self._attempts % SAME_URL_TRIES == 0:
+                    at = self._urls.index(self._url)
+                    self._url = self._urls[(at + 1) % len(self._urls)]
                 if policy.clock() - lost_at >= policy.give_up_after:
                     return self._closed(f"gave up after {policy.give_up_after:g} s: {reason}")
 
@@ -404,6 +421,16 @@ class Connection:
 def _discard(callbacks: list[CallbackT], callback: CallbackT) -> None:
     if callback in callbacks:
         callbacks.remove(callback)
+
+
+def _urls(url: object) -> Sequence[str]:
+    urls = tuple(url) if isinstance(url, list | tuple) else (url,)
+    if not 1 <= len(urls) <= MAX_URLS:
+        raise InvalidArgumentError(f"url: 1 to {MAX_URLS}")
+    for one in urls:
+        if not (isinstance(one, str) and one.startswith(("ws://", "wss://"))):
+            raise InvalidArgumentError(f"url: ws://host:port or wss://host:port, not {one!r}")
+    return urls
 
 
 def _resync(envelope: EventEnvelope, missed: int) -> EventEnvelope:

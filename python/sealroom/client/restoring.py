@@ -25,15 +25,16 @@ from sealroom.protocol import ErrorCode
 logger = logging.getLogger(__name__)
 
 MAX_TRIES: Final = 6
+MAX_HOME_TRIES: Final = 14  # within 44 s
 _FIRST_PAUSE: Final = 0.25  # seconds; twice as long each time
+_LONGEST_PAUSE: Final = 4.0
+_HOME_IS_AWAY: Final = {ErrorCode.ROOM_ELSEWHERE, ErrorCode.HOME_SILENT}
 _PASSING: Final = {
     ErrorCode.BUSY,
     ErrorCode.RATE_LIMITED,
     ErrorCode.INTERNAL_ERROR,
     ErrorCode.MEDIA_FAILED,
     ErrorCode.MEDIA_SERVER_FAILED,
-    ErrorCode.ROOM_ELSEWHERE,  # where nobody answers: its home may have changed again
-    ErrorCode.HOME_SILENT,
     ErrorCode.STREAM_EXISTS,  # that of a session before, which the Bridge has not ended yet
 }
 
@@ -234,12 +235,16 @@ class Restoring:
 
 
 async def _persist(attempt: Callable[[], Awaitable[None]]) -> None:
-    """Tries again what is refused for a reason that passes, at most MAX_TRIES times."""
-    for number in range(MAX_TRIES):
+    """Tries again what is refused for a reason that passes, at most MAX_TRIES times.
+
+    MAX_HOME_TRIES where a room's home cannot be reached: that takes until its lease is over.
+    """
+    for number in range(MAX_HOME_TRIES):
         try:
             return await attempt()
         except RequestRefusedError as error:
-            if error.error_code not in _PASSING or number == MAX_TRIES - 1:
+            tries = MAX_HOME_TRIES if error.error_code in _HOME_IS_AWAY else MAX_TRIES
+            if error.error_code not in _PASSING | _HOME_IS_AWAY or number >= tries - 1:
                 raise
-        await asyncio.sleep(_FIRST_PAUSE * 2**number)
+        await asyncio.sleep(min(_FIRST_PAUSE * 2**number, _LONGEST_PAUSE))
     raise AssertionError
