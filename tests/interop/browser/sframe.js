@@ -104,9 +104,11 @@ export class Receiver {
     this.suite = suite;
   }
 
+  // A key id keeps its key, and so what is known of its counters.
   async addKey(keyId, baseKey) {
-    const cipher = await deriveKey(this.suite, BigInt(keyId), baseKey);
-    this.#keys.set(BigInt(keyId), { cipher, newest: -1n, seen: new Set() });
+    const id = BigInt(keyId);
+    const cipher = await deriveKey(this.suite, id, baseKey);
+    if (!this.#keys.has(id)) this.#keys.set(id, { cipher, newest: -1n, seen: new Set() });
   }
 
   async unprotect(metadata, frame) {

@@ -28,7 +28,9 @@ async function makeSender({ keyId, baseKey, suite }, port) {
   let before = null;
   port.onmessage = async ({ data }) => {
     mischief = data.mischief ?? mischief;
-    if (data.key) sender = await Sender.create(data.key.suite, data.key.keyId, data.key.baseKey);
+    // Never again under the key there is: its counters would begin again.
+    if (!data.key || BigInt(data.key.keyId) === sender.keyId) return;
+    sender = await Sender.create(data.key.suite, data.key.keyId, data.key.baseKey);
   };
   return async (frame) => {
     const plain = new Uint8Array(frame.data);
