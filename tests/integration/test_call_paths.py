@@ -266,6 +266,7 @@ async def test_a_restart_while_the_room_changes_its_keys_rejects_nothing(
 
 async def test_a_publisher_transport_that_died_at_the_media_server_is_replaced(call: Call) -> None:
     stream = await publish(call.apis["alice"], call.room_id, audio=True)
+    await call.sees("bob", stream)
     before = {one.stream_id: one for one in await call.apis["bob"].list_streams(call.room_id)}
     old = transport_of(call, "alice", "publisher")
     nonce = call.apis["bob"]._session(call.room_id).streams[stream.stream_id].announcement.nonce
