@@ -10,8 +10,17 @@ PEER_PACKAGES=(ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-
   gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav python3-gst-1.0 gir1.2-gst-plugins-base-1.0
   postgresql redis-server coturn tshark chromium-headless-shell)
 VENV=.venv
+# A unit may take 0.8 GB to compile; Ninja alone would begin two more than there are cores.
+export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 
 say() { printf '\033[1m==> %s\033[0m\n' "$*"; }
+
+# help_asked ARGUMENT...: with --help, prints the comment at the head of the script and ends.
+help_asked() {
+  [[ "${1:-}" =~ ^(-h|--help)$ ]] || return 0
+  sed -n '2,/^[^#]/s/^# \?//p' "script/$(basename "$0")"
+  exit
+}
 
 # missing_packages PACKAGE...: those that are not installed, one to a line.
 missing_packages() {
@@ -24,13 +33,15 @@ missing_packages() {
   done
 }
 
-# apt_install PACKAGE...: fails where this user may not install.
+# apt_install WHAT PACKAGE...: says so and installs; fails, silently, where this user may not.
 apt_install() {
-  local as_root=()
+  local what=$1 as_root=()
+  shift
   if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null && sudo -n true 2>/dev/null || return 1
     as_root=(sudo)
   fi
+  say "Installing $what: $*"
   "${as_root[@]}" apt-get update -qq &&
     DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
@@ -40,10 +51,9 @@ install_system_packages() {
   local missing
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -eq 0 ] && return 0
-  say "Installing system packages: ${missing[*]}"
-  apt_install "${missing[@]}" && return 0
+  apt_install "system packages" "${missing[@]}" && return 0
   echo "Missing system packages. Run this, then start again:"
-  echo "  sudo apt-get update && sudo apt-get install -y ${missing[*]}"
+  echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
   exit 1
 }
 
@@ -52,8 +62,9 @@ install_peer_packages() {
   local missing
   mapfile -t missing < <(missing_packages "${PEER_PACKAGES[@]}")
   [ ${#missing[@]} -eq 0 ] && return 0
-  say "Installing peers for interoperability tests: ${missing[*]}"
-  apt_install "${missing[@]}" || echo "Not installed; the tests that need them will skip and say so."
+  apt_install "peers for interoperability tests" "${missing[@]}" && return 0
+  echo "Peers that are not installed; the tests that need them skip and say so. To have them:"
+  echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}"
 }
 
 # What was installed stands for these files; a change to one of them means: again.

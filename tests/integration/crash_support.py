@@ -120,9 +120,9 @@ class Member:
             after = Room(room.payload, state)
             if not await self._call(client, method, {"room_id": room_id}, room_id, after):
                 return False
-            if method == "room.join":
-                await client.call("room.leave", room_id=room_id)
-            return True
+            if method != "room.join":
+                return True
+            return await self._call(client, "room.leave", {"room_id": room_id}, room_id, after)
         update, after = self._update(client, room, rotate=kind == "rotate")
         return await self._call(client, "room.update", update, room_id, after)
 

@@ -148,6 +148,12 @@ def forwarding(call: Call) -> Any:
     return call.bridge.media._data
 
 
+def open_channels(call: Call) -> int:
+    """How many subscribers of data tracks have answered, and get what is sent from then on."""
+    producers = forwarding(call)._producers.values()
+    return sum(c.channel is not None for one in producers for c in one.consumers.values())
+
+
 async def test_a_data_track_joins_and_leaves_a_published_stream() -> None:
     async with open_call("alice", "bob") as call:
         stream = await call.apis["alice"].create_stream(call.room_id)
@@ -162,6 +168,7 @@ async def test_a_data_track_joins_and_leaves_a_published_stream() -> None:
         tracks = call.apis["bob"]._session(call.room_id).receiving.data
         await eventually(lambda: len(tracks.tracks) == 1)
         remote = data_track(call, "bob", stream)
+        await eventually(lambda: open_channels(call) == 1)
         await data.send(b"now")
         assert [one.data for one in await read(remote, 1)][-1] == b"now"
         await data.remove()
