@@ -56,7 +56,7 @@ class FakePeer:
     async def accept_answer(self, answer: str) -> None:
         assert answer.startswith("answer to")
 
-    async def accept_offer(self, offer: str) -> None:
+    async def accept_offer(self, offer: str, codecs: Any = None) -> None:
         """`FakeMedia` numbers the wanted tracks; what they are is in its books."""
         count = int(offer.removeprefix("offer of "))
         refs = next(one for one in self._media.subscriptions.values() if len(one) == count)

@@ -102,7 +102,7 @@ def test_defaults_give_managers_all_and_users_the_call(right: Right, role: str) 
     assert may(right, role, {}) is expected
 
 
-@pytest.mark.parametrize("right", set(Right) - {Right.GET})
+@pytest.mark.parametrize("right", [one for one in Right if one is not Right.GET])
 def test_who_may_not_see_a_room_may_nothing_in_it(right: Right) -> None:
     for role in ROLES:
         policy = {"get": "manager&owner", right: "all"}

@@ -7,6 +7,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_receiving import DataReceiving
@@ -17,7 +18,7 @@ from sealroom.crypto.epoch import EpochKeys
 from sealroom.errors import KeyNotFoundError, SealroomError
 from sealroom.media.frames import DecodedFrame, EncodedFrame, EncodedFrameHandler
 from sealroom.media.negotiation import MediaPeer
-from sealroom.media.sections import MediaKind, MediaSection
+from sealroom.media.sections import CodecName, MediaKind, MediaSection
 from sealroom.media.tracks import IncomingTrack
 from sealroom.protocol import TrackAssignment
 
@@ -128,7 +129,7 @@ class Subscriber:
             for key, track in list(self._tracks.items()):
                 if by_mid.get(track.mid) != key:
                     self._remove(key)
-            await self.peer.accept_offer(offer)
+            await self.peer.accept_offer(offer, _announced_codecs(media, wanted))
             added = []
             for section in self.peer.sections:
                 stream_id, track_id = by_mid.get(section.mid, ("", ""))
@@ -298,3 +299,17 @@ def _by_kind(
         elif stream is not None:
             media.append(one)
     return media, data
+
+
+def _announced_codecs(
+    media: list[TrackAssignment], wanted: Callable[[str, str], VerifiedStream | None]
+) -> dict[str, CodecName]:
+    """Returns the codec of each m-line; one that is offered without it is refused in the answer.
+
+    Were another one answered, this side would use an m-line that the other side has given up.
+    """
+    return {
+        one.mid: cast(CodecName, stream.track(one.track_id).codec)
+        for one in media
+        if (stream := wanted(one.stream_id, one.track_id)) is not None
+    }
