@@ -19,6 +19,7 @@ from sealroom.client.errors import (
     ConnectionClosedError,
     NotJoinedError,
     RequestRefusedError,
+    RequestTimeoutError,
     StreamStateError,
 )
 from sealroom.client.events import (
@@ -250,6 +251,29 @@ async def test_a_source_that_ends_or_raises_is_told_to_its_publisher(call: Call)
     await stream.update()  # the stream goes on
     await stream.unpublish()
     assert len(told) == 2  # what its publisher ends is no news to it
+
+
+async def test_who_was_timed_out_while_joining_can_join_again(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Bridge has let it in, and only the answer was too late."""
+    connection, bob = call.connections["bob"], call.apis["bob"]
+    await bob.leave_stream_room(call.room_id)
+    real = connection.call
+
+    async def late(method: str, params: Any, result: Any) -> Any:
+        answer = await real(method, params, result)
+        if method == "room.join":
+            raise RequestTimeoutError("room.join: no response within 15 s")
+        return answer
+
+    monkeypatch.setattr(connection, "call", late)
+    with pytest.raises(RequestTimeoutError):
+        await bob.join_stream_room(call.room_id)
+    monkeypatch.undo()
+    await bob.join_stream_room(call.room_id)
+    there = await call.apis["alice"].list_stream_room_participants(call.room_id)
+    assert sorted(one.user_id for one in there) == ["alice", "bob"]
 
 
 async def test_handles_say_what_cannot_be_done(call: Call) -> None:

@@ -109,6 +109,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         self._switch_within = switch_within
         self._grace = grace
         self._listeners: list[Callable[[Event], object]] = []
+        self._unanswered_joins: set[str] = set()
         self._event_streams: list[BoundedStream[Event]] = []
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
         self._subscriptions = EventSubscriptions(connection, self._emit)
@@ -184,8 +185,7 @@ class StreamApi(PublishingApi, ReceivingApi):
         """
         first = first or self._connection
         opened = await self._directory.over(first).get(room_id)
-        params = RoomParams(room_id=room_id)
-        home, joined = await self._homes.call(first, "room.join", params, JoinResult)
+        home, joined = await self._join(first, room_id)
         session = RoomSession(
             home,
             self._directory.over(home),
@@ -200,6 +200,24 @@ class StreamApi(PublishingApi, ReceivingApi):
         if before is not None:
             session.take_over(before)
         await session.start(joined.streams, joined.version)
+
+    async def _join(self, first: Connection, room_id: str) -> tuple[Connection, JoinResult]:
+        """Joins at the room's Bridge, leaving first if a join before went unanswered.
+
+        Without that, who was timed out could neither join, being in, nor leave, not knowing it.
+        """
+        params = RoomParams(room_id=room_id)
+        if room_id in self._unanswered_joins:
+            with contextlib.suppress(RequestRefusedError):  # it had not joined
+                await self._homes.call(first, "room.leave", params, Empty)
+            self._unanswered_joins.discard(room_id)
+        try:
+            return await self._homes.call(first, "room.join", params, JoinResult)
+        except RequestRefusedError:
+            raise
+        except BaseException:  # whether the Bridge acted is not known; cancelled as well
+            self._unanswered_joins.add(room_id)
+            raise
 
     async def _settled(self, room_id: str | None = None) -> None:
         session = None if room_id is None else self._joined.get(room_id)
