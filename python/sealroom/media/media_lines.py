@@ -47,6 +47,7 @@ class MediaLines:
         """
         self._waiting: list[MediaSection] = []  # added, not yet in a description
         self._used_mids: set[str] = set()
+        self._offered_stops: set[str] = set()  # mids that the newest offer ends
         self._extensions: dict[str, int] | None = None
 
     @property
@@ -121,6 +122,10 @@ class MediaLines:
         if self.data is not None and self.data_mid is None:
             self.lines.append(DataSection(self._new_mid()))
 
+    def note_offered(self) -> None:
+        """Remembers which lines the offer that is sent now ends."""
+        self._offered_stops = {one.mid for one in self.sections if one.stopped}
+
     def apply_answer(self, answer: RemoteDescription) -> None:
         """Takes the answer to an offer of just these lines."""
         for index, theirs in enumerate(answer.sections):
@@ -132,6 +137,10 @@ class MediaLines:
             if theirs.rejected or section.codec not in theirs.payload_types:
                 section.stopped = True
             _apply(section, theirs)
+            # One that was stopped while the offer was under way is still in use for the peer.
+            section.is_stop_negotiated = section.stopped and (
+                theirs.rejected or section.mid in self._offered_stops
+            )
         self._settle_tag()
 
     def check_offer(self, offer: RemoteDescription) -> None:
@@ -260,7 +269,6 @@ def _apply(section: MediaSection, theirs: RemoteSection) -> None:
     section.is_negotiated = True
     if section.stopped:
         section.direction = section.current_direction = "inactive"
-        section.is_stop_negotiated = True
         return
     section.payload_type = theirs.payload_types.get(section.codec, section.payload_type)
     section.current_direction = intersect(section.direction, reverse(theirs.direction))

@@ -183,6 +183,7 @@ class MediaPeer:
         self._lines.place_waiting()
         self._signaling = "have-local-offer"
         self._offered = [line.mid for line in self._lines.lines]
+        self._lines.note_offered()
         return self._describe(answering=False, setup="auto")
 
     async def accept_answer(self, answer: str) -> None:

@@ -296,6 +296,25 @@ async def test_a_line_the_peer_rejects_is_stopped(make_peer):
     assert video.current_direction == "inactive"
 
 
+async def test_a_line_that_ends_while_its_offer_is_under_way_is_not_given_away_too_early(
+    make_peer,
+):
+    one, two = make_peer(), make_peer()
+    one.add_section(kind="audio", codec="opus", ssrc=1)
+    video = one.add_section(kind="video", codec="vp8", ssrc=2)
+    await two.accept_offer(await one.create_offer())
+    answer = await two.create_answer()
+    one.stop_section(video)
+    await one.accept_answer(answer)
+    one.add_section(kind="video", codec="vp8", ssrc=3)
+    offer = await one.create_offer()
+    assert ports(offer) == [9, 0, 9]
+    await two.accept_offer(offer)
+    await one.accept_answer(await two.create_answer())
+    one.add_section(kind="video", codec="vp8", ssrc=4)
+    assert ports(await one.create_offer()) == [9, 9, 9]
+
+
 async def test_offered_extension_ids_are_kept(make_peer):
     one, two = make_peer(), make_peer()
     one.add_section(kind="video", codec="vp8", ssrc=1)
