@@ -80,7 +80,7 @@ def test_a_manager_changes_policy_metadata_and_roles(run: Command, context: str)
         (["--add", "zoe"], "not in the context: zoe"),
         (["--add", "bob", "--remove", "bob"], "two different changes"),
         (["--policy", "record"], "write it as record=user"),
-        (["--policy", "flying=user"], "The entries of a policy are"),
+        (["--policy", "flying=user"], "There is no entry 'flying' in a policy"),
     ],
 )
 def test_a_change_that_makes_no_sense_changes_nothing(

@@ -13,6 +13,7 @@ from av import CodecContext, VideoFrame
 from sealroom.demo.lettering import GLYPH_WIDTH, LINE_HEIGHT, Pixels, draw_text
 from sealroom.demo.observer import View
 from sealroom.demo.subscriber import Sample
+from sealroom.media.pictures import convert_picture
 
 TILE_WIDTH: Final = 320
 TILE_HEIGHT: Final = 240
@@ -90,7 +91,7 @@ def _tile(frame: VideoFrame) -> Pixels:
     scale = min(TILE_WIDTH / frame.width, TILE_HEIGHT / frame.height)
     width = max(2, min(TILE_WIDTH, round(frame.width * scale)))
     height = max(2, min(TILE_HEIGHT, round(frame.height * scale)))
-    picture = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    picture = convert_picture(frame, width=width, height=height, format="rgb24").to_ndarray()
     tile = np.zeros((TILE_HEIGHT, TILE_WIDTH, 3), np.uint8)
     _paste(tile, (TILE_HEIGHT - height) // 2, (TILE_WIDTH - width) // 2, picture)
     return tile

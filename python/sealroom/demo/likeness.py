@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from av import VideoFrame
 
+from sealroom.media.pictures import convert_picture
+
 WIDTH, HEIGHT = 160, 120
 
 RECOGNISABLE = 0.7
@@ -19,7 +21,7 @@ Thumbnail = npt.NDArray[np.float32]
 
 def thumbnail(frame: VideoFrame) -> Thumbnail:
     """Returns the brightness of a picture, 160 x 120, in grey levels."""
-    small = frame.reformat(width=WIDTH, height=HEIGHT, format="gray")
+    small = convert_picture(frame, width=WIDTH, height=HEIGHT, format="gray")
     return small.to_ndarray().astype(np.float32)
 
 

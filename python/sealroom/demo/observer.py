@@ -19,6 +19,7 @@ from sealroom.demo.likeness import (
 )
 from sealroom.demo.sent_log import SentFrame, SentLog
 from sealroom.media.codecs import DecodeError
+from sealroom.media.pictures import convert_picture
 from sealroom.media.video_codecs import VideoDecoder
 
 POLL_INTERVAL: Final = 0.1
@@ -147,5 +148,5 @@ def _shrunk(kind: str, sent: SentFrame | None) -> SentFrame | None:
         return sent
     raw = None
     if kind == "video":
-        raw = sent.raw.reformat(width=WIDTH, height=HEIGHT, format="gray")
+        raw = convert_picture(sent.raw, width=WIDTH, height=HEIGHT, format="gray")
     return replace(sent, raw=raw)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from av import AudioFrame, VideoFrame
 
+from sealroom.media.pictures import convert_picture
 from sealroom.media.sections import KIND_OF_CODEC, CodecName, MediaKind
 
 CLOCK_RATES: dict[CodecName, int] = {
@@ -82,7 +83,7 @@ class DecodedFrame:
         `format` is PyAV's pixel format for video, "rgb24" by default; audio has none.
         """
         if isinstance(self.frame, VideoFrame):
-            return self.frame.to_ndarray(format=format or "rgb24")
+            return convert_picture(self.frame, format=format or "rgb24").to_ndarray()
         samples = self.frame.to_ndarray()
         channels = len(self.frame.layout.channels)
         return np.ascontiguousarray(samples.reshape(-1, channels))

@@ -14,6 +14,7 @@ from av.video.frame import PictureType
 
 from sealroom.media.codecs import DecodeError, Encoded, SourceClock
 from sealroom.media.errors import CodecError
+from sealroom.media.pictures import convert_picture
 from sealroom.media.sections import CodecName
 from sealroom.rtp import read_frame_info
 
@@ -163,7 +164,7 @@ def _private_yuv420p(frame: VideoFrame, width: int, height: int) -> VideoFrame:
     # A copy even if the format fits: sources may give one frame to several tracks, and the encoder
     # changes its time and type.
     if (frame.format.name, frame.width, frame.height) != ("yuv420p", width, height):
-        return frame.reformat(width, height, "yuv420p")
+        return convert_picture(frame, width=width, height=height, format="yuv420p")
     copy = VideoFrame(frame.width, frame.height, "yuv420p")
     for mine, theirs in zip(copy.planes, frame.planes, strict=True):
         _visible(mine)[:] = _visible(theirs)

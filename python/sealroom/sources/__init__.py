@@ -141,6 +141,6 @@ def fit(size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
 
 
 def _scaled(frame: VideoFrame, width: int, height: int) -> VideoFrame:
-    smaller = frame.reformat(width=width, height=height, format="yuv420p")
+    smaller = frame.reformat(width=width, height=height, format="yuv420p", threads=1)
     smaller.pts, smaller.time_base = frame.pts, frame.time_base
     return smaller
