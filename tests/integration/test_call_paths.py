@@ -313,6 +313,31 @@ async def test_a_subscriber_transport_that_died_at_the_media_server_is_replaced(
     assert [one.name for one in left] == ["microphone"]
 
 
+async def test_an_offer_of_a_media_server_that_began_anew_is_taken_at_once(call: Call) -> None:
+    first = await publish(call.apis["alice"], call.room_id, audio=True)
+    await take((await call.subscribe("bob", first))["camera"], 3)
+    second = await publish(call.apis["alice"], call.room_id, grey=120)
+    await call.sees("bob", second)
+    log = Log(call, "bob")
+    # As after a failure that only the media server has noticed so far.
+    server_transport(call, "bob", "subscriber")._fail("test")
+    wanted = [StreamSubscription(second.stream_id)]
+    await call.apis["bob"].subscribe_to_remote_streams(call.room_id, wanted)
+    remotes = call.apis["bob"]._session(call.room_id).receiving.remote_tracks()
+    assert {(one.stream_id, one.name) for one in remotes} == {
+        (first.stream_id, "camera"),
+        (first.stream_id, "microphone"),
+        (second.stream_id, "camera"),
+    }
+    for one in remotes:
+        frames = await take(one, 5)
+        assert one.kind == "audio" or shows_stripes(
+            frames[-1], 120 if one.stream_id == second.stream_id else 200
+        )
+    assert not log.of(MediaFailed)
+    assert_nothing_was_rejected(call)
+
+
 async def test_a_goodbye_of_the_media_server_is_answered_with_a_new_connection(call: Call) -> None:
     stream = await publish(call.apis["alice"], call.room_id)
     tracks = await call.subscribe("bob", stream)

@@ -131,7 +131,7 @@ class MediaRecovery:
         self._emit(MediaRecovering(self._room_id, self.role, reason))
         try:
             failure = await self._try_restarts(peer, reason)
-            is_replaced = False
+            is_replaced = self._peer is not peer
             if failure is not None and peer.state != "connected":
                 failure, is_replaced = await self._try_replacing(failure), True
         except NotJoinedError as error:
@@ -146,6 +146,8 @@ class MediaRecovery:
         failure = peer.transport.failure or "the media connection is closed"
         for delay in RESTART_DELAYS:
             await asyncio.sleep(delay)
+            if self._peer is not peer:
+                return None  # the media server began anew and its offer was answered
             if peer.state in ("failed", "closed"):
                 return failure
             if reason == "no_consent" and peer.state == "connected":

@@ -236,6 +236,10 @@ class RoomReceiving:
         ):
             await self._fetch_streams()  # the reply was faster than the event about a new track
             link.check_open()
+        if self._subscriber is not None and not self._subscriber.continues(offer):
+            # The media server has lost its end and begun anew before this side could.
+            lost, self._subscriber = self._subscriber, None
+            await lost.close()
         if self._subscriber is None:
             self._subscriber = Subscriber(
                 self._make_peer,

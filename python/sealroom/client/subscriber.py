@@ -107,6 +107,10 @@ class Subscriber:
     def tracks(self) -> list[RemoteTrack]:
         return [one.remote for one in self._tracks.values()]
 
+    def continues(self, offer: str) -> bool:
+        """Whether an offer belongs to this connection. Raises NegotiationError."""
+        return self.peer.continues(offer)
+
     async def accept(
         self,
         offer: str,

@@ -69,6 +69,7 @@ class MediaPeer:
         self._cname = cname or secrets.token_hex(8)
         self._session_id = secrets.randbits(62)
         self._version = 0
+        self._remote_session_id: str | None = None
         self._signaling: SignalingState = "stable"
         self._lines = MediaLines()
         self._offered: list[str] = []
@@ -237,6 +238,7 @@ class MediaPeer:
         self._lines.apply_offer(remote, codecs or {})
         self._learn_extensions(remote)
         self._remote_offer = remote
+        self._remote_session_id = remote.session_id
         self._signaling = "have-remote-offer"
 
     async def create_answer(self) -> str:
@@ -281,6 +283,15 @@ class MediaPeer:
     async def connected(self) -> None:
         """Returns once ICE and DTLS are done; raises TransportError if they fail."""
         await self.transport.connected()
+
+    def continues(self, offer: str) -> bool:
+        """Whether an offer goes on from the peer's earlier ones, by its session id, which a
+        connection keeps (RFC 8829 section 5.2.2; unmodified aiortc does not).
+
+        Raises NegotiationError.
+        """
+        known = self._remote_session_id
+        return known is None or parse_description(offer).session_id == known
 
     def restarts_ice(self, offer: str) -> bool:
         """Whether an offer of the peer asks for an ICE restart. Raises NegotiationError."""

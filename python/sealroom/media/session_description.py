@@ -118,10 +118,14 @@ class RemoteTransport:
 
 @dataclass(frozen=True)
 class RemoteDescription:
-    """A parsed description; `transport` is None if every m-line is rejected."""
+    """A parsed description; `transport` is None if every m-line is rejected.
+
+    `session_id` is that of the origin line (RFC 8866 section 5.2), empty if it has none.
+    """
 
     sections: tuple[RemoteSection, ...]
     transport: RemoteTransport | None
+    session_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,11 @@ def parse_description(text: str) -> RemoteDescription:
         for media, section in zip(description.media, sections, strict=True)
         if not section.rejected
     ]
-    return RemoteDescription(sections, _remote_transport(accepted[0]) if accepted else None)
+    return RemoteDescription(
+        sections,
+        _remote_transport(accepted[0]) if accepted else None,
+        session_id="".join((description.origin or "").split()[1:2]),
+    )
 
 
 def _remote_transport(media: sdp.MediaDescription) -> RemoteTransport:

@@ -15,6 +15,7 @@ from av.video.frame import PictureType
 from sealroom.media.codecs import DecodeError, Encoded, SourceClock
 from sealroom.media.errors import CodecError
 from sealroom.media.pictures import convert_picture
+from sealroom.media.scheduling import ordinary_scheduling
 from sealroom.media.sections import CodecName
 from sealroom.rtp import read_frame_info
 
@@ -118,7 +119,8 @@ class VideoEncoder:
         encoder.thread_count = 2 if width * height > 1280 * 720 and (os.cpu_count() or 1) > 2 else 1
         encoder.options = options(str(self.bitrate))
         try:
-            encoder.open()
+            with ordinary_scheduling():
+                encoder.open()
         except (DecodeError, OSError, ValueError) as error:  # FFmpegError, whatever it derives from
             raise CodecError(
                 f"{self.codec} does not encode {width}x{height} at {self.bitrate} bit/s: "

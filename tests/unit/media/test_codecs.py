@@ -1,4 +1,6 @@
+import os
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -98,6 +100,19 @@ def test_pictures_of_other_formats_are_converted():
     (encoded,) = VideoEncoder("vp8").encode(frame)
     (decoded,) = VideoDecoder("vp8").decode(encoded.data)
     assert abs(int(decoded.to_ndarray(format="rgb24")[60, 80, 0]) - 200) < 12
+
+
+@every_codec
+def test_no_thread_gets_real_time_priority(codec):
+    # SVT-AV1 takes it for the whole process where it may: this fails as root only.
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        pytest.skip("/proc/self/task is Linux's")
+    encoder = VideoEncoder(codec)
+    for picture in pictures(3):
+        encoder.encode(picture)
+    policies = {os.sched_getscheduler(int(one.name)) for one in tasks.iterdir()}
+    assert policies == {os.SCHED_OTHER}
 
 
 @every_codec
