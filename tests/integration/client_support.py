@@ -53,6 +53,9 @@ class FakePeer:
                 lines += [f"a=msid:{one.stream_id} {one.track_id}"]
         return "\r\n".join(lines) + "\r\n"
 
+    def continues(self, offer: str) -> bool:
+        return offer.startswith("offer of ")
+
     async def accept_answer(self, answer: str) -> None:
         assert answer.startswith("answer to")
 

@@ -196,6 +196,7 @@ async def test_keys_that_revoke_each_other_at_once_do_not_wait_for_each_other(
     original = KeyStore.revoke
 
     async def revoke(self: KeyStore, key_id: str) -> None:
+        await both.wait()  # else one may be refused before it came this far
         await original(self, key_id)
         await both.wait()
 
