@@ -108,7 +108,7 @@ class Subscriber:
         return [one.remote for one in self._tracks.values()]
 
     def continues(self, offer: str) -> bool:
-        """Whether an offer belongs to this connection. Raises NegotiationError."""
+        """Whether an offer belongs to this connection."""
         return self.peer.continues(offer)
 
     async def accept(

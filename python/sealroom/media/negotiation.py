@@ -28,6 +28,7 @@ from sealroom.media.session_description import (
     is_usable,
     parse_candidate,
     parse_description,
+    read_session_id,
 )
 from sealroom.media.transport import MediaTransport, TransportState
 
@@ -287,11 +288,8 @@ class MediaPeer:
     def continues(self, offer: str) -> bool:
         """Whether an offer goes on from the peer's earlier ones, by its session id, which a
         connection keeps (RFC 8829 section 5.2.2; unmodified aiortc does not).
-
-        Raises NegotiationError.
         """
-        known = self._remote_session_id
-        return known is None or parse_description(offer).session_id == known
+        return self._remote_session_id in (None, read_session_id(offer))
 
     def restarts_ice(self, offer: str) -> bool:
         """Whether an offer of the peer asks for an ICE restart. Raises NegotiationError."""

@@ -49,6 +49,7 @@ def _video(name: str, payload_type: int, parameters: dict[str, Any]) -> RTCRtpCo
     )
 
 
+_ORIGIN = re.compile(r"^o=\S+ (\d{1,20}) ", re.MULTILINE)
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+")  # RFC 4566 section 9
 
 EXTENSION_URIS = {
@@ -190,8 +191,14 @@ def parse_description(text: str) -> RemoteDescription:
     return RemoteDescription(
         sections,
         _remote_transport(accepted[0]) if accepted else None,
-        session_id="".join((description.origin or "").split()[1:2]),
+        session_id=read_session_id(text),
     )
+
+
+def read_session_id(text: str) -> str:
+    """Returns the session id of the origin line (RFC 8866 section 5.2), empty if there is none."""
+    found = _ORIGIN.search(text)
+    return found[1] if found else ""
 
 
 def _remote_transport(media: sdp.MediaDescription) -> RemoteTransport:
