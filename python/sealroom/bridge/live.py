@@ -117,6 +117,12 @@ class RoomRegistry:
         """Return the lock held around changes of the room's state: join, close, delete."""
         return self._locks.setdefault(room_id, asyncio.Lock())
 
+    async def settled(self, room_id: str) -> None:
+        """Return once the change of the room's state that is under way, if any, is done."""
+        lock = self.lock(room_id)
+        await lock.acquire()
+        lock.release()
+
     def remember(self, access: RoomAccess) -> None:
         """Keep the access rules of a room at hand."""
         self._access[access.room_id] = access

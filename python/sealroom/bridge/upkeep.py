@@ -106,8 +106,8 @@ class Upkeep:
 
     async def settle(self, _: Caller, params: RoomParams) -> RoomParams:
         """Carry out what another Bridge did to a room, media included, before it is answered."""
-        async with self._registry.lock(params.room_id):
-            pass  # who was joining then sees the room as it is now, or is in it
+        # Who was joining then sees the room as it is now, or is in it.
+        await self._registry.settled(params.room_id)
         await self.check_room(params.room_id)
         await self._life.media_removed(params.room_id)
         return params
