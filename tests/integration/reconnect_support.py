@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from call_support import Call, eventually, open_call
 from outage_support import Wire, wire_to
@@ -13,6 +14,8 @@ from sealroom.client.events import ConnectionStateChanged, Event
 
 FAST = Reconnect(first_delay=0.02, max_delay=0.2)
 
+EventT = TypeVar("EventT")
+
 
 class Log:
     """Every event of an api."""
@@ -21,7 +24,7 @@ class Log:
         self.events: list[Event] = []
         api.add_event_listener(self.events.append)
 
-    def of(self, *kinds: type) -> list[Event]:
+    def of(self, *kinds: type[EventT]) -> list[EventT]:
         return [one for one in self.events if isinstance(one, kinds)]
 
     def states(self) -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import aioice.ice
 import aioice.stun
@@ -114,6 +114,9 @@ class Numbers:
         return self.seen == sorted(set(self.seen))
 
 
+EventT = TypeVar("EventT")
+
+
 class Log:
     """All events of a participant."""
 
@@ -121,13 +124,13 @@ class Log:
         self.events: list[Event] = []
         call.apis[user_id].add_event_listener(self.events.append)
 
-    def of(self, *kinds: type) -> list[Any]:
+    def of(self, *kinds: type[EventT]) -> list[EventT]:
         return [one for one in self.events if isinstance(one, kinds)]
 
     async def recovered(self) -> MediaRecovered:
         await eventually(lambda: bool(self.of(MediaRecovered, MediaFailed)), seconds=40)
         assert not self.of(MediaFailed)
-        return self.of(MediaRecovered)[-1]  # type: ignore[no-any-return]
+        return self.of(MediaRecovered)[-1]
 
 
 def transport_of(call: Call, user_id: str, role: str) -> MediaTransport:

@@ -48,7 +48,7 @@ async def test_a_notice_is_given_again_in_a_new_session_and_seen_by_who_joins_la
         await bob.stop_recording_notice(call.room_id)
         for api in (alice, late):
             await eventually(lambda api=api: who_records(api, call.room_id) == set())
-        assert bob_log.of(RecordingStopped)[-1].participant.user_id == "bob"  # type: ignore[union-attr]
+        assert bob_log.of(RecordingStopped)[-1].participant.user_id == "bob"
 
 
 async def test_a_notice_that_was_taken_back_is_not_given_again() -> None:
@@ -77,7 +77,7 @@ async def test_who_may_not_record_any_more_is_told_that_its_notice_is_void() -> 
         wire.mend()
         await bob_log.reaches("restored")
         [stopped] = bob_log.of(RecordingStopped)
-        assert stopped.participant.user_id == "bob"  # type: ignore[union-attr]
+        assert stopped.participant.user_id == "bob"
         assert who_records(bob, call.room_id) == who_records(alice, call.room_id) == set()
 
 
