@@ -11,6 +11,7 @@ from typing import Literal, Self, TypeAlias, TypeVar
 import msgspec
 
 from sealroom.client.arguments import check_type
+from sealroom.client.bridge_urls import check_urls, url_to_try
 from sealroom.client.errors import (
     ConnectionClosedError,
     LoginFailedError,
@@ -18,6 +19,7 @@ from sealroom.client.errors import (
     RequestRefusedError,
     SessionMismatchError,
 )
+from sealroom.client.listeners import Listeners
 from sealroom.client.login import Credentials, decode_result
 from sealroom.client.reconnect import Reconnect
 from sealroom.client.repeating import is_bound, may_repeat, was_done
@@ -44,7 +46,6 @@ from sealroom.protocol import (
 logger = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT", bound=msgspec.Struct)
-CallbackT = TypeVar("CallbackT")
 EventCallback = Callable[[EventEnvelope], None]
 CloseCallback = Callable[[str], None]
 ConnectionState: TypeAlias = Literal["connected", "reconnecting", "resumed", "closed"]
@@ -58,11 +59,6 @@ MAX_REQUEST_TIMEOUT = 3600.0
 
 MAX_PAST_SESSIONS = 256
 """Session ids that must not come again; the oldest are forgotten first."""
-
-MAX_URLS = 8
-
-SAME_URL_TRIES = 3
-"""Attempts to come back to one of several URLs before the next is tried: the session is there."""
 
 MAX_REQUESTS_IN_FLIGHT = 64
 """Further requests wait for a response to one of these."""
@@ -111,9 +107,9 @@ class Connection:
         self._coming_back: asyncio.Task[None] | None = None
         self._usable = asyncio.Event()  # logged in, or closed for good
         self._slots = asyncio.Semaphore(MAX_REQUESTS_IN_FLIGHT)
-        self._event_callbacks: list[EventCallback] = []
-        self._state_callbacks: list[StateCallback] = []
-        self._close_callbacks: list[CloseCallback] = []
+        self._event_listeners: Listeners[EventEnvelope] = Listeners("events")
+        self._state_listeners: Listeners[ConnectionState, str] = Listeners("states")
+        self._close_listeners: Listeners[str] = Listeners("the end")
         self._joined_rooms: list[Callable[[], Iterable[str]]] = []
         self._close_reason: str | None = None
 
@@ -155,7 +151,7 @@ class Connection:
             ConnectionClosedError: nobody answers at `url`.
             LoginFailedError: context, user or identity are not the registered ones.
         """
-        urls = _urls(url)
+        urls = check_urls(url)
         check_type("identity", identity, Identity)
         check_type("user_id", user_id, str)
         check_type("context_id", context_id, str)
@@ -228,20 +224,18 @@ class Connection:
 
     def on_event(self, callback: EventCallback) -> Callable[[], None]:
         """Calls `callback` with every event once and in order; returns a function that ends it."""
-        self._event_callbacks.append(callback)
-        return lambda: _discard(self._event_callbacks, callback)
+        return self._event_listeners.add(callback)
 
     def on_state(self, callback: StateCallback) -> Callable[[], None]:
         """Calls `callback` with each state from now on and why; returns a function that ends it."""
-        self._state_callbacks.append(callback)
-        return lambda: _discard(self._state_callbacks, callback)
+        return self._state_listeners.add(callback)
 
     def on_close(self, callback: CloseCallback) -> None:
         """Calls `callback` once with the reason when the connection is closed for good."""
         if self._close_reason is not None:
             callback(self._close_reason)
         else:
-            self._close_callbacks.append(callback)
+            self._close_listeners.add(callback)
 
     def remember_joined(self, rooms: Callable[[], Iterable[str]]) -> None:
         """Has a resumed session be in the rooms that `rooms` returns then, and in no others."""
@@ -330,9 +324,7 @@ class Connection:
                 return self._closed(str(error))
             except SealroomError as error:
                 logger.info("%r: attempt %d failed: %s", self, self._attempts, error)
-                if len(self._urls) > 1 and self._attempts % SAME_URL_TRIES == 0:
-                    at = self._urls.index(self._url)
-                    self._url = self._urls[(at + 1) % len(self._urls)]
+                self._url = url_to_try(self._urls, self._url, self._attempts)
                 if policy.clock() - lost_at >= policy.give_up_after:
                     return self._closed(f"gave up after {policy.give_up_after:g} s: {reason}")
 
@@ -390,19 +382,11 @@ class Connection:
         self._pass_on(envelope)
 
     def _pass_on(self, envelope: EventEnvelope) -> None:
-        for callback in list(self._event_callbacks):
-            try:
-                callback(envelope)
-            except Exception:
-                logger.exception("a listener of %s failed", envelope.type)
+        self._event_listeners.tell(envelope)
 
     def _enter(self, state: ConnectionState, reason: str) -> None:
         self.state = state
-        for callback in list(self._state_callbacks):
-            try:
-                callback(state, reason)
-            except Exception:
-                logger.exception("a state listener failed")
+        self._state_listeners.tell(state, reason)
 
     def _closed(self, reason: str) -> None:
         if self._close_reason is not None:
@@ -410,27 +394,7 @@ class Connection:
         self._close_reason = reason
         self._usable.set()
         self._enter("closed", reason)
-        callbacks, self._close_callbacks = self._close_callbacks, []
-        for callback in callbacks:
-            try:
-                callback(reason)
-            except Exception:
-                logger.exception("a close listener failed")
-
-
-def _discard(callbacks: list[CallbackT], callback: CallbackT) -> None:
-    if callback in callbacks:
-        callbacks.remove(callback)
-
-
-def _urls(url: object) -> Sequence[str]:
-    urls = tuple(url) if isinstance(url, list | tuple) else (url,)
-    if not 1 <= len(urls) <= MAX_URLS:
-        raise InvalidArgumentError(f"url: 1 to {MAX_URLS}")
-    for one in urls:
-        if not (isinstance(one, str) and one.startswith(("ws://", "wss://"))):
-            raise InvalidArgumentError(f"url: ws://host:port or wss://host:port, not {one!r}")
-    return urls
+        self._close_listeners.tell(reason)
 
 
 def _resync(envelope: EventEnvelope, missed: int) -> EventEnvelope:

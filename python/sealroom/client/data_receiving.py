@@ -14,6 +14,7 @@ from sealroom.client.events import BoundedStream, DataRejected, DataTrackCut
 from sealroom.client.models import StreamTrackInfo, TrackStatistics
 from sealroom.client.remote_data_track import RemoteDataTrack
 from sealroom.client.room_link import RoomLink
+from sealroom.client.track_outlets import TrackOutlets
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.data_message import DataReceiver, DataTrackId
 from sealroom.crypto.epoch import EpochKeys
@@ -67,8 +68,9 @@ class DataReceiving:
         self._channels: dict[TrackKey, DataChannel] = {}
         self._timers: dict[TrackKey, asyncio.TimerHandle] = {}
         self._receivers: dict[tuple[str, str, bytes], DataReceiver] = {}
-        self._streams: list[BoundedStream[RemoteDataTrack]] = []
-        self._listeners: list[tuple[str | None, DataTrackListener]] = []
+        self._outlets: TrackOutlets[RemoteDataTrack] = TrackOutlets(
+            "data tracks", MAX_UNREAD_DATA_TRACKS
+        )
 
     @property
     def tracks(self) -> list[RemoteDataTrack]:
@@ -148,18 +150,10 @@ class DataReceiving:
         self, listener: DataTrackListener, stream_id: str | None
     ) -> Callable[[], None]:
         """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
-        entry = (stream_id, listener)
-        self._listeners.append(entry)
-        for remote in self.tracks:
-            self._notify(listener, stream_id, remote)
-        return lambda: self._listeners.remove(entry)
+        return self._outlets.add_listener(listener, stream_id, self.tracks)
 
     def open_track_stream(self) -> BoundedStream[RemoteDataTrack]:
-        tracks: BoundedStream[RemoteDataTrack] = BoundedStream(MAX_UNREAD_DATA_TRACKS)
-        for remote in self.tracks:
-            tracks.put(remote)
-        self._streams.append(tracks)
-        return tracks
+        return self._outlets.open_stream(self.tracks)
 
     def statistics(self) -> list[TrackStatistics]:
         return [
@@ -175,7 +169,7 @@ class DataReceiving:
 
     def adopt(self, other: DataReceiving) -> None:
         """Goes on for another session's: its listeners, iterators, and the numbers that came."""
-        self._streams, self._listeners = other._streams, other._listeners
+        self._outlets = other._outlets
         self._receivers = other._receivers
         self._interrupted = other._interrupted
 
@@ -186,8 +180,7 @@ class DataReceiving:
 
     def close(self) -> None:
         """Ends the iterators over tracks."""
-        for tracks in self._streams:
-            tracks.close()
+        self._outlets.close()
 
     def _add(self, key: TrackKey, stream: VerifiedStream) -> None:
         info = StreamTrackInfo.of(stream, stream.track(key[1]))
@@ -197,10 +190,7 @@ class DataReceiving:
         if missed:
             track.missed(*missed)
         self._expect(key, CHANNEL_TIMEOUT, "the media server opened no channel")
-        for tracks in self._streams:
-            tracks.put(track)
-        for stream_id, listener in list(self._listeners):
-            self._notify(listener, stream_id, track)
+        self._outlets.put(track)
 
     def _receiver(
         self, key: TrackKey, stream: VerifiedStream
@@ -278,13 +268,3 @@ class DataReceiving:
     def _refused(self, track: RemoteDataTrack, reason: str, count: int) -> None:
         rejected = DataRejected(self._link.room_id, track.stream_id, track.track_id, reason, count)
         self._link.emit(rejected)
-
-    def _notify(
-        self, listener: DataTrackListener, stream_id: str | None, remote: RemoteDataTrack
-    ) -> None:
-        if stream_id is not None and stream_id != remote.stream_id:
-            return
-        try:
-            listener(remote)
-        except Exception:
-            logger.exception("a remote data track listener failed")

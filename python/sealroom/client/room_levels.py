@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from typing import Final
 
 from sealroom.client.active_speaker import ActiveSpeakerDetector
 from sealroom.client.events import ActiveSpeakerChanged
+from sealroom.client.listeners import Listeners
 from sealroom.client.models import AudioLevel
 from sealroom.client.room_link import RoomLink
 from sealroom.client.room_publishing import RoomPublishing
 from sealroom.client.room_receiving import RoomReceiving
 from sealroom.media.audio_level import SILENCE, FrameLevel
-
-logger = logging.getLogger(__name__)
 
 LEVEL_INTERVAL: Final = 0.1
 """Seconds between two looks at the levels."""
@@ -49,7 +47,7 @@ class RoomLevels:
         self._heard: dict[tuple[str, str], _Heard] = {}
         self._levels: list[AudioLevel] = []
         self._speaking: list[tuple[str, str]] = []
-        self._listeners: list[LevelListener] = []
+        self._listeners: Listeners[list[AudioLevel]] = Listeners("audio levels")
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -57,8 +55,7 @@ class RoomLevels:
         return list(self._levels)
 
     def add_listener(self, listener: LevelListener) -> Callable[[], None]:
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return self._listeners.add(listener)
 
     def adopt(self, other: RoomLevels) -> None:
         """Goes on for another session's: its listeners."""
@@ -86,11 +83,7 @@ class RoomLevels:
                 self._detector.update(key, -taken.level, now)
         speaking = [key for key in self._detector.active(now) if key in tracks]
         self._levels = [self._level(*one, key, speaking, now) for key, one in tracks.items()]
-        for listener in list(self._listeners):
-            try:
-                listener(list(self._levels))
-            except Exception:
-                logger.exception("an audio level listener failed")
+        self._listeners.tell(list(self._levels))
         if set(speaking) != set(self._speaking) or speaking[:1] != self._speaking[:1]:
             by_key = {(one.stream_id, one.track_id): one for one in self._levels}
             speakers = [by_key[key] for key in speaking]

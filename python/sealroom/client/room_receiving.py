@@ -13,7 +13,7 @@ from sealroom.client.events import BoundedStream, FrameRejected, TrackRefused
 from sealroom.client.models import StreamSubscription
 from sealroom.client.room_link import RoomLink
 from sealroom.client.subscriber import RemoteTrack, Subscriber
-from sealroom.client.track_outlets import TrackListener, TrackOutlets
+from sealroom.client.track_outlets import TrackOutlets
 from sealroom.client.wanted_tracks import AwaitedStreams, WantedTracks
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.epoch import EpochKeys
@@ -51,7 +51,7 @@ class RoomReceiving:
         self._subscriber: Subscriber | None = None
         self._drops_broken_frames = True
         self._lock = asyncio.Lock()
-        self._outlets = TrackOutlets()
+        self._outlets: TrackOutlets[RemoteTrack] = TrackOutlets("remote tracks")
         self.recovery = link.recovery(
             "subscriber",
             restart=self._restart,
@@ -198,7 +198,7 @@ class RoomReceiving:
             self._subscriber.set_drop_broken_frames(drop)
 
     def add_track_listener(
-        self, listener: TrackListener, stream_id: str | None
+        self, listener: Callable[[RemoteTrack], object], stream_id: str | None
     ) -> Callable[[], None]:
         """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
         return self._outlets.add_listener(listener, stream_id, self.remote_tracks())

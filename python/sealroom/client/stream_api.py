@@ -5,25 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from sealroom.client.arguments import bytes_of, check_listener, check_room_id, check_type
+from sealroom.client.arguments import bytes_of, check_room_id, check_type
 from sealroom.client.connection import Connection
 from sealroom.client.errors import (
     AlreadyJoinedError,
     ConnectionClosedError,
     RequestRefusedError,
 )
-from sealroom.client.event_subscriptions import EventQuery, EventSubscriptions, params_of
-from sealroom.client.events import (
-    MAX_UNREAD_EVENTS,
-    BoundedStream,
-    ConnectionClosed,
-    Event,
-    EventsDropped,
-)
+from sealroom.client.events_api import EventsApi
 from sealroom.client.home_restoring import HomeRestoring
 from sealroom.client.homes import Homes
 from sealroom.client.inbox import Inbox
@@ -43,8 +36,6 @@ from sealroom.protocol import (
     MAX_CUSTOM_EVENT_BYTES,
     MAX_ROOM_MEMBERS,
     Empty,
-    EventSubscribeParams,
-    EventType,
     JoinResult,
     RoomKickParams,
     RoomParams,
@@ -52,18 +43,8 @@ from sealroom.protocol import (
 
 logger = logging.getLogger(__name__)
 
-ROOM_EVENTS = (
-    EventType.ROOM_CREATED,
-    EventType.ROOM_UPDATED,
-    EventType.ROOM_DELETED,
-    EventType.ROOM_CLOSED,
-    EventType.ROOM_REOPENED,
-    EventType.ROOM_EXCLUDED,
-)
-"""What `subscribe_for_events` asks for unless told otherwise."""
 
-
-class StreamApi(PublishingApi, ReceivingApi):
+class StreamApi(EventsApi, PublishingApi, ReceivingApi):
     """Stream Rooms over one connection, to be closed or used with `async with`.
 
     Event-loop thread only.
@@ -108,11 +89,8 @@ class StreamApi(PublishingApi, ReceivingApi):
         self._host_addresses = host_addresses
         self._switch_within = switch_within
         self._grace = grace
-        self._listeners: list[Callable[[Event], object]] = []
         self._unanswered_joins: set[str] = set()
-        self._event_streams: list[BoundedStream[Event]] = []
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
-        self._subscriptions = EventSubscriptions(connection, self._emit)
         self._homes = Homes(connection, self._joined, self._make_home)
         self._inbox.on_room_ended = self._homes.sweep
         self._restoring = Restoring(
@@ -314,79 +292,6 @@ class StreamApi(PublishingApi, ReceivingApi):
         await session.connection.call("recording.stop", RoomParams(room_id=room_id), Empty)
         session.people.recording_changed(session.participant_id, False)
 
-    # Events.
-
-    async def subscribe_for_events(
-        self, types: Iterable[EventType] | None = None, *, room_id: str | None = None
-    ) -> str:
-        """Asks the Bridge for events of one room, or of all the caller's rooms, joined or not.
-
-        Those of a joined room come without asking. Without `types`, `ROOM_EVENTS`, of which
-        `room.created` is the context's only. Returns an id for `unsubscribe_from_events`.
-        """
-        if types is None:
-            types = ROOM_EVENTS if room_id is None else ROOM_EVENTS[1:]
-        params = EventSubscribeParams(
-            types=list(types),
-            scope="context" if room_id is None else "room",
-            scope_id=self._connection.context_id if room_id is None else room_id,
-        )
-        return (await self._subscriptions.add([params]))[0]
-
-    async def subscribe_for(self, queries: Sequence[EventQuery]) -> list[str]:
-        """Asks the Bridge for events by queries of `build_subscription_query`, all or none.
-
-        They go on in a new session, under the ids returned, which are in the order of the queries.
-
-        Raises:
-            InvalidArgumentError: no query, or more than 64.
-            RequestRefusedError: `field` names the one at fault, `queries[1].scope_id`.
-        """
-        rooms = {
-            stream_id: room_id for room_id, one in self._joined.items() for stream_id in one.streams
-        }
-        params = [params_of(one, rooms.get(one.selector_id)) for one in queries]
-        return await self._subscriptions.add(params)
-
-    async def unsubscribe_from_events(self, subscription_id: str) -> None:
-        """Ends what `subscribe_for_events` or one query of `subscribe_for` began."""
-        await self._subscriptions.remove(subscription_id)
-
-    def add_event_listener(self, listener: Callable[[Event], object]) -> Callable[[], None]:
-        """Calls `listener` with every event; returns a function that ends it.
-
-        A plain function, which is called between two steps of the event loop and must not block:
-        for more than a few lines, iterate over `events`.
-
-        Raises:
-            InvalidArgumentError: `listener` is no function, or a coroutine function.
-        """
-        check_listener(listener)
-        self._listeners.append(listener)
-
-        def end() -> None:
-            with contextlib.suppress(ValueError):  # ended before
-                self._listeners.remove(listener)
-
-        return end
-
-    def events(self) -> AsyncIterator[Event]:
-        """Iterates over events from this call on, until the connection is closed; bounded."""
-        stream: BoundedStream[Event] = BoundedStream(MAX_UNREAD_EVENTS)
-        self._event_streams.append(stream)
-        if self._connection.is_closed:
-            stream.close()
-        return self._iterate(stream)
-
-    async def _iterate(self, stream: BoundedStream[Event]) -> AsyncIterator[Event]:
-        try:
-            async for event in stream:
-                if dropped := stream.take_dropped():
-                    yield EventsDropped(dropped)
-                yield event
-        finally:
-            self._event_streams.remove(stream)
-
     async def restart_media(self, room_id: str) -> None:
         """Moves a joined room's media to new paths (ICE restart), with the host addresses of now.
 
@@ -425,17 +330,4 @@ class StreamApi(PublishingApi, ReceivingApi):
                     await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
         await self._homes.close()
         await self._inbox.close()
-        for stream in self._event_streams:
-            stream.close()
-
-    def _emit(self, event: Event) -> None:
-        for listener in list(self._listeners):
-            try:
-                listener(event)
-            except Exception:
-                logger.exception("an event listener failed")
-        for stream in self._event_streams:
-            stream.put(event)
-        if isinstance(event, ConnectionClosed):
-            for stream in self._event_streams:
-                stream.close()
+        self._end_events()

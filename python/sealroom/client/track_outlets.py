@@ -2,46 +2,58 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
 
 from sealroom.client.events import BoundedStream
-from sealroom.client.subscriber import RemoteTrack
-
-logger = logging.getLogger(__name__)
+from sealroom.client.listeners import Listeners
 
 MAX_UNREAD_TRACKS = 256
 
-TrackListener = Callable[[RemoteTrack], object]
+
+class _OfStream(Protocol):
+    @property
+    def stream_id(self) -> str: ...
 
 
-class TrackOutlets:
-    """Those of one joined room; they outlive the session and its media. Event-loop thread only."""
+TrackT = TypeVar("TrackT", bound=_OfStream)
 
-    def __init__(self) -> None:
-        self._streams: list[BoundedStream[RemoteTrack]] = []
-        self._listeners: list[tuple[str | None, TrackListener]] = []
 
-    def put(self, remote: RemoteTrack) -> None:
+class TrackOutlets(Generic[TrackT]):
+    """Those of one joined room for media, or for data; they outlive the session and its media.
+
+    Event-loop thread only.
+    """
+
+    def __init__(self, what: str, max_unread: int = MAX_UNREAD_TRACKS) -> None:
+        """`what` listeners are told of, for the log; `max_unread` bounds an iterator."""
+        self._max_unread = max_unread
+        self._streams: list[BoundedStream[TrackT]] = []
+        self._listeners: Listeners[TrackT] = Listeners(what)
+
+    def put(self, remote: TrackT) -> None:
         """Hands a new track to all of them."""
         for tracks in self._streams:
             tracks.put(remote)
-        for stream_id, listener in list(self._listeners):
-            _notify(listener, stream_id, remote)
+        self._listeners.tell(remote)
 
     def add_listener(
-        self, listener: TrackListener, stream_id: str | None, present: Iterable[RemoteTrack]
+        self,
+        listener: Callable[[TrackT], object],
+        stream_id: str | None,
+        present: Iterable[TrackT],
     ) -> Callable[[], None]:
         """Calls `listener` with the tracks of a stream, or of all; returns what ends it."""
-        entry = (stream_id, listener)
-        self._listeners.append(entry)
-        for remote in present:
-            _notify(listener, stream_id, remote)
-        return lambda: self._listeners.remove(entry)
 
-    def open_stream(self, present: Iterable[RemoteTrack]) -> BoundedStream[RemoteTrack]:
+        def hear(remote: TrackT) -> None:
+            if stream_id is None or stream_id == remote.stream_id:
+                listener(remote)
+
+        return self._listeners.add(hear, [(remote,) for remote in present])
+
+    def open_stream(self, present: Iterable[TrackT]) -> BoundedStream[TrackT]:
         """Returns an iterator over tracks; bounded, drops its oldest."""
-        tracks: BoundedStream[RemoteTrack] = BoundedStream(MAX_UNREAD_TRACKS)
+        tracks: BoundedStream[TrackT] = BoundedStream(self._max_unread)
         for remote in present:
             tracks.put(remote)
         self._streams.append(tracks)
@@ -51,12 +63,3 @@ class TrackOutlets:
         """Ends the iterators: the room was left."""
         for tracks in self._streams:
             tracks.close()
-
-
-def _notify(listener: TrackListener, stream_id: str | None, remote: RemoteTrack) -> None:
-    if stream_id is not None and stream_id != remote.stream_id:
-        return
-    try:
-        listener(remote)
-    except Exception:
-        logger.exception("a remote stream listener failed")
