@@ -44,7 +44,8 @@ _processes.set_forkserver_preload(["sealroom.bridge.server", "aiosqlite", "async
 
 
 def _serve(database: str, pipe: Pipe) -> None:
-    config = BridgeConfig(port=0, database=database)
+    # The same Bridge each time, as its URL says: its rooms need not wait for a lease to end.
+    config = BridgeConfig(port=0, public_url="ws://bridge.invalid", database=database)
     run(config, media=FakeMedia(), on_started=lambda bridge, _key: pipe.send(bridge.url))
 
 
