@@ -1,10 +1,9 @@
 #include "audio_frame.h"
 
-#include <pybind11/numpy.h>
-
 #include <cstddef>
 #include <cstring>
 
+#include "frame_object.h"
 #include "jitter_intake.h"
 
 namespace sealroom::bindings {
@@ -32,18 +31,8 @@ void dealloc(PyObject* self) {
 }
 
 PyObject* get_data(PyObject* self, void*) {
-  try {
-    auto* const frame = reinterpret_cast<AudioFrameObject*>(self);
-    return py::array_t<std::uint8_t>(static_cast<py::ssize_t>(Py_SIZE(frame)), frame->payload,
-                                     py::handle(self))
-        .release()
-        .ptr();
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
+  auto* const frame = reinterpret_cast<AudioFrameObject*>(self);
+  return data_view(self, {frame->payload, static_cast<std::size_t>(Py_SIZE(frame))});
 }
 PyObject* get_timestamp(PyObject* self, void*) {
   return PyLong_FromUnsignedLong(fields_of(self).timestamp.value);
@@ -82,18 +71,12 @@ PyType_Slot slots[] = {
     {0, nullptr},
 };
 
-PyType_Spec spec = {
-    "sealroom._core.jitter.AudioFrame", static_cast<int>(kPayloadOffset), 1,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, slots};
+PyType_Spec spec = {"sealroom._core.jitter.AudioFrame", static_cast<int>(kPayloadOffset), 1,
+                    kFrameTypeFlags, slots};
 
 }  // namespace
 
-void bind_audio_frame(py::module_& m) {
-  auto type = py::reinterpret_steal<py::object>(PyType_FromSpec(&spec));
-  if (!type) throw py::error_already_set();
-  m.add_object("AudioFrame", type);
-  audio_frame_type = reinterpret_cast<PyTypeObject*>(type.release().ptr());
-}
+void bind_audio_frame(py::module_& m) { audio_frame_type = add_frame_type(m, "AudioFrame", spec); }
 
 py::object make_audio_frame(const AudioFrameFields& fields, ByteView payload) {
   auto* const frame =

@@ -15,9 +15,8 @@ struct AudioFrameFields {
   bool is_missing = false;
 };
 
-/// Adds the class AudioFrame. It is written against CPython itself: one allocation from the small
-/// object pool holds the fields and a copy of the payload, where a class of pybind11 takes three
-/// and an entry in a table of instances. Audio is 50 objects per second and track.
+/// Adds the class AudioFrame (frame_object.h): one allocation from the small object pool holds the
+/// fields and a copy of the payload. Audio is 50 objects per second and track.
 void bind_audio_frame(pybind11::module_& m);
 
 /// Needs the GIL, and no lock that a finaliser could want.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audio_frame.h"
+#include "frames.h"
 #include "jitter_object.h"
 #include "sealroom/jitter/audio_jitter_buffer.h"
 

@@ -9,6 +9,7 @@
 
 #include "jitter_object.h"
 #include "sealroom/jitter/video_jitter_buffer.h"
+#include "video_frame.h"
 
 namespace sealroom::bindings {
 
@@ -17,11 +18,6 @@ void bind_audio_jitter(py::module_& m);
 namespace {
 
 using namespace py::literals;
-
-struct PyVideoFrame {
-  FrameData data;
-  jitter::VideoFrame frame;
-};
 
 class PyVideoJitterBuffer
     : public JitterObject<PyVideoJitterBuffer, jitter::VideoJitterBuffer, jitter::VideoJitterConfig,
@@ -60,10 +56,8 @@ class PyVideoJitterBuffer
     }
     py::list list(frames.size());
     for (std::size_t i = 0; i < frames.size(); ++i) {
-      PyVideoFrame frame;
-      frame.data.bytes = std::move(frames[i].data);
-      frame.frame = std::move(frames[i]);
-      list[i] = py::cast(std::move(frame));
+      PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i),
+                      make_video_frame(std::move(frames[i])).release().ptr());
     }
     return list;
   }
@@ -108,7 +102,7 @@ class PyVideoJitterBuffer
       }
       part.payload = payload.value().data;
       part.starts_frame = payload.value().starts_frame;
-      part.is_key_frame = payload.value().is_key_frame;
+      part.is_key_frame = part.starts_frame && payload.value().is_key_frame;
     }
     buffer_->insert(part, now);
   }
@@ -118,32 +112,7 @@ class PyVideoJitterBuffer
 };
 
 void bind_video(py::module_& m) {
-  py::class_<PyVideoFrame>(
-      m, "VideoFrame", "A complete encoded frame, which needs none that did not leave before it.")
-      .def_property_readonly(
-          "data", [](PyVideoFrame& f) { return f.data.get(); },
-          "uint8, shape (bytes,); owns its native memory.")
-      .def_property_readonly(
-          "timestamp", [](const PyVideoFrame& f) { return f.frame.timestamp.value; },
-          "RTP timestamp, 32 bits, in 1/90000 s.")
-      .def_property_readonly(
-          "is_key_frame", [](const PyVideoFrame& f) { return f.frame.is_key_frame; },
-          "It needs no frame before it.")
-      .def_property_readonly(
-          "first_sequence_number",
-          [](const PyVideoFrame& f) { return f.frame.first_sequence_number; },
-          "Of its first packet, 16 bits.")
-      .def_property_readonly(
-          "last_sequence_number",
-          [](const PyVideoFrame& f) { return f.frame.last_sequence_number; },
-          "Of its last packet, 16 bits.")
-      .def_property_readonly(
-          "first_packet_arrival",
-          [](const PyVideoFrame& f) { return to_seconds(f.frame.first_packet_arrival); },
-          "Seconds, on the time line of `now`.")
-      .def_property_readonly(
-          "completed_at", [](const PyVideoFrame& f) { return to_seconds(f.frame.completed_at); },
-          "Seconds: arrival of the packet that made it whole.");
+  bind_video_frame(m);
 
   using S = PyVideoJitterBuffer::Statistics;
   py::class_<S> statistics(m, "VideoStatistics",

@@ -3,7 +3,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <cstring>
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <string>
@@ -124,44 +124,26 @@ class SizeBuffer {
 
   /// Raises TypeError for another kind of array and InvalidArgumentError, each naming `name`, if
   /// the sizes do not add up to `total`.
-  SizeBuffer(const char* name, const py::buffer& object, std::size_t total) {
-    if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_ND | PyBUF_FORMAT) != 0) {
-      throw py::error_already_set();
-    }
-    const std::string_view format(buffer_.format == nullptr ? "B" : buffer_.format);
-    const char kind = format.empty() ? '?' : format.back();
-    const bool is_whole = kind == 'i' || kind == 'I' || kind == 'l' || kind == 'L';
-    if (buffer_.ndim != 1 || buffer_.itemsize != sizeof(std::uint32_t) || !is_whole) {
-      PyBuffer_Release(&buffer_);
-      throw py::type_error(std::string(name) + ": a one-dimensional array of int32 or uint32");
-    }
+  SizeBuffer(const char* name, const py::buffer& object, std::size_t total)
+      : items_(object, name, ": a one-dimensional array of int32 or uint32") {
     std::size_t sum = 0;
-    bool fits = true;
+    std::size_t largest = 0;
     for (std::size_t i = 0; i < size(); ++i) {
       sum += (*this)[i];
-      fits = fits && (*this)[i] <= kMaxSize;
+      largest = std::max(largest, (*this)[i]);
     }
-    if (sum != total || !fits) {
-      PyBuffer_Release(&buffer_);
+    if (sum != total || largest > kMaxSize) {
       raise(Error::invalid_argument, std::string(name) + ": must add up to " +
                                          std::to_string(total) + " bytes, each below 2^30, got " +
                                          std::to_string(sum));
     }
   }
-  ~SizeBuffer() { PyBuffer_Release(&buffer_); }
-  SizeBuffer(const SizeBuffer&) = delete;
-  SizeBuffer& operator=(const SizeBuffer&) = delete;
 
-  [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(buffer_.shape[0]); }
-  [[nodiscard]] std::size_t operator[](std::size_t index) const {
-    std::uint32_t value = 0;
-    std::memcpy(&value, static_cast<const char*>(buffer_.buf) + index * sizeof(value),
-                sizeof(value));
-    return value;
-  }
+  [[nodiscard]] std::size_t size() const { return items_.size(); }
+  [[nodiscard]] std::size_t operator[](std::size_t index) const { return items_[index]; }
 
  private:
-  Py_buffer buffer_{};
+  Int32Buffer<false> items_;
 };
 
 /// Frames back to back in one buffer, to frames back to back in a new one: `(data, sizes)`. The

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <forward_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,6 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
-#include "frames.h"
 #include "sealroom/jitter/reception_statistics.h"
 #include "sealroom/rtp/packet.h"
 #include "sealroom/rtp/payload_format.h"
@@ -76,13 +76,24 @@ class PacketBatch {
     if (sizes.ndim() != 1 || (sizes.dtype().kind() != 'i' && sizes.dtype().kind() != 'u')) {
       raise(Error::invalid_argument, "sizes: a one-dimensional array of integers");
     }
+    if (const auto plain = plain_array(sizes, false); plain && holds<std::int64_t>(*plain)) {
+      add_all(all, {static_cast<const std::int64_t*>(plain->data()),
+                    static_cast<std::size_t>(plain->shape(0))});
+      return;
+    }
     const auto numbers =
         py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(sizes);
-    const auto values = numbers.unchecked<1>();
-    views_.reserve(static_cast<std::size_t>(values.shape(0)));
+    add_all(all, {numbers.data(), static_cast<std::size_t>(numbers.shape(0))});
+  }
+
+  [[nodiscard]] const std::vector<ByteView>& views() const { return views_; }
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  void add_all(ByteView all, std::span<const std::int64_t> sizes) {
+    views_.reserve(sizes.size());
     std::size_t at = 0;
-    for (py::ssize_t i = 0; i < values.shape(0); ++i) {
-      const std::int64_t size = values(i);
+    for (const std::int64_t size : sizes) {
       if (size < 0 || static_cast<std::uint64_t>(size) > all.size() - at) {
         raise(Error::invalid_argument, "sizes: their sum must be the size of data");
       }
@@ -93,11 +104,6 @@ class PacketBatch {
       raise(Error::invalid_argument, "sizes: their sum must be the size of data");
     }
   }
-
-  [[nodiscard]] const std::vector<ByteView>& views() const { return views_; }
-  [[nodiscard]] std::size_t bytes() const { return bytes_; }
-
- private:
   void add(ByteView view) {
     views_.push_back(view);
     bytes_ += view.size();
@@ -114,20 +120,15 @@ struct Intake {
   explicit Intake(rtp::Codec which)
       : codec(which), reception(rtp::clock_rate(which)), clock_rate(rtp::clock_rate(which)) {}
 
-  std::optional<rtp::RtpPacketView> open(ByteView packet, TimePoint now) {
-    const auto parsed = rtp::RtpPacketView::parse(packet);
-    if (!parsed) {
-      ++malformed;
-      return std::nullopt;
-    }
-    const rtp::RtpHeader& header = parsed.value().header();
+  /// True for a packet of this stream.
+  bool accepts(const rtp::RtpHeader& header, TimePoint now) {
     if (!ssrc) ssrc = header.ssrc;
     if (*ssrc != header.ssrc) {
       ++unmatched;
-      return std::nullopt;
+      return false;
     }
     reception.packet_received(header.sequence_number, header.timestamp, now);
-    return parsed.value();
+    return true;
   }
 
   rtp::Codec codec;
@@ -146,16 +147,5 @@ inline rtp::Codec codec_of_kind(const std::string& name, MediaKind kind) {
   }
   return codec;
 }
-
-/// The bytes of a frame: an array that owns them, made when somebody first asks.
-struct FrameData {
-  Bytes bytes;
-  py::object array;
-
-  py::object get() {
-    if (!array) array = to_array(std::move(bytes));
-    return array;
-  }
-};
 
 }  // namespace sealroom::bindings

@@ -98,8 +98,11 @@ class JitterObject {
     run_native(batch.bytes(), [&] {
       const std::lock_guard lock(mutex_);
       for (const ByteView bytes : batch.views()) {
-        if (const auto packet = intake_.open(bytes, time)) {
-          static_cast<Bound*>(this)->insert_one(*packet, time);
+        const auto packet = rtp::RtpPacketView::parse(bytes);
+        if (!packet) {
+          ++intake_.malformed;
+        } else if (intake_.accepts(packet.value().header(), time)) {
+          static_cast<Bound*>(this)->insert_one(packet.value(), time);
         }
       }
     });

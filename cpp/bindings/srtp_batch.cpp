@@ -22,27 +22,18 @@ constexpr std::size_t kTasks = 64;
 /// A writable one-dimensional array of int32, of exactly `size` items.
 class SizeOutput {
  public:
-  SizeOutput(const py::buffer& object, std::size_t size) {
-    if (PyObject_GetBuffer(object.ptr(), &buffer_, PyBUF_ND | PyBUF_FORMAT | PyBUF_WRITABLE) != 0) {
-      throw py::error_already_set();
-    }
-    const std::string_view format(buffer_.format == nullptr ? "B" : buffer_.format);
-    const char kind = format.empty() ? '?' : format.back();
-    const bool is_int32 = buffer_.ndim == 1 && buffer_.itemsize == sizeof(std::int32_t) &&
-                          (kind == 'i' || kind == 'l');
-    if (is_int32 && static_cast<std::size_t>(buffer_.shape[0]) == size) return;
-    PyBuffer_Release(&buffer_);
-    if (!is_int32) throw py::type_error("out_sizes: a writable one-dimensional array of int32");
-    raise(Error::invalid_argument, "out_sizes: as many as sizes");
+  SizeOutput(const py::buffer& object, std::size_t size) : items_(object, kName, kExpected) {
+    if (!items_.is_signed()) throw py::type_error(std::string(kName) + kExpected);
+    if (items_.size() != size) raise(Error::invalid_argument, "out_sizes: as many as sizes");
   }
-  ~SizeOutput() { PyBuffer_Release(&buffer_); }
-  SizeOutput(const SizeOutput&) = delete;
-  SizeOutput& operator=(const SizeOutput&) = delete;
 
-  [[nodiscard]] std::int32_t* data() const { return static_cast<std::int32_t*>(buffer_.buf); }
+  [[nodiscard]] Int32Writer writer() const { return items_.writer(); }
 
  private:
-  Py_buffer buffer_{};
+  static constexpr const char* kName = "out_sizes";
+  static constexpr const char* kExpected = ": a writable one-dimensional array of int32";
+
+  Int32Buffer<true> items_;
 };
 
 void refuse_shared_memory(ByteView data, ByteView out) {
@@ -105,7 +96,7 @@ void check_headers(ByteView data, const SizeBuffer& sizes, std::size_t overhead)
 }
 
 void seal_all(srtp::Sender& sender, std::mutex& mutex, ByteView data, const SizeBuffer& sizes,
-              std::uint8_t* out, std::int32_t* out_sizes) {
+              std::uint8_t* out, Int32Writer out_sizes) {
   const std::size_t overhead = sender.rtp_overhead();
   const auto failure = run_native(data.size(), [&]() -> Result<void> {
     const std::lock_guard lock(mutex);
@@ -118,7 +109,7 @@ void seal_all(srtp::Sender& sender, std::mutex& mutex, ByteView data, const Size
         tasks[i] = seal_task(data.subspan(at, size), {out, size + overhead});
         at += size;
         out += size + overhead;
-        out_sizes[begin + i] = static_cast<std::int32_t>(size + overhead);
+        out_sizes.set(begin + i, size + overhead);
       }
       if (sender.protect_rtp_batch(std::span(tasks).first(count)) == count) continue;
       for (std::size_t i = 0; i < count; ++i) {
@@ -131,7 +122,7 @@ void seal_all(srtp::Sender& sender, std::mutex& mutex, ByteView data, const Size
 }
 
 std::size_t open_all(srtp::Receiver& receiver, std::mutex& mutex, ByteView data,
-                     const SizeBuffer& sizes, std::uint8_t* out, std::int32_t* out_sizes,
+                     const SizeBuffer& sizes, std::uint8_t* out, Int32Writer out_sizes,
                      std::uint8_t* statuses) {
   const std::size_t overhead = receiver.rtp_overhead();
   return run_native(data.size(), [&] {
@@ -146,7 +137,7 @@ std::size_t open_all(srtp::Receiver& receiver, std::mutex& mutex, ByteView data,
         tasks[i] = {data.subspan(at, size), {out, opened_size(size, overhead)}};
         at += size;
         out += opened_size(size, overhead);
-        out_sizes[begin + i] = static_cast<std::int32_t>(opened_size(size, overhead));
+        out_sizes.set(begin + i, opened_size(size, overhead));
       }
       accepted += receiver.unprotect_rtp_batch(std::span(tasks).first(count));
       for (std::size_t i = 0; i < count; ++i) {
@@ -237,7 +228,8 @@ py::tuple protect_rtp_batch(srtp::Sender& sender, std::mutex& mutex, const py::b
   py::array_t<std::uint8_t> out(
       static_cast<py::ssize_t>(in.view().size() + in_sizes.size() * sender.rtp_overhead()));
   py::array_t<std::int32_t> out_sizes(static_cast<py::ssize_t>(in_sizes.size()));
-  seal_all(sender, mutex, in.view(), in_sizes, out.mutable_data(), out_sizes.mutable_data());
+  seal_all(sender, mutex, in.view(), in_sizes, out.mutable_data(),
+           Int32Writer(out_sizes.mutable_data()));
   return py::make_tuple(std::move(out), std::move(out_sizes));
 }
 
@@ -254,7 +246,7 @@ std::size_t protect_rtp_batch_into(srtp::Sender& sender, std::mutex& mutex, cons
   }
   refuse_shared_memory(in.view(), to.view());
   check_headers(in.view(), in_sizes, sender.rtp_overhead());
-  seal_all(sender, mutex, in.view(), in_sizes, to.view().data(), to_sizes.data());
+  seal_all(sender, mutex, in.view(), in_sizes, to.view().data(), to_sizes.writer());
   return size;
 }
 
@@ -267,8 +259,8 @@ py::tuple unprotect_rtp_batch(srtp::Receiver& receiver, std::mutex& mutex, const
       static_cast<py::ssize_t>(opened_total(in_sizes, receiver.rtp_overhead())));
   py::array_t<std::int32_t> out_sizes(count);
   py::array_t<std::uint8_t> statuses(count);
-  open_all(receiver, mutex, in.view(), in_sizes, out.mutable_data(), out_sizes.mutable_data(),
-           statuses.mutable_data());
+  open_all(receiver, mutex, in.view(), in_sizes, out.mutable_data(),
+           Int32Writer(out_sizes.mutable_data()), statuses.mutable_data());
   return py::make_tuple(std::move(out), std::move(out_sizes), std::move(statuses));
 }
 
@@ -289,7 +281,7 @@ std::size_t unprotect_rtp_batch_into(srtp::Receiver& receiver, std::mutex& mutex
     raise(Error::buffer_too_small, "out: needs " + std::to_string(size) + " bytes");
   }
   refuse_shared_memory(in.view(), to.view());
-  return open_all(receiver, mutex, in.view(), in_sizes, to.view().data(), to_sizes.data(),
+  return open_all(receiver, mutex, in.view(), in_sizes, to.view().data(), to_sizes.writer(),
                   to_statuses.view().data());
 }
 

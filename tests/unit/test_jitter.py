@@ -76,12 +76,15 @@ def test_frame_data_is_an_array_that_outlives_everything() -> None:
     buffer.insert(vp8_frame(1, 1, key=True), now=0.0)
     [frame] = buffer.pop()
     data = frame.data
-    assert data is frame.data
+    assert np.shares_memory(data, frame.data)
     assert data.dtype == np.uint8
     assert data.ndim == 1
     del frame, buffer
     gc.collect()
     assert data.tobytes() == content(1, key=True)
+    made_by_users: Any = jitter.VideoFrame
+    with pytest.raises(TypeError):
+        made_by_users()
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ class VideoFrame:
         """Seconds: arrival of the packet that made it whole."""
     @property
     def data(self) -> npt.NDArray[np.uint8]:
-        """uint8, shape (bytes,); owns its native memory."""
+        """uint8, shape (bytes,): a view of the frame's own memory."""
     @property
     def first_packet_arrival(self) -> float:
         """Seconds, on the time line of `now`."""

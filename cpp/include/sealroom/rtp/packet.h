@@ -20,6 +20,10 @@ struct RtpHeader {
   Ssrc ssrc{};
 };
 
+/// The size of the header with CSRCs and extension. For SRTP: unlike RtpPacketView::parse it does
+/// not look at the padding, which is still encrypted there.
+Result<std::size_t> peek_header_size(ByteView packet);
+
 /// A parsed view of an RTP packet. Owns nothing: the datagram must outlive it.
 class RtpPacketView {
  public:
@@ -37,6 +41,11 @@ class RtpPacketView {
   [[nodiscard]] ByteView extension_data() const { return extension_data_; }
 
  private:
+  friend Result<std::size_t> peek_header_size(ByteView packet);
+
+  Result<void> read(ByteView packet);
+  Result<void> read_header(ByteView packet);
+
   RtpHeader header_;
   ByteView packet_;
   ByteView payload_;
@@ -50,8 +59,5 @@ class RtpPacketView {
 [[nodiscard]] bool is_rtcp(ByteView packet);
 /// The SSRC of a (possibly still encrypted) RTP packet, for demultiplexing before authentication.
 Result<Ssrc> peek_ssrc(ByteView packet);
-/// The size of the header with CSRCs and extension. For SRTP: unlike RtpPacketView::parse it does
-/// not look at the padding, which is still encrypted there.
-Result<std::size_t> peek_header_size(ByteView packet);
 
 }  // namespace sealroom::rtp
