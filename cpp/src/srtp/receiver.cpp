@@ -58,6 +58,13 @@ Result<std::size_t> Receiver::unprotect_rtp(ByteView packet, MutableByteView out
 
 std::size_t Receiver::unprotect_rtp_batch(std::span<UnprotectTask> tasks) {
   std::size_t succeeded = 0;
+  if (!gains_from_batches()) {
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      tasks[i].size = unprotect_rtp(tasks[i].packet, tasks[i].out);
+      succeeded += tasks[i].size.ok() ? 1 : 0;
+    }
+    return succeeded;
+  }
   while (!tasks.empty()) {
     const auto part = tasks.first(std::min(tasks.size(), kMaxBatch));
     tasks = tasks.subspan(part.size());

@@ -18,8 +18,30 @@ struct RtpPacketHeader {
   Ssrc ssrc{};
 };
 
-/// Errors: truncated, malformed (version is not 2).
-Result<RtpPacketHeader> parse_rtp_header(ByteView packet);
+inline std::uint16_t load_u16(ByteView bytes, std::size_t at) {
+  return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+}
+inline Ssrc load_ssrc(ByteView bytes, std::size_t at) {
+  return Ssrc{static_cast<std::uint32_t>(load_u16(bytes, at)) << 16 | load_u16(bytes, at + 2)};
+}
+inline bool is_version_2(ByteView packet) { return (packet[0] & 0xC0) == 0x80; }
+
+/// Errors: truncated, malformed (version is not 2). Inline, as each packet is looked at more than
+/// once before it is sealed.
+inline Result<RtpPacketHeader> parse_rtp_header(ByteView packet) {
+  constexpr std::size_t kFixedHeaderSize = 12;
+  constexpr std::size_t kExtensionHeaderSize = 4;
+  constexpr std::uint8_t kExtensionBit = 0x10;
+  if (packet.size() < kFixedHeaderSize) return Error::truncated;
+  if (!is_version_2(packet)) return Error::malformed;
+  std::size_t size = kFixedHeaderSize + 4U * (packet[0] & 0x0FU);
+  if ((packet[0] & kExtensionBit) != 0) {
+    if (packet.size() < size + kExtensionHeaderSize) return Error::truncated;
+    size += kExtensionHeaderSize + 4U * load_u16(packet, size + 2);
+  }
+  if (packet.size() < size) return Error::truncated;
+  return RtpPacketHeader{size, load_u16(packet, 2), load_ssrc(packet, 8)};
+}
 
 /// What stays in clear of an RTCP compound packet: the first header and the sender's SSRC (RFC 3711
 /// section 3.4).
