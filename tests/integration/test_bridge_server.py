@@ -19,8 +19,8 @@ import uvicorn
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from bridge_support import Client, FakeMedia, Refused, World, eventually, open_world
+from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Mount
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -213,7 +213,8 @@ async def test_the_app_starts_and_stops_the_bridge_in_its_lifespan() -> None:
     assert media.closed == 1
 
 
-async def test_the_app_can_be_mounted() -> None:
+@pytest.mark.parametrize("framework", [Starlette, FastAPI])
+async def test_the_app_can_be_mounted(framework: type[Starlette]) -> None:
     bridge = Bridge(BridgeConfig(), FakeMedia())
 
     @asynccontextmanager
@@ -221,7 +222,8 @@ async def test_the_app_can_be_mounted() -> None:
         async with bridge:
             yield
 
-    outer = Starlette(routes=[Mount("/calls", bridge.app)], lifespan=lifespan)
+    outer = framework(lifespan=lifespan)
+    outer.mount("/calls", bridge.app)
     async with serving(outer) as url:
         assert await get(url + "/calls/readyz") == (200, "ready\n")
         context = await bridge.admin.context_create("mounted")
