@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import Any
 
 import msgspec
 import pytest
@@ -303,6 +304,27 @@ async def test_statistics_count_what_is_there(world: World, root: Client) -> Non
     for method, field in (("room", "room_id"), ("context", "context_id")):
         call = root.call(f"admin.{method}_statistics", **{field: "unknown"})
         assert (await refused(call))[1] == field
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("skip", -1), ("skip", "a"), ("limit", 0), ("limit", MAX_PAGE_ITEMS + 1)]
+)
+async def test_pages_that_are_none_are_refused_in_process_too(
+    world: World, field: str, value: Any
+) -> None:
+    admin, page = world.bridge.admin, {field: value}
+    context_id = (await admin.context_create("pages")).context_id
+    for call in (
+        admin.context_list(**page),
+        admin.key_list(**page),
+        admin.user_list(context_id, **page),
+        admin.room_list(context_id, **page),
+        admin.participant_list(context_id, **page),
+        admin.audit_list(**page),
+    ):
+        with pytest.raises(RequestError) as refusal:
+            await call
+        assert (refusal.value.error, refusal.value.field) == (ErrorCode.INVALID_PARAMS, field)
 
 
 async def test_a_member_without_a_key_reaches_none_of_it(world: World) -> None:

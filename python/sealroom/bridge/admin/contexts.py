@@ -13,6 +13,7 @@ from sealroom.protocol import (
     ContextUpdateParams,
     Empty,
     ErrorCode,
+    PageParams,
 )
 
 from .audit import audited
@@ -96,7 +97,12 @@ class ContextAdmin(AdminPart):
     async def context_list(
         self, skip: int = 0, limit: int = 100, *, actor: Actor = PROGRAM
     ) -> ContextListResult:
-        """Return one page of contexts, oldest first."""
+        """Return one page of contexts, oldest first.
+
+        Raises:
+            RequestError: INVALID_PARAMS.
+        """
+        checked(PageParams(skip=skip, limit=limit))
         total, contexts = await self._parts.store.list_contexts(skip, limit)
         return ContextListResult(total=total, contexts=contexts)
 

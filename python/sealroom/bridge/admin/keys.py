@@ -13,6 +13,7 @@ from sealroom.protocol import (
     KeyCreateParams,
     KeyListResult,
     Milliseconds,
+    PageParams,
     Scope,
     covers,
 )
@@ -63,7 +64,12 @@ class KeyAdmin(AdminPart):
     async def key_list(
         self, skip: int = 0, limit: int = 100, *, actor: Actor = PROGRAM
     ) -> KeyListResult:
-        """Return one page of API keys, oldest first; hashes are not shown."""
+        """Return one page of API keys, oldest first; hashes are not shown.
+
+        Raises:
+            RequestError: INVALID_PARAMS.
+        """
+        checked(PageParams(skip=skip, limit=limit))
         total, keys = await self._parts.keys.page(skip, limit)
         return KeyListResult(total=total, keys=keys)
 

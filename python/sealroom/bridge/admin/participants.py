@@ -31,8 +31,12 @@ class ParticipantAdmin(AdminPart):
         By Bridge, and of each the oldest first.
 
         Raises:
-            RequestError: CONTEXT_NOT_FOUND; HOME_SILENT: a Bridge answered, and then no more.
+            RequestError: CONTEXT_NOT_FOUND, INVALID_PARAMS; HOME_SILENT: a Bridge answered, and
+                then no more.
         """
+        checked(
+            ParticipantListParams(context_id=context_id, room_id=room_id, skip=skip, limit=limit)
+        )
         homes, caller = self._parts.homes, Caller.of(actor)
         await self._parts.store.require_context(context_id)
         asked = ParticipantCountParams(context_id=context_id, room_id=room_id)

@@ -10,6 +10,7 @@ from sealroom.bridge.errors import RequestError
 from sealroom.bridge.figures import Counts, RoomFigures, RoomIds
 from sealroom.bridge.forwarding import Caller
 from sealroom.protocol import (
+    AdminRoomListParams,
     AdminRoomListResult,
     AdminRoomMember,
     AdminRoomView,
@@ -80,8 +81,9 @@ class RoomAdmin(AdminPart):
         """Return one page of the rooms of a context, or of those in a state, oldest first.
 
         Raises:
-            RequestError: CONTEXT_NOT_FOUND.
+            RequestError: CONTEXT_NOT_FOUND, INVALID_PARAMS.
         """
+        checked(AdminRoomListParams(context_id=context_id, state=state, skip=skip, limit=limit))
         await self._parts.store.require_context(context_id)
         total, rooms = await self._parts.lists.summaries(context_id, state, skip, limit)
         asked = RoomIds([one.room_id for one in rooms])

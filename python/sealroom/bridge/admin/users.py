@@ -7,7 +7,15 @@ from sealroom.bridge.figures import Count
 from sealroom.bridge.forwarding import Caller
 from sealroom.bridge.store import user_not_found
 from sealroom.identity import IdentityError, PublicIdentity
-from sealroom.protocol import AdminUser, ContextUsersResult, Empty, ErrorCode, User, UserParams
+from sealroom.protocol import (
+    AdminUser,
+    ContextPageParams,
+    ContextUsersResult,
+    Empty,
+    ErrorCode,
+    User,
+    UserParams,
+)
 
 from .audit import audited
 from .base import AdminPart, checked
@@ -113,8 +121,9 @@ class UserAdmin(AdminPart):
         """Return one page of the users of a context, by user id.
 
         Raises:
-            RequestError: CONTEXT_NOT_FOUND.
+            RequestError: CONTEXT_NOT_FOUND, INVALID_PARAMS.
         """
+        checked(ContextPageParams(context_id=context_id, skip=skip, limit=limit))
         await self._parts.store.require_context(context_id)
         total, users = await self._parts.store.list_users(context_id, skip, limit)
         return ContextUsersResult(total=total, users=users)
