@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
+from bridge_support import eventually
 from client_support import ClientWorld, EventLog, open_client_world
 
 from sealroom.bridge.records import RoomAccess
@@ -74,6 +76,29 @@ async def test_events_go_on_through_a_rotation(clients: ClientWorld) -> None:
         await alice.update_stream_room(room_id, force_generate_new_key=True)
     assert [(await log.next(CustomEvent)).data[0] for _ in range(4)] == [0, 1, 2, 3]
     assert not [one for one in log.seen if isinstance(one, CustomEventRefused)]
+
+
+async def test_an_iterator_that_nobody_reads_any_more_keeps_no_events(
+    clients: ClientWorld,
+) -> None:
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(one, CustomEvent) for one in gc.get_objects())
+
+    room_id, (alice, bob) = await joined(clients, "alice", "bob")
+    log = EventLog(bob)
+    never_read = bob.events()
+    left_off = bob.events()
+    for _ in range(3):
+        await alice.send_custom_event(room_id, b"hello")
+    assert isinstance(await anext(left_off), CustomEvent)
+    for _ in range(3):
+        await log.next(CustomEvent)
+    assert kept() == 3
+    del never_read, left_off
+    log.seen.clear()
+    # The loop closes an iterator that was begun; the log's own holds the event it gave last.
+    await eventually(lambda: kept() <= 1)
 
 
 async def test_what_is_beyond_a_limit_or_a_right_is_refused(clients: ClientWorld) -> None:

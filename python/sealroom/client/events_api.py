@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from weakref import WeakSet
 
 from sealroom.client.arguments import check_listener
 from sealroom.client.connection import Connection
@@ -36,7 +37,8 @@ class EventsApi(RoomApi):
         """`connection` is logged in and stays its owner's to close."""
         super().__init__(connection)
         self._listeners: Listeners[Event] = Listeners("events")
-        self._event_streams: list[BoundedStream[Event]] = []
+        # Held by their iterators alone, so that one nobody reads any more is gone with it.
+        self._event_streams: WeakSet[BoundedStream[Event]] = WeakSet()
         self._subscriptions = EventSubscriptions(connection, self._emit)
 
     async def subscribe_for_events(
@@ -90,7 +92,7 @@ class EventsApi(RoomApi):
     def events(self) -> AsyncIterator[Event]:
         """Iterates over events from this call on, until the connection is closed; bounded."""
         stream: BoundedStream[Event] = BoundedStream(MAX_UNREAD_EVENTS)
-        self._event_streams.append(stream)
+        self._event_streams.add(stream)
         if self._connection.is_closed:
             stream.close()
         return self._iterate(stream)
@@ -102,7 +104,7 @@ class EventsApi(RoomApi):
                     yield EventsDropped(dropped)
                 yield event
         finally:
-            self._event_streams.remove(stream)
+            self._event_streams.discard(stream)
 
     def _emit(self, event: Event) -> None:
         self._listeners.tell(event)
