@@ -16,6 +16,24 @@
 #include "sealroom/host/router_host.h"
 
 namespace sealroom::bindings {
+
+/// The result keeps the object alive whose method made it. py::keep_alive<0, 1> of pybind11 3.1
+/// crashes in a call with wrong arguments: it takes the mark of that for a result.
+struct KeepSelfAlive {};
+
+}  // namespace sealroom::bindings
+
+template <>
+struct pybind11::detail::process_attribute<sealroom::bindings::KeepSelfAlive>
+    : process_attribute_default<sealroom::bindings::KeepSelfAlive> {
+  static void postcall(function_call& call, handle result) {
+    if (result && result.ptr() != PYBIND11_TRY_NEXT_OVERLOAD) {
+      keep_alive_impl(result, call.args[0]);
+    }
+  }
+};
+
+namespace sealroom::bindings {
 namespace {
 
 namespace py = pybind11;
@@ -198,7 +216,7 @@ void bind_sfu(py::module_& parent) {
            "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
            py::keep_alive<1, 2>())
       .def("create_transport", &PyRouter::create_transport, py::kw_only(), "extensions"_a,
-           py::keep_alive<0, 1>(),
+           KeepSelfAlive(),
            "Ids of RTP header extensions as in {\"mid\": 1, \"abs_send_time\": 2}.\n"
            "Raises LimitExceededError.")
       .def("add_producer", &PyRouter::add_producer, "transport"_a, py::kw_only(), "mid"_a,
