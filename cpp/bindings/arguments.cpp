@@ -1,8 +1,20 @@
 #include "arguments.h"
 
+#include <algorithm>
+
 #include "errors.h"
 
 namespace sealroom::bindings {
+
+std::string shown(const std::string& name) {
+  constexpr std::size_t kLongestName = 16;
+  const auto is_of_a_name = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  };
+  if (name.size() > kLongestName || !std::ranges::all_of(name, is_of_a_name)) return "this";
+  return "'" + name + "'";
+}
 
 rtp::Codec codec_from_name(const std::string& name) {
   if (name == "opus") return rtp::Codec::opus;
@@ -11,7 +23,7 @@ rtp::Codec codec_from_name(const std::string& name) {
   if (name == "h264") return rtp::Codec::h264;
   if (name == "av1") return rtp::Codec::av1;
   raise(Error::unsupported,
-        "codec: '" + name + "' is not supported; choose one of: opus, vp8, vp9, h264, av1");
+        "codec: " + shown(name) + " is not supported; choose one of: opus, vp8, vp9, h264, av1");
 }
 
 rtp::ExtensionMap extension_map(const std::map<std::string, int>& ids) {
@@ -29,7 +41,8 @@ rtp::ExtensionMap extension_map(const std::map<std::string, int>& ids) {
   rtp::ExtensionMap map;
   for (const auto& [name, id] : ids) {
     const auto type = kNames.find(name);
-    if (type == kNames.end()) raise(Error::unsupported, "extensions: unknown name '" + name + "'");
+    if (type == kNames.end())
+      raise(Error::unsupported, "extensions: " + shown(name) + " is not the name of one");
     if (id < 1 || id > 255 || !map.set(type->second, static_cast<std::uint8_t>(id))) {
       raise(Error::invalid_argument,
             "extensions: the id of '" + name + "' must be 1 to 255 and used once (RFC 8285)");

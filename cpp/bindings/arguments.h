@@ -14,6 +14,10 @@
 
 namespace sealroom::bindings {
 
+/// What was given where a name is expected, for the sentence that refuses it: "'vp7'". Only what
+/// could be a name is shown, for arguments in the wrong order put a frame or a message there.
+std::string shown(const std::string& name);
+
 /// Python's words for native values. Each throws InvalidArgumentError (or UnsupportedError) that
 /// names what was wrong.
 rtp::Codec codec_from_name(const std::string& name);  ///< "opus", "vp8", "vp9", "h264", "av1"

@@ -40,8 +40,8 @@ crypto::Backend backend_from_option(const std::optional<std::string>& name) {
       choices += (choices.empty() ? "" : ", ") + choice;
     }
     raise(Error::unsupported, (from_environment ? "SEALROOM_CRYPTO" : "backend") +
-                                  std::string(": '") + wanted +
-                                  "' is not available here; choose one of: " + choices);
+                                  std::string(": ") + shown(wanted) +
+                                  " is not available here; choose one of: " + choices);
   }
   return backend.value();
 }

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "arguments.h"
 #include "sealroom/sframe/media_frame.h"
 #include "sframe_objects.h"
 
@@ -19,7 +20,7 @@ sframe::FrameFormat frame_format(const std::string& name) {
   if (name == "vp8") return FrameFormat::vp8;
   if (name == "h264") return FrameFormat::h264;
   if (name == "av1") return FrameFormat::av1;
-  raise(Error::unsupported, "format: '" + name + "' is not one of: opus, vp8, vp9, h264, av1");
+  raise(Error::unsupported, "format: " + shown(name) + " is not one of: opus, vp8, vp9, h264, av1");
 }
 
 py::bytes protect_frame(PySender& sender, const std::string& format_name, const py::buffer& frame) {

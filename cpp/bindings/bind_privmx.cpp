@@ -9,7 +9,6 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
-#include "key_arguments.h"
 #include "native_call.h"
 #include "sealroom/privmx/data_message.h"
 #include "sealroom/privmx/media_frame.h"
@@ -47,13 +46,14 @@ privmx::FrameKind frame_kind(const std::string& name) {
   if (name == "empty") return FrameKind::video_empty;
   if (name == "other") return FrameKind::video_other;
   raise(Error::invalid_argument,
-        "kind: '" + name + "' is not one of: audio, key, delta, empty, other");
+        "kind: " + shown(name) + " is not one of: audio, key, delta, empty, other");
 }
 
 privmx::ClearHeader clear_header(const std::string& name) {
   if (name == "by_kind") return privmx::ClearHeader::by_kind;
   if (name == "one_byte") return privmx::ClearHeader::one_byte;
-  raise(Error::invalid_argument, "clear_header: '" + name + "' is not one of: by_kind, one_byte");
+  raise(Error::invalid_argument,
+        "clear_header: " + shown(name) + " is not one of: by_kind, one_byte");
 }
 
 /// A `bytes` of which the first `size` are kept; native code has filled it.
@@ -215,7 +215,6 @@ void bind_privmx(py::module_& parent) {
       .def("add", &PyKeyStore::add, "key_id"_a, "key"_a,
            "`key_id`: 32 hexadecimal digits; `key`: 32 bytes. Raises InvalidArgumentError, also\n"
            "for a key id that has a key, and LimitExceededError.")
-      .def("add", refuse_call("add(key_id: str, key: bytes-like)"))
       .def("remove", &PyKeyStore::remove, "key_id"_a, "Whether there was one.")
       .def("__contains__", &PyKeyStore::contains, "key_id"_a)
       .def("__len__", &PyKeyStore::size);

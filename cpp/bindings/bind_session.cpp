@@ -11,7 +11,6 @@
 #include "errors.h"
 #include "frames.h"
 #include "host_owner.h"
-#include "key_arguments.h"
 #include "packet_transport.h"
 #include "sealroom/host/session_host.h"
 #include "session_objects.h"
@@ -285,9 +284,6 @@ void bind_session(py::module_& parent) {
       .def("set_sender_key", &PyMediaSession::set_sender_key, "sender"_a, py::kw_only(), "suite"_a,
            "key_id"_a, "base_key"_a,
            "Later frames use this SFrame key; its id must be above the one before.")
-      .def("set_sender_key",
-           refuse_call("set_sender_key(sender: int, *, suite: int, key_id: int, base_key: "
-                       "bytes-like), numbers without a sign"))
       .def("remove_sender", &PyMediaSession::remove_sender, "sender"_a,
            "Ends the track with an RTCP BYE.")
       .def("send_frame", &PyMediaSession::send_frame, "sender"_a, "data"_a, py::kw_only(),
@@ -311,9 +307,6 @@ void bind_session(py::module_& parent) {
       .def("add_receiver_key", &PyMediaSession::add_receiver_key, "receiver"_a, py::kw_only(),
            "suite"_a, "key_id"_a, "base_key"_a,
            "Frames of this key id are accepted, besides those of earlier keys.")
-      .def("add_receiver_key",
-           refuse_call("add_receiver_key(receiver: int, *, suite: int, key_id: int, base_key: "
-                       "bytes-like), numbers without a sign"))
       .def("remove_receiver_key", &PyMediaSession::remove_receiver_key, "receiver"_a, "key_id"_a,
            "Raises KeyNotFoundError.")
       .def("set_drop_broken_frames", &PyMediaSession::set_drop_broken_frames, "receiver"_a,

@@ -44,10 +44,6 @@ void bind_sframe(py::module_& parent) {
                     std::optional<std::uint64_t>, unsigned, const std::optional<std::string>&>(),
            py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a, "first_counter"_a = 0,
            "counter_limit"_a = py::none(), "ratchet_bits"_a = 0, "backend"_a = py::none())
-      .def(refuse_construction<PySender>(
-          "Sender(*, suite: int, key_id: int, base_key: bytes-like, first_counter: int = 0, "
-          "counter_limit: int | None = None, ratchet_bits: int = 0, backend: str | None = None), "
-          "numbers without a sign"))
       .def("protect", &PySender::protect, "plaintext"_a, "metadata"_a = py::bytes(),
            "Header, ciphertext and tag. `metadata`, at most 1024 bytes, is authenticated and not\n"
            "part of the result. Raises KeyExhaustedError at the counter limit, "
@@ -88,8 +84,6 @@ void bind_sframe(py::module_& parent) {
            "With a `commitment` (key_commitment) another key is refused with KeyCommitmentError.\n"
            "Raises InvalidArgumentError for a key id that has a key, whose replay window must not\n"
            "be forgotten, and LimitExceededError (64 keys); then nothing has changed.")
-      .def("add_key", refuse_call("add_key(key_id: int, base_key: bytes-like, commitment: "
-                                  "bytes-like | None = None), key_id of 64 bits"))
       .def(
           "add_ratchet", &PyReceiver::add_ratchet, "key_id"_a, "base_key"_a, py::kw_only(),
           "bits"_a = ratchet.bits, "max_steps_ahead"_a = ratchet.max_steps_ahead,
@@ -100,10 +94,6 @@ void bind_sframe(py::module_& parent) {
           "authenticates; what lies further raises KeyNotFoundError. `kept_steps` behind it are\n"
           "still taken. Raises InvalidArgumentError for a generation that is there already,\n"
           "LimitExceededError (4 generations), KeyCommitmentError.")
-      .def("add_ratchet",
-           refuse_call("add_ratchet(key_id: int, base_key: bytes-like, *, bits: int = 8, "
-                       "max_steps_ahead: int = 8, kept_steps: int = 1, commitment: bytes-like | "
-                       "None = None), numbers without a sign"))
       .def(
           "add_mls_epoch", &PyReceiver::add_mls_epoch, "layout"_a, py::kw_only(), "sender"_a,
           "epoch"_a, "base_key"_a, "context"_a = 0, "commitment"_a = py::none(),
@@ -111,11 +101,6 @@ void bind_sframe(py::module_& parent) {
           "the same key id, whose frames are then refused. Raises InvalidArgumentError for an "
           "epoch\n"
           "that is not newer, otherwise as add_key.")
-      .def(
-          "add_mls_epoch",
-          refuse_call("add_mls_epoch(layout: MlsKeyIdLayout, *, sender: int, epoch: int, base_key: "
-                      "bytes-like, context: int = 0, commitment: bytes-like | None = None), "
-                      "numbers without a sign"))
       .def("remove_key", &PyReceiver::remove_key, "key_id"_a,
            "Forgets a key, or the ratchet that a key id is of; whether there was one.")
       .def("has_key", &PyReceiver::has_key, "key_id"_a,

@@ -203,8 +203,6 @@ void bind_keys(py::module_& m) {
       "key id could make a frame that two receivers open to different contents. No part of RFC "
       "9605. Raises\nInvalidArgumentError for an empty key, UnsupportedError for an unknown "
       "suite.");
-  m.def("key_commitment",
-        refuse_call("key_commitment(*, suite: int, key_id: int, base_key: bytes-like)"));
   m.def(
       "ratchet_base_key",
       [](int suite, const py::buffer& base_key) {
@@ -219,7 +217,6 @@ void bind_keys(py::module_& m) {
       "The base key of the next ratchet step (RFC 9605 section 5.1): for who hands out the key of\n"
       "a later step. Sender.ratchet and Receiver.add_ratchet do this by themselves. "
       "Raises\nInvalidArgumentError for an empty key, UnsupportedError for an unknown suite.");
-  m.def("ratchet_base_key", refuse_call("ratchet_base_key(*, suite: int, base_key: bytes-like)"));
 }
 
 }  // namespace

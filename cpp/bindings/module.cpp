@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "quiet_errors.h"
+
 namespace py = pybind11;
 
 namespace sealroom::bindings {
@@ -37,6 +39,7 @@ PYBIND11_MODULE(_core, m) {
   bind_net(m);
   bind_session(m);
   bind_sfu(m);
+  keep_arguments_out_of_errors(m);
   // So that `from sealroom._core.session import MediaSession` works as for a package.
   const py::dict modules = py::module_::import("sys").attr("modules");
   for (const char* name :

@@ -11,7 +11,6 @@
 #include "buffers.h"
 #include "errors.h"
 #include "frames.h"
-#include "key_arguments.h"
 #include "sealroom/net/packet_port.h"
 #include "transport_statistics.h"
 
@@ -28,8 +27,6 @@ class PacketTransport {
     cls.def("start", &start, py::kw_only(), py::arg("profile"), py::arg("send_key"),
             py::arg("receive_key"),
             "Master key and salt of each direction, as the DTLS exporter gives them. Once.")
-        .def("start", refuse_call("start(*, profile: int, send_key: bytes-like, "
-                                  "receive_key: bytes-like)"))
         .def("set_extensions", &set_extensions, py::arg("extensions"),
              "Replaces the ids of RTP header extensions by those that negotiation settled.")
         .def("attach_socket", &attach_socket, py::arg("fd"),

@@ -14,7 +14,6 @@
 #include "buffers.h"
 #include "errors.h"
 #include "frame_batch.h"
-#include "key_arguments.h"
 #include "native_call.h"
 #include "sealroom/sframe/receiver.h"
 #include "sealroom/sframe/sender.h"
