@@ -95,12 +95,22 @@ class PyMediaSession : public HostOwner<host::SessionHost> {
     if (red) {
       config.red = session::RedSenderConfig{PayloadType{payload_type(red->first)}, red->second};
     }
-    return unwrap(run([&](session::MediaSession& media, TimePoint) {
-                    return media.add_sender(std::move(config));
-                  }),
-                  "ssrc, rtx or red: an SSRC of another sender, a payload type that is the "
-                  "media's, RED of anything but Opus or a distance that is not 1 to 8")
-        .value;
+    const char* why =
+        "rtx or red: an SSRC or a payload type that is the media's, RED of anything but Opus or a "
+        "distance that is not 1 to 8";
+    auto added = run([&](session::MediaSession& media, TimePoint) {
+      if (!media.can_send_as(config.ssrc)) {
+        why =
+            "ssrc: was used in this session before, and SRTP allows that only once under a key; "
+            "take a new random one";
+      } else if (config.rtx && !media.can_send_as(config.rtx->ssrc)) {
+        why =
+            "rtx: its SSRC was used in this session before, and SRTP allows that only once under "
+            "a key; take a new random one";
+      }
+      return media.add_sender(std::move(config));
+    });
+    return unwrap(std::move(added), why).value;
   }
 
   void set_sender_key(std::uint64_t sender, int suite, std::uint64_t key_id,
@@ -278,7 +288,9 @@ void bind_session(py::module_& parent) {
            "The id of a new track on its way out. `codec`: \"vp8\", \"vp9\", \"h264\", \"av1\" or\n"
            "\"opus\"; without `protection` frames leave without end-to-end encryption. Raises "
            "UnsupportedError,\n"
-           "LimitExceededError (256 senders). `rtx`, (SSRC, payload type), answers NACKs on a\n"
+           "LimitExceededError (256 senders, 65,536 SSRCs in all). An SSRC that a sender of this\n"
+           "session has, or had after start, is refused: SRTP never uses one twice under a key.\n"
+           "`rtx`, (SSRC, payload type), answers NACKs on a\n"
            "stream of its own (RFC 4588); `red`, (payload type, distance 1 to 8), sends Opus with\n"
            "so many frames once more in each packet (RFC 2198).")
       .def("set_sender_key", &PyMediaSession::set_sender_key, "sender"_a, py::kw_only(), "suite"_a,

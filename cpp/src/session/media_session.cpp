@@ -32,12 +32,15 @@ Result<void> MediaSession::set_keys(srtp::Profile profile, ByteView send, ByteVi
 }
 
 Result<SenderId> MediaSession::add_sender(SenderConfig config) {
-  if (senders_.size() >= kMaxSenders) return Error::limit_exceeded;
+  if (senders_.size() >= kMaxSenders ||
+      spent_ssrcs_.size() + 2 * (senders_.size() + 1) > kMaxSentSsrcs) {
+    return Error::limit_exceeded;
+  }
   if (config.mid.size() > kMaxMidSize || config.payload_type.value > 127) {
     return Error::invalid_argument;
   }
-  if (is_sending(config.ssrc)) return Error::invalid_argument;
-  if (config.rtx && (config.rtx->ssrc == config.ssrc || is_sending(config.rtx->ssrc) ||
+  if (!can_send_as(config.ssrc)) return Error::invalid_argument;
+  if (config.rtx && (config.rtx->ssrc == config.ssrc || !can_send_as(config.rtx->ssrc) ||
                      !is_other_type(config.rtx->payload_type, config.payload_type))) {
     return Error::invalid_argument;
   }
@@ -73,10 +76,12 @@ Result<void> MediaSession::remove_sender(SenderId id) {
   const Ssrc ssrc = found->second.config().ssrc;
   const auto& rtx = found->second.config().rtx;
   const std::array<Ssrc, 2> streams{ssrc, rtx ? rtx->ssrc : Ssrc{}};
+  const std::size_t count = rtx ? 2 : 1;
   if (found->second.statistics().frames_sent > 0) {
-    send_bye(ssrc, std::span(streams).first(rtx ? 2 : 1));
+    send_bye(ssrc, std::span(streams).first(count));
   }
   senders_.erase(found);
+  for (const Ssrc sent : std::span(streams).first(count)) retire(sent);
   return {};
 }
 
@@ -155,11 +160,20 @@ RtpSender* MediaSession::sender_by_ssrc(Ssrc ssrc) {
   return nullptr;
 }
 
-bool MediaSession::is_sending(Ssrc ssrc) const {
-  return std::any_of(senders_.begin(), senders_.end(), [&](const auto& entry) {
+bool MediaSession::can_send_as(Ssrc ssrc) const {
+  if (ssrc == config_.rtcp_ssrc || spent_ssrcs_.contains(ssrc.value)) return false;
+  return std::none_of(senders_.begin(), senders_.end(), [&](const auto& entry) {
     const SenderConfig& config = entry.second.config();
     return config.ssrc == ssrc || (config.rtx && config.rtx->ssrc == ssrc);
   });
+}
+
+// Also what sent no frame may have given its SSRC to RTCP. Without keys nothing was sealed; keys
+// never change.
+void MediaSession::retire(Ssrc sent) {
+  if (!has_keys()) return;
+  spent_ssrcs_.insert(sent.value);
+  srtp_sender_->remove_stream(sent);  // after the BYE: nothing needs its indices any more
 }
 
 // A stream of retransmissions that no receiver has named by its SSRC. The payload type alone tells

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_set>
 
 #include "sealroom/base/datagram_batch.h"
 #include "sealroom/session/events.h"
@@ -25,6 +26,9 @@ struct SessionConfig {
 
 inline constexpr std::size_t kMaxSenders = 256;
 inline constexpr std::size_t kMaxReceivers = 1024;
+/// SSRCs a session may send under in its life, RTX among them: they are remembered, see
+/// MediaSession::can_send_as.
+inline constexpr std::size_t kMaxSentSsrcs = 65'536;
 inline constexpr std::size_t kMaxPendingEvents =
     256;  ///< besides frames, which each receiver bounds
 
@@ -42,7 +46,11 @@ class MediaSession {
   [[nodiscard]] bool has_keys() const { return srtp_sender_.has_value(); }
   void set_extensions(const rtp::ExtensionMap& extensions) { config_.extensions = extensions; }
 
+  /// Every SSRC in it must be one that this session can_send_as.
   Result<SenderId> add_sender(SenderConfig config);
+  /// False for an SSRC of another sender, of one that was removed, of either one's RTX, or of the
+  /// session's RTCP: under one key, its packets would go out with the key stream of others.
+  [[nodiscard]] bool can_send_as(Ssrc ssrc) const;
   Result<void> set_sender_key(SenderId id, sframe::CipherSuite suite, KeyId key_id,
                               ByteView base_key);
   Result<void> send_frame(SenderId id, const OutgoingFrame& frame, TimePoint now,
@@ -90,7 +98,7 @@ class MediaSession {
   RtpReceiver* route(const rtp::RtpPacketView& packet);
   RtpReceiver* route_rtx(const rtp::RtpPacketView& packet);
   RtpSender* sender_by_ssrc(Ssrc ssrc);
-  [[nodiscard]] bool is_sending(Ssrc ssrc) const;  ///< media or RTX
+  void retire(Ssrc sent);
   void send_bye(Ssrc sender, std::span<const Ssrc> streams);
   void send_reports(TimePoint now, NtpTime wall_clock);
   [[nodiscard]] Ssrc rtcp_ssrc() const;
@@ -103,6 +111,9 @@ class MediaSession {
   std::optional<srtp::Sender> srtp_sender_;
   std::optional<srtp::Receiver> srtp_receiver_;
   std::map<SenderId, RtpSender> senders_;
+  /// Of senders that are gone, media and RTX, from the keys on. Used anew, an SSRC would begin
+  /// again with the SRTP indices, and so the key stream, of the one before.
+  std::unordered_set<std::uint32_t> spent_ssrcs_;
   std::map<ReceiverId, RtpReceiver> receivers_;
   std::map<Ssrc, ReceiverId> routes_;
   std::map<Ssrc, ReceiverId> rtx_routes_;  ///< one per receiver at most
