@@ -24,7 +24,7 @@ Consumer::Consumer(ConsumerId id, Producer& producer, Transport& transport, Cons
       rewriter_(config_.first_sequence_number) {}
 
 bool Consumer::forward(const OpenedPacket& packet, TimePoint now) {
-  if (is_paused_ || !transport_.has_keys()) return false;
+  if (!is_ready()) return false;
   if (!is_running_) {
     if (kind_ == MediaKind::video && !packet.starts_key_frame) return false;
     rewriter_.begin_run(packet.sequence);

@@ -46,6 +46,8 @@ class Consumer {
   }
   void set_paused(bool paused);
   [[nodiscard]] bool is_paused() const { return is_paused_; }
+  /// What is forwarded is sent.
+  [[nodiscard]] bool is_ready() const { return !is_paused_ && transport_.has_keys(); }
   /// The producer's stream broke off: go on behind the gap as after a pause.
   void restart() { is_running_ = false; }
   [[nodiscard]] bool needs_key_frame() const { return kind_ == MediaKind::video && !is_running_; }

@@ -45,6 +45,7 @@ void FrameTap::collect() {
   jitter::VideoFrame frame;
   while (assembler_->pop(frame)) {
     if (!rtp::finish_frame(codec_, frame.data)) continue;
+    has_key_frame_ = has_key_frame_ || frame.is_key_frame;
     push({std::move(frame.data), frame.timestamp, frame.is_key_frame});
   }
 }

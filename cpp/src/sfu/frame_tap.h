@@ -20,6 +20,8 @@ class FrameTap {
   void insert(const OpenedPacket& packet, TimePoint now);
   void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;
+  /// Video, and none has come yet.
+  [[nodiscard]] bool needs_key_frame() const { return assembler_ && !has_key_frame_; }
   std::vector<TappedFrame> take();
 
  private:
@@ -31,6 +33,7 @@ class FrameTap {
   std::optional<jitter::VideoJitterBuffer> assembler_;  ///< video; an audio packet is a frame
   std::deque<TappedFrame> frames_;
   std::size_t bytes_ = 0;
+  bool has_key_frame_ = false;
 };
 
 }  // namespace sealroom::sfu

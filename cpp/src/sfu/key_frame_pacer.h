@@ -10,13 +10,15 @@ namespace sealroom::sfu {
 
 /// When to ask a producer for a key frame. Who waits for its first picture is served at once, from
 /// a small store of requests; who has had pictures, and asks as often as it likes, gets one request
-/// per interval. While a key frame is awaited, whoever asks waits for that one, for an interval.
+/// per interval. While a key frame is awaited, whoever asks waits for that one, for an interval; a
+/// request that nothing comes of is repeated for who cannot ask.
 ///
 /// Sent in any time T: at most 1 + T / kInterval without newcomers, kBurst + T / kInterval with.
 class KeyFramePacer {
  public:
   static constexpr Duration kInterval = std::chrono::milliseconds(300);
   static constexpr int kBurst = 4;
+  static constexpr Duration kRepetition = std::chrono::seconds(1);
 
   /// A receiver has lost what it builds on.
   void want() { wants_ = std::max(wants_, Want::again); }
@@ -28,9 +30,13 @@ class KeyFramePacer {
     is_awaited_ = false;
   }
 
-  /// When to send a request; kNever if nobody wants one.
-  [[nodiscard]] TimePoint next_request() const {
-    if (wants_ == Want::none) return kNever;
+  /// One was asked for and has not begun.
+  [[nodiscard]] bool is_awaited() const { return is_awaited_; }
+
+  /// When to send a request; kNever if nobody wants one. `repeats`: somebody has been waiting since
+  /// the last one, which may have been lost, as may have what came of it.
+  [[nodiscard]] TimePoint next_request(bool repeats) const {
+    if (wants_ == Want::none) return repeats ? last_ + kRepetition : kNever;
     // A generic cell rate algorithm: `stored_until_` is when the store would be full again.
     return wants_ == Want::first && !is_awaited_ ? full_at_ - (kBurst - 1) * kInterval
                                                  : last_ + kInterval;
@@ -46,7 +52,7 @@ class KeyFramePacer {
   enum class Want : std::uint8_t { none, again, first };
 
   Want wants_ = Want::none;
-  bool is_awaited_ = false;  ///< one was asked for and has not begun
+  bool is_awaited_ = false;
   TimePoint last_{};
   TimePoint full_at_{};
 };

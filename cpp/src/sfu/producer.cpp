@@ -121,7 +121,7 @@ void Producer::service(TimePoint now) {
   if (tap_ != nullptr && now >= tap_->next_timeout()) tap_->handle_timeout(now);
   if (!ssrc_ || !transport_.has_keys()) return;
   if (kind_ == MediaKind::video) send_nacks(now);
-  if (now >= key_frames_.next_request()) send_key_frame_request(now);
+  if (now >= next_key_frame_request()) send_key_frame_request(now);
   if (now >= next_receiver_report_) send_receiver_report(now);
   if (now >= next_sender_reports_) send_sender_reports(now);
 }
@@ -131,7 +131,7 @@ TimePoint Producer::next_timeout() const {
   // Without an address there is nobody to ask; the first packet brings it.
   if (!ssrc_ || !transport_.has_keys()) return next;
   if (kind_ == MediaKind::video) next = std::min(next, nacks_.next_timeout());
-  return std::min({next, key_frames_.next_request(), next_receiver_report_, next_sender_reports_});
+  return std::min({next, next_key_frame_request(), next_receiver_report_, next_sender_reports_});
 }
 
 void Producer::send_nacks(TimePoint now) {
@@ -142,6 +142,17 @@ void Producer::send_nacks(TimePoint now) {
       (void)writer.nack(kRouterSsrc, *ssrc_, std::span(missing).first(count));
     });
   }
+}
+
+// A subscriber that has had no packet yet knows no SSRC to ask for: the producer's owner asks on.
+TimePoint Producer::next_key_frame_request() const {
+  const bool somebody_waits =
+      key_frames_.is_awaited() &&
+      ((tap_ != nullptr && tap_->needs_key_frame()) ||
+       std::any_of(consumers.begin(), consumers.end(), [](const Consumer* consumer) {
+         return consumer->needs_key_frame() && consumer->is_ready();
+       }));
+  return key_frames_.next_request(somebody_waits);
 }
 
 void Producer::send_key_frame_request(TimePoint now) {

@@ -67,6 +67,7 @@ class Producer {
   void forward_from_cache(Consumer& consumer, std::int64_t first, TimePoint now,
                           Forwarded& forwarded);
   void send_nacks(TimePoint now);
+  [[nodiscard]] TimePoint next_key_frame_request() const;
   void send_key_frame_request(TimePoint now);
   void send_receiver_report(TimePoint now);
   void send_sender_reports(TimePoint now);

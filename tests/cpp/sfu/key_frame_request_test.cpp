@@ -168,8 +168,25 @@ TEST_P(KeyFrameRequestTest, ARequestWithinTheIntervalIsSentWhenItHasPassed) {
   EXPECT_EQ(publisher.key_frame_requests(), 1u);
   network.advance(milliseconds(1));
   EXPECT_EQ(publisher.key_frame_requests(), 2u);
+  send_frame(publisher, 0, 1, true, 0);
   network.advance(seconds(2));
   EXPECT_EQ(publisher.key_frame_requests(), 2u);
+}
+
+TEST_P(KeyFrameRequestTest, ALostRequestIsRepeatedEverySecondWhileSomebodyWaits) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  const ConsumerId consumer = network.add_consumer(subscriber, producer, Ssrc{50});
+  network.advance(milliseconds(999));
+  EXPECT_EQ(publisher.key_frame_requests(), 1u);
+  network.advance(milliseconds(1));
+  EXPECT_EQ(publisher.key_frame_requests(), 2u);
+  network.advance(seconds(3));
+  EXPECT_EQ(publisher.key_frame_requests(), 5u);
+  ASSERT_TRUE(network.router.set_consumer_paused(consumer, true).ok());
+  network.advance(seconds(3));
+  EXPECT_EQ(publisher.key_frame_requests(), 5u);
 }
 
 TEST_P(KeyFrameRequestTest, AKeyFrameThatComesMeanwhileAnswersIt) {
