@@ -270,6 +270,27 @@ def test_removed_sender_says_goodbye(pair: Pair) -> None:
         pair.send(vp8_frame(500))
 
 
+def test_a_rejection_that_nobody_fetches_costs_no_processor_time(pair: Pair) -> None:
+    pair.set_key(2, b"one key", b"another key")
+    pair.send(vp8_frame(500))
+    assert is_readable(pair.bob)
+    time.sleep(0.05)
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.03
+    assert is_readable(pair.bob)
+    assert [event.count for event in of_kind(pair.bob, FrameRejected)] == [1]
+    # Within a second there is at most one such event; the next is announced when it is over.
+    pair.send(vp8_frame(500))
+    rejected = of_kind(pair.bob, FrameRejected)
+    assert rejected == []
+    while not rejected:
+        assert is_readable(pair.bob, 5)
+        pair.carry()  # reports leave meanwhile
+        rejected = of_kind(pair.bob, FrameRejected)
+    assert [event.count for event in rejected] == [1]
+
+
 def test_close_is_idempotent_and_ends_everything(pair: Pair) -> None:
     pair.alice.send_frame(pair.sender, vp8_frame(500), rtp_timestamp=0)
     datagrams = pair.alice.take_outgoing()

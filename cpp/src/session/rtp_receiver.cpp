@@ -143,13 +143,17 @@ void RtpReceiver::handle_timeout(TimePoint now) {
   pending_.expire(
       now, [&](KeyId key_id, HeldFrame&& held) { drop_held(key_id, std::move(held.frame)); });
   drain_jitter_buffer(now);
+  for (Rejections& rejections : rejections_) {
+    rejections.is_due =
+        rejections.unreported > 0 && now >= rejections.last_event + kRejectionEventInterval;
+  }
 }
 
 TimePoint RtpReceiver::next_timeout() const {
   TimePoint next = std::visit([](const auto& buffer) { return buffer.next_timeout(); }, jitter_);
   next = std::min(next, pending_.next_expiry());
   for (const Rejections& rejections : rejections_) {
-    if (rejections.unreported > 0) {
+    if (rejections.unreported > 0 && !rejections.is_due) {
       next = std::min(next, rejections.last_event + kRejectionEventInterval);
     }
   }

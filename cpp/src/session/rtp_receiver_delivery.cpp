@@ -184,6 +184,7 @@ bool RtpReceiver::poll_event(Event& event, TimePoint now) {
       continue;
     event = FrameRejected{id_, static_cast<RejectReason>(i), rejections.unreported};
     rejections.unreported = 0;
+    rejections.is_due = false;
     rejections.last_event = now;
     return true;
   }

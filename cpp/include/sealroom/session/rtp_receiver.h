@@ -94,6 +94,7 @@ class RtpReceiver {
   };
   struct Rejections {
     std::uint64_t unreported = 0;
+    bool is_due = false;     ///< its time-out is over: it waits to be fetched
     TimePoint last_event{};  // the epoch of the clock is long past
   };
 
