@@ -2,6 +2,7 @@
 #include <pybind11/pybind11.h>
 
 #include <string>
+#include <vector>
 
 #include "buffers.h"
 #include "errors.h"
@@ -51,7 +52,8 @@ py::array_t<PacketRow> parse_rtp_batch(
   const ReadBuffer in(data);
   if (sizes.ndim() != 1) raise(Error::invalid_argument, "sizes: one dimension");
   const auto count = static_cast<std::size_t>(sizes.shape(0));
-  const std::int64_t* size = sizes.data();
+  // A copy: what is checked here must be what is read without the GIL.
+  const std::vector<std::int64_t> size(sizes.data(), sizes.data() + count);
   std::size_t left = in.view().size();
   for (std::size_t i = 0; i < count; ++i) {
     if (size[i] < 0 || static_cast<std::size_t>(size[i]) > left) {

@@ -26,11 +26,14 @@ using namespace py::literals;
 class PySender {
  public:
   PySender(int profile, const py::buffer& master, const py::buffer& mki,
-           std::uint64_t max_rtp_packets, std::uint64_t max_rtcp_packets,
+           std::uint64_t max_rtp_packets, std::uint64_t max_rtcp_packets, bool allow_repeats,
            const std::optional<std::string>& backend)
       : profile_(any_profile(profile)),
         backend_(backend_from_option(backend)),
-        sender_(create(master, mki, max_rtp_packets, max_rtcp_packets)),
+        sender_(create(master, mki,
+                       {.max_rtp_packets = max_rtp_packets,
+                        .max_rtcp_packets = max_rtcp_packets,
+                        .allow_repeats = allow_repeats})),
         rtp_overhead_(sender_.rtp_overhead()),
         rtcp_overhead_(sender_.rtcp_overhead()) {}
 
@@ -38,10 +41,15 @@ class PySender {
     const ReadBuffer in(packet);
     MutableByteView out;
     py::bytes result = make_bytes(rtp_size(in.view()), out);
-    unwrap(run_native(in.view().size(), [&] {
-      const std::lock_guard lock(mutex_);
-      return seal_rtp(in.view(), out);
-    }));
+    if (out.size() > srtp::kMaxPacketSize) {
+      raise(Error::malformed, "packet: too large for a datagram of 65535 bytes once protected");
+    }
+    unwrap(run_native(in.view().size(),
+                      [&] {
+                        const std::lock_guard lock(mutex_);
+                        return seal_rtp(in.view(), out);
+                      }),
+           sealing_error);
     return result;
   }
 
@@ -62,10 +70,12 @@ class PySender {
     MutableByteView out;
     py::bytes result = make_bytes(size + rtcp_overhead_, out);
     std::ranges::copy(in.view(), out.begin());
-    unwrap(run_native(size, [&] {
-      const std::lock_guard lock(mutex_);
-      return sender_.protect_rtcp(out, size);
-    }));
+    unwrap(run_native(size,
+                      [&] {
+                        const std::lock_guard lock(mutex_);
+                        return sender_.protect_rtcp(out, size);
+                      }),
+           sealing_error);
     return result;
   }
 
@@ -76,7 +86,8 @@ class PySender {
         rtp_overhead_ - unwrap(srtp::profile_parameters(profile_)).rtp_tag_size;
     checked_mki(identifier.view(), mki_size);
     const std::lock_guard lock(mutex_);
-    unwrap(sender_.set_key(checked_master("master", profile_, key.view()), identifier.view()));
+    unwrap(sender_.set_key(checked_master("master", profile_, key.view()), identifier.view()),
+           "master: the key in use; only one that was never used keeps the key stream unique");
   }
   srtp::KeyUsage key_usage() {
     const std::lock_guard lock(mutex_);
@@ -94,15 +105,12 @@ class PySender {
 
  private:
   [[nodiscard]] srtp::Sender create(const py::buffer& master, const py::buffer& mki,
-                                    std::uint64_t max_rtp_packets,
-                                    std::uint64_t max_rtcp_packets) const {
+                                    srtp::SenderOptions options) const {
     const ReadBuffer key(master);
     const ReadBuffer identifier(mki);
+    options.mki = checked_mki(identifier.view());
     return unwrap(srtp::Sender::create(backend_, profile_,
-                                       checked_master("master", profile_, key.view()),
-                                       {.max_rtp_packets = max_rtp_packets,
-                                        .max_rtcp_packets = max_rtcp_packets,
-                                        .mki = checked_mki(identifier.view())}));
+                                       checked_master("master", profile_, key.view()), options));
   }
 
   [[nodiscard]] std::size_t rtp_size(ByteView packet) const {
@@ -132,22 +140,25 @@ void bind_sender(py::module_& m) {
       "key followed by master salt. "
       "With\n"
       "an `mki` (1 to 128 bytes) every packet carries it. The limits hold for each master key and\n"
-      "are at most the RFC's. `backend` is a name of crypto.available_backends(). Thread-safe. "
-      "Raises\n"
+      "are at most the RFC's. A sequence number is sealed once under a key: twice would be the "
+      "same\n"
+      "key stream. `allow_repeats` leaves that to the caller, whose second packet must be the "
+      "first,\n"
+      "byte by byte. `backend` is a name of native_info().crypto_backends. Thread-safe. Raises\n"
       "InvalidArgumentError for wrong sizes, UnsupportedError for an unknown profile or back end.")
-      .def(py::init<int, const py::buffer&, const py::buffer&, std::uint64_t, std::uint64_t,
+      .def(py::init<int, const py::buffer&, const py::buffer&, std::uint64_t, std::uint64_t, bool,
                     const std::optional<std::string>&>(),
            py::kw_only(), "profile"_a, "master"_a, "mki"_a = py::bytes(),
            "max_rtp_packets"_a = srtp::kMaxRtpPackets, "max_rtcp_packets"_a = srtp::kMaxRtcpPackets,
-           "backend"_a = py::none())
+           "allow_repeats"_a = false, "backend"_a = py::none())
       .def(refuse_construction<PySender>(
           "Sender(*, profile: int, master: bytes-like, mki: bytes-like = b'', "
           "max_rtp_packets: int = 2**48, max_rtcp_packets: int = 2**31, "
-          "backend: str | None = None)"))
+          "allow_repeats: bool = False, backend: str | None = None)"))
       .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
-           "The protected packet, `rtp_overhead` bytes longer. A sequence number sent before must "
-           "come with the same bytes.\n"
-           "Raises MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
+           "The protected packet, `rtp_overhead` bytes longer. Raises ReplayError for a sequence\n"
+           "number sent before and TooOldError for one more than 1024 behind the newest,\n"
+           "MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
       .def("protect_rtp_many", &PySender::protect_rtp_many, "packets"_a, py::kw_only(),
            "return_errors"_a = false,
            "As protect_rtp for each packet. A refused packet does not stop the others: its place\n"
@@ -159,15 +170,16 @@ void bind_sender(py::module_& m) {
           "(bytes,)\n"
           "and (packets,). Each is\n"
           "rtp_overhead bytes longer. Raises TruncatedError or MalformedError, naming the packet,\n"
-          "before any is sealed; LimitExceededError or KeyExhaustedError when it comes to that:\n"
-          "after the remedy the same batch can be protected again.")
+          "and KeyExhaustedError before any is sealed; ReplayError, TooOldError or "
+          "LimitExceededError\n"
+          "when it comes to that: the numbers of the packets before are spent then.")
       .def("protect_rtp_batch_into", &PySender::protect_rtp_batch_into, "data"_a, "sizes"_a,
            "out"_a, "out_sizes"_a,
            "As protect_rtp_batch, into `out` (uint8, may be longer) and `out_sizes` (int32, as "
            "many\n"
-           "as `sizes`); `out` shares no memory with `data`. Returns the bytes written. Raises "
-           "also\n"
-           "BufferTooSmallError and InvalidArgumentError, before anything is written.")
+           "as `sizes`); no two of `data` and these share memory. Returns the bytes written. "
+           "Raises\n"
+           "also BufferTooSmallError and InvalidArgumentError, before anything is written.")
       .def("protect_rtcp", &PySender::protect_rtcp, "packet"_a,
            "The protected compound packet, always encrypted. Raises as protect_rtp.")
       .def("set_key", &PySender::set_key, "master"_a, "mki"_a = py::bytes(),
@@ -175,7 +187,8 @@ void bind_sender(py::module_& m) {
            "indices\n"
            "go on (RFC 3711 section 3.2.1), the key's lifetime begins anew. Never a key used "
            "before.\n"
-           "Raises InvalidArgumentError if a size is wrong; the old key then stays.")
+           "Raises InvalidArgumentError for a wrong size or the key in use; the old key then "
+           "stays.")
       .def("set_key", refuse_call("set_key(master: bytes-like, mki: bytes-like = b'')"))
       .def("key_usage", &PySender::key_usage, "What is used and what is left of the master key.")
       .def("remove_stream", &PySender::remove_stream, "ssrc"_a,

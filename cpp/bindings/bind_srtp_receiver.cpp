@@ -21,6 +21,24 @@ namespace {
 namespace py = pybind11;
 using namespace py::literals;
 
+std::string further_key_error(Error error) {
+  switch (error) {
+    case Error::invalid_argument:
+      return "master: a key that is here already; its packets would be accepted again";
+    case Error::limit_exceeded:
+      return "mki: 16 master keys are here, no more; remove_key() one that is over";
+    default:
+      return std::string(error_message(error));
+  }
+}
+
+std::string counter_error(Error error) {
+  if (error == Error::invalid_argument) {
+    return "ssrc: packets of this stream were accepted, so it is known where it stands";
+  }
+  return "ssrc: 4096 streams are told already, no more; remove_stream() those that ended";
+}
+
 class PyReceiver {
  public:
   PyReceiver(int profile, const py::buffer& master, std::size_t replay_window,
@@ -36,10 +54,12 @@ class PyReceiver {
     const ReadBuffer in(packet);
     MutableByteView out;
     py::bytes result = make_bytes(rtp_size(in.view()), out);
-    unwrap(run_native(in.view().size(), [&] {
-      const std::lock_guard lock(mutex_);
-      return receiver_.unprotect_rtp(in.view(), out);
-    }));
+    unwrap(run_native(in.view().size(),
+                      [&] {
+                        const std::lock_guard lock(mutex_);
+                        return receiver_.unprotect_rtp(in.view(), out);
+                      }),
+           opening_error);
     return result;
   }
 
@@ -60,10 +80,12 @@ class PyReceiver {
     const ReadBuffer in(packet);
     MutableByteView out;
     py::bytes result = make_bytes(without(in.view(), rtcp_overhead_), out);
-    unwrap(run_native(in.view().size(), [&] {
-      const std::lock_guard lock(mutex_);
-      return receiver_.unprotect_rtcp(in.view(), out);
-    }));
+    unwrap(run_native(in.view().size(),
+                      [&] {
+                        const std::lock_guard lock(mutex_);
+                        return receiver_.unprotect_rtcp(in.view(), out);
+                      }),
+           opening_error);
     return result;
   }
 
@@ -72,7 +94,8 @@ class PyReceiver {
     const ReadBuffer identifier(mki);
     checked_mki(identifier.view(), mki_size());
     const std::lock_guard lock(mutex_);
-    unwrap(receiver_.set_key(checked_master("master", profile_, key.view()), identifier.view()));
+    unwrap(receiver_.set_key(checked_master("master", profile_, key.view()), identifier.view()),
+           further_key_error);
   }
   void remove_key(const py::buffer& mki) {
     const ReadBuffer identifier(mki);
@@ -94,7 +117,7 @@ class PyReceiver {
   }
   void set_roll_over_counter(std::uint32_t ssrc, std::uint32_t counter) {
     const std::lock_guard lock(mutex_);
-    unwrap(receiver_.set_roll_over_counter(Ssrc{ssrc}, counter));
+    unwrap(receiver_.set_roll_over_counter(Ssrc{ssrc}, counter), counter_error);
   }
   void remove_stream(std::uint32_t ssrc) {
     const std::lock_guard lock(mutex_);
@@ -182,9 +205,10 @@ void bind_srtp_receiver(py::module_& m) {
       .def("unprotect_rtp_batch_into", &PyReceiver::unprotect_rtp_batch_into, "data"_a, "sizes"_a,
            "out"_a, "out_sizes"_a, "statuses"_a,
            "As unprotect_rtp_batch, into `out` (uint8, may be longer), `out_sizes` (int32) and\n"
-           "`statuses` (uint8), both as many as `sizes`; `out` shares no memory with `data`. "
-           "Returns\n"
-           "how many were accepted. Raises BufferTooSmallError and InvalidArgumentError, before\n"
+           "`statuses` (uint8), both as many as `sizes`; no two of `data` and these share "
+           "memory.\n"
+           "Returns how many were accepted. Raises BufferTooSmallError and InvalidArgumentError, "
+           "before\n"
            "anything is written.")
       .def("unprotect_rtcp", &PyReceiver::unprotect_rtcp, "packet"_a,
            "The compound packet in clear. Raises as unprotect_rtp, and NotEncryptedError.")
@@ -192,9 +216,9 @@ void bind_srtp_receiver(py::module_& m) {
            "Adds a master key, or replaces the one with this MKI (without MKIs: the only one, at\n"
            "once). Roll-over counters go on, the key's replay windows and lifetime begin anew: "
            "never\n"
-           "a key that was here before. Raises InvalidArgumentError (sizes), LimitExceededError "
-           "(16\n"
-           "keys); nothing changes then.")
+           "a key that was here before. Raises InvalidArgumentError (sizes, or a key that is "
+           "here),\n"
+           "LimitExceededError (16 keys); nothing changes then.")
       .def("set_key", refuse_call("set_key(master: bytes-like, mki: bytes-like = b'')"))
       .def("remove_key", &PyReceiver::remove_key, "mki"_a,
            "Forgets a master key. Raises KeyNotFoundError.")

@@ -139,6 +139,9 @@ class Int32Buffer {
     std::memcpy(&value, items_ + index * sizeof(value), sizeof(value));
     return value;
   }
+  [[nodiscard]] ByteView memory() const {
+    return {reinterpret_cast<const std::uint8_t*>(items_), size_ * sizeof(std::int32_t)};
+  }
   [[nodiscard]] Int32Writer writer() const
     requires kIsWritable
   {

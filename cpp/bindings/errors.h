@@ -34,4 +34,11 @@ T unwrap(Result<T> result, const char* invalid) {
   return unwrap(std::move(result));
 }
 
+/// The same, with a sentence for each error.
+template <class T>
+T unwrap(Result<T> result, std::string (*sentence)(Error)) {
+  if (!result) raise(result.error(), sentence(result.error()));
+  return unwrap(std::move(result));
+}
+
 }  // namespace sealroom::bindings

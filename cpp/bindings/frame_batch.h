@@ -117,20 +117,23 @@ py::list batch_of_list(const char* name, py::handle frames, py::handle metadata,
   return list;
 }
 
-/// Sizes of frames that lie back to back: a one-dimensional array of int32 or uint32.
+/// Sizes of frames that lie back to back: a one-dimensional array of int32 or uint32. A copy, as
+/// they decide what memory is touched, and whoever holds the array may write into it meanwhile.
 class SizeBuffer {
  public:
   static constexpr std::size_t kMaxSize = (1u << 30) - 1;  // what comes out is an int32 too
 
   /// Raises TypeError for another kind of array and InvalidArgumentError, each naming `name`, if
   /// the sizes do not add up to `total`.
-  SizeBuffer(const char* name, const py::buffer& object, std::size_t total)
-      : items_(object, name, ": a one-dimensional array of int32 or uint32") {
+  SizeBuffer(const char* name, const py::buffer& object, std::size_t total) {
+    const Int32Buffer<false> items(object, name, ": a one-dimensional array of int32 or uint32");
+    items_.resize(items.size());
     std::size_t sum = 0;
     std::size_t largest = 0;
     for (std::size_t i = 0; i < size(); ++i) {
-      sum += (*this)[i];
-      largest = std::max(largest, (*this)[i]);
+      const std::size_t item = items_[i] = items[i];
+      sum += item;
+      largest = std::max(largest, item);
     }
     if (sum != total || largest > kMaxSize) {
       raise(Error::invalid_argument, std::string(name) + ": must add up to " +
@@ -143,7 +146,7 @@ class SizeBuffer {
   [[nodiscard]] std::size_t operator[](std::size_t index) const { return items_[index]; }
 
  private:
-  Int32Buffer<false> items_;
+  std::vector<std::uint32_t> items_;
 };
 
 /// Frames back to back in one buffer, to frames back to back in a new one: `(data, sizes)`. The

@@ -22,6 +22,30 @@ inline srtp::Profile any_profile(int number) {
   return profile;
 }
 
+/// What to say of a packet that a Sender refused, and what to do.
+inline std::string sealing_error(Error error) {
+  switch (error) {
+    case Error::limit_exceeded:
+      return "packet: a stream more than the 4096 of a Sender; remove_stream() those that ended";
+    case Error::replayed:
+      return "packet: its sequence number was sent before, and again would reuse its key stream; "
+             "allow_repeats=True takes retransmissions";
+    case Error::too_old:
+      return "packet: its sequence number is more than 1024 behind the newest, so perhaps sent "
+             "before; allow_repeats=True takes retransmissions";
+    default:
+      return std::string(error_message(error));
+  }
+}
+
+/// The same for a Receiver.
+inline std::string opening_error(Error error) {
+  if (error == Error::limit_exceeded) {
+    return "packet: a stream more than the 4096 of a Receiver; remove_stream() those that ended";
+  }
+  return std::string(error_message(error));
+}
+
 inline ByteView checked_mki(ByteView mki) {
   if (mki.size() > srtp::kMaxMkiSize) {
     raise(Error::invalid_argument, "mki: 0 to 128 bytes, got " + std::to_string(mki.size()));

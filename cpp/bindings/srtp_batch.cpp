@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <initializer_list>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +14,7 @@
 #include "frame_batch.h"
 #include "native_call.h"
 #include "sealroom/srtp/packet_header.h"
+#include "srtp_arguments.h"
 
 namespace sealroom::bindings {
 
@@ -28,6 +32,7 @@ class SizeOutput {
   }
 
   [[nodiscard]] Int32Writer writer() const { return items_.writer(); }
+  [[nodiscard]] ByteView memory() const { return items_.memory(); }
 
  private:
   static constexpr const char* kName = "out_sizes";
@@ -36,10 +41,19 @@ class SizeOutput {
   Int32Buffer<true> items_;
 };
 
-void refuse_shared_memory(ByteView data, ByteView out) {
-  if (data.empty() || out.empty()) return;
-  if (data.data() < out.data() + out.size() && out.data() < data.data() + data.size()) {
-    raise(Error::invalid_argument, "out: must not share memory with data");
+bool shares_memory(ByteView one, ByteView other) {
+  if (one.empty() || other.empty()) return false;
+  return one.data() < other.data() + other.size() && other.data() < one.data() + one.size();
+}
+
+/// `names` are those of all the arrays.
+void refuse_shared_memory(std::initializer_list<ByteView> arrays, const char* names) {
+  for (auto one = arrays.begin(); one != arrays.end(); ++one) {
+    for (auto other = std::next(one); other != arrays.end(); ++other) {
+      if (shares_memory(*one, *other)) {
+        raise(Error::invalid_argument, std::string(names) + ": no two may share memory");
+      }
+    }
   }
 }
 
@@ -100,6 +114,8 @@ void seal_all(srtp::Sender& sender, std::mutex& mutex, ByteView data, const Size
   const std::size_t overhead = sender.rtp_overhead();
   const auto failure = run_native(data.size(), [&]() -> Result<void> {
     const std::lock_guard lock(mutex);
+    // All or none: indices that were spent on a part would be sealed twice.
+    if (sender.key_usage().remaining_rtp_packets < sizes.size()) return Error::key_exhausted;
     std::array<srtp::ProtectTask, kTasks> tasks;
     std::size_t at = 0;
     for (std::size_t begin = 0; begin < sizes.size(); begin += kTasks) {
@@ -118,7 +134,7 @@ void seal_all(srtp::Sender& sender, std::mutex& mutex, ByteView data, const Size
     }
     return {};
   });
-  unwrap(failure);
+  if (!failure) raise(failure.error(), sealing_error(failure.error()));
 }
 
 std::size_t open_all(srtp::Receiver& receiver, std::mutex& mutex, ByteView data,
@@ -161,13 +177,15 @@ std::size_t opened_total(const SizeBuffer& sizes, std::size_t overhead) {
 /// `return_errors` the first one is raised.
 template <class Task>
 py::list finish_list(std::vector<py::bytes>& results, const std::vector<Task>& tasks,
-                     bool return_errors) {
+                     bool return_errors, std::string (*sentence)(Error)) {
   py::list list(tasks.size());
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const auto& done = tasks[i].size;
-    if (!done && !return_errors) raise(done.error());
-    PyObject* const item =
-        (done ? py::object(std::move(results[i])) : make_exception(done.error())).release().ptr();
+    if (!done && !return_errors) raise(done.error(), sentence(done.error()));
+    PyObject* const item = (done ? py::object(std::move(results[i]))
+                                 : make_exception(done.error(), sentence(done.error())))
+                               .release()
+                               .ptr();
     PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), item);
   }
   return list;
@@ -179,6 +197,7 @@ py::list protect_rtp_list(srtp::Sender& sender, std::mutex& mutex, const py::han
                           bool return_errors) {
   const BufferList inputs("packets", packets);
   std::vector<srtp::ProtectTask> tasks(inputs.views().size());
+  std::vector<std::optional<Error>> refused(tasks.size());  // the core only sees no header
   std::vector<py::bytes> results;
   results.reserve(tasks.size());
   std::size_t bytes = 0;
@@ -186,18 +205,18 @@ py::list protect_rtp_list(srtp::Sender& sender, std::mutex& mutex, const py::han
     const ByteView packet = inputs.views()[i];
     MutableByteView out;
     results.push_back(make_bytes(packet.size() + sender.rtp_overhead(), out));
-    tasks[i] = seal_task(packet, out);
+    if (const auto header = srtp::parse_rtp_header(packet); !header) refused[i] = header.error();
+    if (!refused[i]) tasks[i] = seal_task(packet, out);
     bytes += packet.size();
   }
   run_native(bytes, [&] {
     const std::lock_guard lock(mutex);
     sender.protect_rtp_batch(tasks);
   });
-  for (std::size_t i = 0; i < tasks.size(); ++i) {  // the core only saw that there is no header
-    if (tasks[i].header_size == 0)
-      tasks[i].size = srtp::parse_rtp_header(inputs.views()[i]).error();
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (refused[i]) tasks[i].size = *refused[i];
   }
-  return finish_list(results, tasks, return_errors);
+  return finish_list(results, tasks, return_errors, sealing_error);
 }
 
 py::list unprotect_rtp_list(srtp::Receiver& receiver, std::mutex& mutex, const py::handle& packets,
@@ -217,7 +236,7 @@ py::list unprotect_rtp_list(srtp::Receiver& receiver, std::mutex& mutex, const p
     const std::lock_guard lock(mutex);
     receiver.unprotect_rtp_batch(tasks);
   });
-  return finish_list(results, tasks, return_errors);
+  return finish_list(results, tasks, return_errors, opening_error);
 }
 
 py::tuple protect_rtp_batch(srtp::Sender& sender, std::mutex& mutex, const py::buffer& data,
@@ -244,7 +263,7 @@ std::size_t protect_rtp_batch_into(srtp::Sender& sender, std::mutex& mutex, cons
   if (to.view().size() < size) {
     raise(Error::buffer_too_small, "out: needs " + std::to_string(size) + " bytes");
   }
-  refuse_shared_memory(in.view(), to.view());
+  refuse_shared_memory({in.view(), to.view(), to_sizes.memory()}, "data, out, out_sizes");
   check_headers(in.view(), in_sizes, sender.rtp_overhead());
   seal_all(sender, mutex, in.view(), in_sizes, to.view().data(), to_sizes.writer());
   return size;
@@ -280,7 +299,8 @@ std::size_t unprotect_rtp_batch_into(srtp::Receiver& receiver, std::mutex& mutex
   if (to.view().size() < size) {
     raise(Error::buffer_too_small, "out: needs " + std::to_string(size) + " bytes");
   }
-  refuse_shared_memory(in.view(), to.view());
+  refuse_shared_memory({in.view(), to.view(), to_sizes.memory(), to_statuses.view()},
+                       "data, out, out_sizes, statuses");
   return open_all(receiver, mutex, in.view(), in_sizes, to.view().data(), to_sizes.writer(),
                   to_statuses.view().data());
 }

@@ -187,7 +187,7 @@ def test_sizes_that_do_not_describe_the_data_are_refused(
     assert sender.key_usage().rtp_packets == 0
 
 
-def test_key_end_inside_a_batch_is_raised_and_a_new_key_takes_the_same_batch(
+def test_a_batch_beyond_the_end_of_its_key_is_refused_whole_and_a_new_key_takes_it(
     profile: srtp.Profile, backend: str
 ) -> None:
     sender = srtp.Sender(
@@ -196,7 +196,7 @@ def test_key_end_inside_a_batch_is_raised_and_a_new_key_takes_the_same_batch(
     packets = [packet_of(i) for i in range(150)]
     with pytest.raises(errors.KeyExhaustedError):
         sender.protect_rtp_batch(*joined(packets))
-    assert sender.key_usage().remaining_rtp_packets == 0
+    assert sender.key_usage().rtp_packets == 0
     sender.set_key(master_of(profile, 9))
     first, first_sizes = sender.protect_rtp_batch(*joined(packets[:100]))
     receiver = srtp.Receiver(profile=profile, master=master_of(profile, 9), backend=backend)

@@ -35,13 +35,16 @@ constexpr std::array kDescriptions{
     Description{Error::system_error, "system_error", "a system call failed"},
 };
 
+constexpr Description kNoError{Error::system_error, "unknown", "no error of this core"};
+
+const Description& describe(Error error) {
+  const auto index = static_cast<std::size_t>(error);
+  return index < kDescriptions.size() ? kDescriptions[index] : kNoError;
+}
+
 }  // namespace
 
-std::string_view error_name(Error error) {
-  return kDescriptions[static_cast<std::size_t>(error)].name;
-}
-std::string_view error_message(Error error) {
-  return kDescriptions[static_cast<std::size_t>(error)].message;
-}
+std::string_view error_name(Error error) { return describe(error).name; }
+std::string_view error_message(Error error) { return describe(error).message; }
 
 }  // namespace sealroom

@@ -22,7 +22,8 @@ MediaSession::MediaSession(SessionConfig config) : config_(std::move(config)) {}
 
 Result<void> MediaSession::set_keys(srtp::Profile profile, ByteView send, ByteView receive) {
   if (has_keys()) return Error::invalid_argument;
-  auto sender = srtp::Sender::create(config_.backend, profile, send);
+  // Without RTX the packet itself is sent again, byte by byte from the history.
+  auto sender = srtp::Sender::create(config_.backend, profile, send, {.allow_repeats = true});
   if (!sender) return sender.error();
   auto receiver = srtp::Receiver::create(config_.backend, profile, receive);
   if (!receiver) return receiver.error();

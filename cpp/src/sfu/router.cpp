@@ -70,7 +70,8 @@ Result<void> Router::set_keys(TransportId id, srtp::Profile profile, ByteView se
                               ByteView receive) {
   Transport* const transport = state_->find(id);
   if (transport == nullptr || transport->has_keys()) return Error::invalid_argument;
-  auto sender = srtp::Sender::create(state_->backend, profile, send);
+  // What a consumer asks for again is made from the same incoming packet, so it is the same.
+  auto sender = srtp::Sender::create(state_->backend, profile, send, {.allow_repeats = true});
   if (!sender) return sender.error();
   auto receiver = srtp::Receiver::create(state_->backend, profile, receive);
   if (!receiver) return receiver.error();

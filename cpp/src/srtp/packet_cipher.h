@@ -59,6 +59,11 @@ class PacketCipher {
   static Result<PacketCipher> create(crypto::Backend backend, const ProfileParameters& profile,
                                      ByteView master, Protocol protocol, ByteView mki = {});
 
+  /// Whether both come from the same master key: that derives the session salt, too.
+  [[nodiscard]] bool has_key_of(const PacketCipher& other) const {
+    return equal_constant_time(salt_.view(), other.salt_.view());
+  }
+
   [[nodiscard]] const PacketLayout& layout() const { return layout_; }
   /// AES-GCM gains nothing from batches: its kernel takes one message at a time.
   [[nodiscard]] bool gains_from_batches() const { return aead_ == nullptr; }

@@ -13,6 +13,11 @@ Result<void> ReceiveKeys::set(ByteView master, ByteView mki, std::uint64_t& repl
   if (!rtp) return rtp.error();
   auto rtcp = PacketCipher::create(backend_, profile_, master, Protocol::rtcp, mki);
   if (!rtcp) return rtcp.error();
+  // Its packets would be accepted once more: behind new windows, or with the other MKI, which AEAD
+  // tags do not cover.
+  for (const auto& known : keys_) {
+    if (rtp.value().has_key_of(known->rtp)) return Error::invalid_argument;
+  }
   std::unique_ptr<ReceiveKey> key(new ReceiveKey{next_serial_++, Bytes(mki.begin(), mki.end()),
                                                  std::move(rtp).value(), std::move(rtcp).value()});
   replaced = 0;

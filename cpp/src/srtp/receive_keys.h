@@ -32,7 +32,7 @@ class ReceiveKeys {
       : backend_(backend), profile_(profile), layout_(profile, mki_size) {}
 
   /// Adds, or replaces the key of this MKI; `replaced` gets that one's serial, else 0. Errors:
-  /// invalid_argument (sizes), limit_exceeded.
+  /// invalid_argument (sizes, or a key that is here), limit_exceeded.
   Result<void> set(ByteView master, ByteView mki, std::uint64_t& replaced);
   /// The serial of the removed key. Errors: unknown_key_id.
   Result<std::uint64_t> remove(ByteView mki);

@@ -12,11 +12,6 @@ namespace {
 constexpr std::size_t kMinReplayWindow = 64;
 constexpr std::size_t kMaxReplayWindow = 32768;
 
-std::uint32_t load_u32(ByteView bytes) {
-  return static_cast<std::uint32_t>(bytes[0]) << 24 | static_cast<std::uint32_t>(bytes[1]) << 16 |
-         static_cast<std::uint32_t>(bytes[2]) << 8 | bytes[3];
-}
-
 }  // namespace
 
 Result<Receiver> Receiver::create(crypto::Backend backend, Profile profile, ByteView master,
@@ -83,7 +78,7 @@ Result<std::size_t> Receiver::unprotect_rtcp(ByteView packet, MutableByteView ou
   const auto ssrc = parse_rtcp_ssrc(packet.first(size));
   if (!ssrc) return ssrc.error();
   if (out.size() < size) return Error::buffer_too_small;
-  const std::uint32_t word = load_u32(layout.rtcp_index_word(packet));
+  const std::uint32_t word = load_u32(layout.rtcp_index_word(packet), 0);
   if ((word & kRtcpEncryptedFlag) == 0) return Error::not_encrypted;
   const std::uint32_t index = word & ~kRtcpEncryptedFlag;
   ReceiveKey* const key = state_->keys.find(layout.rtcp_mki(packet));

@@ -31,7 +31,7 @@ std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     candidates[i].packet.key = nullptr;
     const auto parsed = parse_rtp(tasks[i].packet, tasks[i].out);
-    if (!parsed || !parsed.value().key->rtp.gains_from_batches()) continue;
+    if (!parsed) continue;
     if (key != nullptr && parsed.value().key != key) continue;
     const auto index = judge_rtp(parsed.value());
     if (!index) continue;

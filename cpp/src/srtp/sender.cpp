@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "sealroom/srtp/packet_header.h"
 #include "srtp/packet_cipher.h"
 #include "srtp/packet_index.h"
+#include "srtp/replay_window.h"
 #include "srtp/stream_table.h"
 
 namespace sealroom::srtp {
@@ -17,6 +19,7 @@ struct SendStream {
   bool rtp_started = false;
   std::uint64_t newest_rtp_index = 0;
   std::uint32_t newest_rtcp_index = 0;  // the first packet gets 1, as with libsrtp
+  std::optional<ReplayWindow> sent;     // under this key; none where repeats are allowed
 };
 
 }  // namespace
@@ -31,6 +34,11 @@ struct Sender::State {
   std::uint64_t rtp_packets = 0;  // of all streams: the limit is the master key's
   std::uint64_t rtcp_packets = 0;
 
+  SendStream& new_stream(Ssrc ssrc) {
+    SendStream& stream = streams.insert(ssrc, {});
+    if (!options.allow_repeats) stream.sent.emplace(kSendWindow);
+    return stream;
+  }
   // Judges a packet and spends its index: one whose sealing fails is never used for another packet.
   Result<SealJob> admit_rtp(MutableByteView buffer, std::size_t header_size, ByteView payload);
 };
@@ -74,8 +82,13 @@ Result<SealJob> Sender::State::admit_rtp(MutableByteView buffer, std::size_t hea
                                   ? nearest_index(stream->newest_rtp_index, header.sequence_number)
                                   : header.sequence_number;
   if (rtp_packets >= options.max_rtp_packets || index > kMaxRtpIndex) return Error::key_exhausted;
+  if (stream == nullptr) {
+    stream = &new_stream(header.ssrc);
+  } else if (stream->sent) {
+    if (auto fresh = stream->sent->check(index); !fresh) return fresh.error();
+  }
+  if (stream->sent) stream->sent->commit(index);
   ++rtp_packets;
-  if (stream == nullptr) stream = &streams.insert(header.ssrc, {});
   stream->newest_rtp_index =
       stream->rtp_started ? std::max(stream->newest_rtp_index, index) : index;
   stream->rtp_started = true;
@@ -137,7 +150,7 @@ Result<std::size_t> Sender::protect_rtcp(MutableByteView buffer, std::size_t siz
   SendStream* stream = state_->streams.find(ssrc.value());
   if (stream == nullptr && state_->streams.size() >= kMaxSendStreams) return Error::limit_exceeded;
   if (state_->rtcp_packets >= state_->options.max_rtcp_packets) return Error::key_exhausted;
-  if (stream == nullptr) stream = &state_->streams.insert(ssrc.value(), {});
+  if (stream == nullptr) stream = &state_->new_stream(ssrc.value());
   if (stream->newest_rtcp_index >= kMaxRtcpIndex) return Error::key_exhausted;
   // Spent before sealing: an index whose sealing failed is never used again.
   ++state_->rtcp_packets;
@@ -153,6 +166,10 @@ Result<void> Sender::set_key(ByteView master, ByteView mki) {
   if (!rtp) return rtp.error();
   auto rtcp = PacketCipher::create(state_->backend, state_->profile, master, Protocol::rtcp, mki);
   if (!rtcp) return rtcp.error();
+  if (rtp.value().has_key_of(state_->rtp)) return Error::invalid_argument;
+  for (SendStream& stream : state_->streams.values()) {
+    if (stream.sent) stream.sent.emplace(kSendWindow);
+  }
   state_->rtp = std::move(rtp).value();
   state_->rtcp = std::move(rtcp).value();
   state_->rtp_packets = 0;

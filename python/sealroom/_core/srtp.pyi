@@ -62,8 +62,10 @@ class KeyUsage:
 class Sender:
     """Protects the packets of one direction (RFC 3711 section 3.3, RFC 7714). `master` is master
     key followed by master salt. With an `mki` (1 to 128 bytes) every packet carries it. The limits
-    hold for each master key and are at most the RFC's. `backend` is a name of
-    crypto.available_backends(). Thread-safe. Raises InvalidArgumentError for wrong sizes,
+    hold for each master key and are at most the RFC's. A sequence number is sealed once under a
+    key: twice would be the same key stream. `allow_repeats` leaves that to the caller, whose
+    second packet must be the first, byte by byte. `backend` is a name of
+    native_info().crypto_backends. Thread-safe. Raises InvalidArgumentError for wrong sizes,
     UnsupportedError for an unknown profile or back end.
     """
     def __init__(
@@ -74,6 +76,7 @@ class Sender:
         mki: BytesLike = b"",
         max_rtp_packets: int = ...,
         max_rtcp_packets: int = 2147483648,
+        allow_repeats: bool = False,
         backend: str | None = None,
     ) -> None: ...
     def key_usage(self) -> KeyUsage:
@@ -81,9 +84,9 @@ class Sender:
     def protect_rtcp(self, packet: BytesLike) -> bytes:
         """The protected compound packet, always encrypted. Raises as protect_rtp."""
     def protect_rtp(self, packet: BytesLike) -> bytes:
-        """The protected packet, `rtp_overhead` bytes longer. A sequence number sent before must
-        come with the same bytes. Raises MalformedError, LimitExceededError (4096 streams),
-        KeyExhaustedError.
+        """The protected packet, `rtp_overhead` bytes longer. Raises ReplayError for a sequence
+        number sent before and TooOldError for one more than 1024 behind the newest,
+        MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.
         """
     def protect_rtp_batch(
         self, data: BytesLike, sizes: _Sizes
@@ -91,8 +94,8 @@ class Sender:
         """Packets back to back in `data` (uint8), with their `sizes` (int32), which must add up to
         its length: `(data, sizes)` of the protected packets, uint8 and int32, shapes (bytes,) and
         (packets,). Each is rtp_overhead bytes longer. Raises TruncatedError or MalformedError,
-        naming the packet, before any is sealed; LimitExceededError or KeyExhaustedError when it
-        comes to that: after the remedy the same batch can be protected again.
+        naming the packet, and KeyExhaustedError before any is sealed; ReplayError, TooOldError or
+        LimitExceededError when it comes to that: the numbers of the packets before are spent then.
         """
     def protect_rtp_batch_into(
         self,
@@ -102,7 +105,7 @@ class Sender:
         out_sizes: npt.NDArray[np.int32],
     ) -> int:
         """As protect_rtp_batch, into `out` (uint8, may be longer) and `out_sizes` (int32, as many
-        as `sizes`); `out` shares no memory with `data`. Returns the bytes written. Raises also
+        as `sizes`); no two of `data` and these share memory. Returns the bytes written. Raises also
         BufferTooSmallError and InvalidArgumentError, before anything is written.
         """
     @overload
@@ -121,7 +124,7 @@ class Sender:
     def set_key(self, master: BytesLike, mki: BytesLike = b"") -> None:
         """Re-keying: from now on packets go under this master key. Roll-over counters and indices
         go on (RFC 3711 section 3.2.1), the key's lifetime begins anew. Never a key used before.
-        Raises InvalidArgumentError if a size is wrong; the old key then stays.
+        Raises InvalidArgumentError for a wrong size or the key in use; the old key then stays.
         """
     @property
     def backend(self) -> str:
@@ -164,8 +167,8 @@ class Receiver:
     def set_key(self, master: BytesLike, mki: BytesLike = b"") -> None:
         """Adds a master key, or replaces the one with this MKI (without MKIs: the only one, at
         once). Roll-over counters go on, the key's replay windows and lifetime begin anew: never
-        a key that was here before. Raises InvalidArgumentError (sizes), LimitExceededError (16
-        keys); nothing changes then.
+        a key that was here before. Raises InvalidArgumentError (sizes, or a key that is here),
+        LimitExceededError (16 keys); nothing changes then.
         """
     def set_roll_over_counter(self, ssrc: int, roll_over_counter: int) -> None:
         """Tells where a stream stands, before its first packet (RFC 3711 section 3.3.1). Raises
@@ -195,8 +198,8 @@ class Receiver:
         statuses: WritableBytesLike,
     ) -> int:
         """As unprotect_rtp_batch, into `out` (uint8, may be longer), `out_sizes` (int32) and
-        `statuses` (uint8), both as many as `sizes`; `out` shares no memory with `data`. Returns
-        how many were accepted. Raises BufferTooSmallError and InvalidArgumentError, before
+        `statuses` (uint8), both as many as `sizes`; no two of `data` and these share memory.
+        Returns how many were accepted. Raises BufferTooSmallError and InvalidArgumentError, before
         anything is written.
         """
     @overload

@@ -193,16 +193,17 @@ TEST_P(SrtpRtp, CounterStartsAtZeroForAStreamThatBeginsBeforeItsWrap) {
 }
 
 TEST_P(SrtpRtp, RetransmissionAcrossAWrapIsByteIdenticalAndKeepsTheCounter) {
+  auto repeating = make_sender(GetParam(), {.allow_repeats = true});
   std::vector<Bytes> first;
   for (std::uint32_t i = 60'000; i < 75'000; ++i) {
     first.push_back(
-        protect_rtp(sender_, rtp_packet({.sequence_number = static_cast<std::uint16_t>(i),
-                                         .payload_size = 20}))
+        protect_rtp(repeating, rtp_packet({.sequence_number = static_cast<std::uint16_t>(i),
+                                           .payload_size = 20}))
             .value());
   }
   for (std::uint32_t i = 60'000; i < 75'000; i += 97) {
-    EXPECT_EQ(protect_rtp(sender_, rtp_packet({.sequence_number = static_cast<std::uint16_t>(i),
-                                               .payload_size = 20}))
+    EXPECT_EQ(protect_rtp(repeating, rtp_packet({.sequence_number = static_cast<std::uint16_t>(i),
+                                                 .payload_size = 20}))
                   .value(),
               first[i - 60'000]);
   }
@@ -210,7 +211,19 @@ TEST_P(SrtpRtp, RetransmissionAcrossAWrapIsByteIdenticalAndKeepsTheCounter) {
   const Bytes next = rtp_packet({.sequence_number = static_cast<std::uint16_t>(75'000)});
   ASSERT_TRUE(unprotect_rtp(receiver_, first.front()).ok());
   ASSERT_TRUE(unprotect_rtp(receiver_, first.back()).ok());
-  EXPECT_TRUE(gives(unprotect_rtp(receiver_, protect_rtp(sender_, next).value()), next));
+  EXPECT_TRUE(gives(unprotect_rtp(receiver_, protect_rtp(repeating, next).value()), next));
+}
+
+TEST_P(SrtpRtp, SequenceNumberIsSealedOnceUnderAKey) {
+  for (const std::uint16_t number : {std::uint16_t{65'000}, std::uint16_t{10}, kLast}) {
+    const Bytes packet = rtp_packet({.sequence_number = number});
+    ASSERT_TRUE(protect_rtp(sender_, packet).ok()) << number;
+    EXPECT_TRUE(fails_with(protect_rtp(sender_, packet), Error::replayed)) << number;
+  }
+  const Bytes behind = rtp_packet({.sequence_number = 65'535 - 1024 + 11 - 1});
+  EXPECT_TRUE(fails_with(protect_rtp(sender_, behind), Error::too_old));
+  const std::uint64_t sealed = sender_.key_usage().rtp_packets;
+  EXPECT_EQ(sealed, 3U);
 }
 
 TEST_P(SrtpRtp, StreamsDoNotShareCountersOrWindows) {

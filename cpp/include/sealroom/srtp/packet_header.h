@@ -21,8 +21,8 @@ struct RtpPacketHeader {
 inline std::uint16_t load_u16(ByteView bytes, std::size_t at) {
   return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
 }
-inline Ssrc load_ssrc(ByteView bytes, std::size_t at) {
-  return Ssrc{static_cast<std::uint32_t>(load_u16(bytes, at)) << 16 | load_u16(bytes, at + 2)};
+inline std::uint32_t load_u32(ByteView bytes, std::size_t at) {
+  return static_cast<std::uint32_t>(load_u16(bytes, at)) << 16 | load_u16(bytes, at + 2);
 }
 inline bool is_version_2(ByteView packet) { return (packet[0] & 0xC0) == 0x80; }
 
@@ -40,7 +40,7 @@ inline Result<RtpPacketHeader> parse_rtp_header(ByteView packet) {
     size += kExtensionHeaderSize + 4U * load_u16(packet, size + 2);
   }
   if (packet.size() < size) return Error::truncated;
-  return RtpPacketHeader{size, load_u16(packet, 2), load_ssrc(packet, 8)};
+  return RtpPacketHeader{size, load_u16(packet, 2), Ssrc{load_u32(packet, 8)}};
 }
 
 /// What stays in clear of an RTCP compound packet: the first header and the sender's SSRC (RFC 3711

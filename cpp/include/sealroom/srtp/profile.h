@@ -20,10 +20,6 @@ enum class Profile : std::uint32_t {
   aes256_cm_sha1_32 = 0x1'0002,
 };
 
-[[nodiscard]] constexpr bool has_dtls_number(Profile profile) {
-  return static_cast<std::uint32_t>(profile) < 0x1'0000;
-}
-
 struct ProfileParameters {
   std::string_view name;  ///< the RFC's: "SRTP_AEAD_AES_256_GCM"
   std::size_t key_size;   ///< master key
@@ -35,7 +31,6 @@ struct ProfileParameters {
 
 Result<ProfileParameters> profile_parameters(Profile profile);
 
-inline constexpr std::size_t kMaxMasterSize = 32 + 14;  ///< key and salt
 /// What protection adds at most to an RTP packet, and to an RTCP packet (tag and the E/index word),
 /// without an MKI; with one, its size comes on top.
 inline constexpr std::size_t kMaxRtpOverhead = 16;

@@ -21,13 +21,18 @@ struct SenderOptions {
   std::uint64_t max_rtp_packets = kMaxRtpPackets;
   std::uint64_t max_rtcp_packets = kMaxRtcpPackets;
   ByteView mki{};  ///< of the first master key; every later one has an MKI of the same size
+  /// Whether a sequence number may be sealed again, which gives the same key stream. Only for a
+  /// caller whose second packet is byte-identical to the first: a retransmission.
+  bool allow_repeats = false;
 };
 
+/// Packets behind the newest one whose numbers a Sender still tells apart.
+inline constexpr std::size_t kSendWindow = 1024;
+
 /// Protects RTP and RTCP of one direction of one association (RFC 3711, RFC 7714, RFC 6188). Not
-/// safe for concurrent use. Keeps one roll-over counter per SSRC. A sequence number up to 2^15
-/// behind the newest is sealed under the index it had, so that a retransmission is possible; the
-/// caller guarantees that such a packet is byte-identical to the first one, as the same index is
-/// the same key stream.
+/// safe for concurrent use. Keeps one roll-over counter per SSRC. A sequence number is sealed once
+/// under a key, as the same index is the same key stream; with allow_repeats one up to 2^15 behind
+/// the newest is sealed again under the index it had.
 class Sender {
  public:
   /// `master` is master key followed by master salt. Keys are derived with a key derivation rate of
@@ -42,7 +47,8 @@ class Sender {
   /// `payload` is encrypted to `buffer[header_size..]`; it may begin exactly there (in place) or
   /// lie outside `buffer`. Returns the size of the protected packet. Errors: malformed (also when
   /// the result would not fit a datagram, or `header_size` is not what the header says),
-  /// buffer_too_small, limit_exceeded (kMaxSendStreams), key_exhausted.
+  /// buffer_too_small, limit_exceeded (kMaxSendStreams), key_exhausted; replayed (sealed before)
+  /// and too_old (more than kSendWindow behind the newest).
   Result<std::size_t> protect_rtp(MutableByteView buffer, std::size_t header_size,
                                   ByteView payload);
 
@@ -58,7 +64,8 @@ class Sender {
 
   /// Re-keying: from now on packets go under this master key. Roll-over counters and indices go on
   /// (RFC 3711 sections 3.2.1 and 3.4), the key's lifetime begins anew. Never a key that was used
-  /// before. Errors: invalid_argument (size of `master` or of `mki`); the old key then stays.
+  /// before. Errors: invalid_argument (size of `master` or of `mki`, or the key in use); the old
+  /// key then stays.
   Result<void> set_key(ByteView master, ByteView mki = {});
   [[nodiscard]] KeyUsage key_usage() const;
 
