@@ -122,7 +122,8 @@ class Peer {
        const rtp::ExtensionMap& map)
       : id(transport),
         extensions(map),
-        sender_(must(srtp::Sender::create(param.backend, param.profile, to_router))),
+        sender_(must(srtp::Sender::create(param.backend, param.profile, to_router,
+                                          {.allow_repeats = true}))),
         receiver_(must(srtp::Receiver::create(param.backend, param.profile, from_router))) {}
 
   Bytes seal(const PacketSpec& spec, ByteView payload) {
