@@ -35,7 +35,7 @@ class Target {
         profile_((choice & 2) != 0 ? srtp::Profile::aead_aes_128_gcm
                                    : srtp::Profile::aes128_cm_sha1_80),
         session_(config(backend_)),
-        peer_(srtp::Sender::create(backend_, profile_, master()).value()) {
+        peer_(srtp::Sender::create(backend_, profile_, master(), {.allow_repeats = true}).value()) {
     require(session_.set_keys(profile_, master(), master()).ok());
     for (std::size_t i = 0; i < kCodecs.size(); ++i) {
       const PayloadType type{static_cast<std::uint8_t>(kFirstPayloadType + i)};
