@@ -53,6 +53,9 @@ class PyRouterTransport : public HostOwner<host::RouterTransport> {
       : HostOwner(std::move(transport)) {}
 
   [[nodiscard]] std::uint64_t id() const { return HostOwner::host().id().value; }
+  [[nodiscard]] bool is_of(const host::RouterHost& router) const {
+    return HostOwner::host().is_of(router);
+  }
 
   /// The router has no events; this only clears the descriptor.
   py::list take_events() {
@@ -88,7 +91,7 @@ class PyRouter : public HostOwner<host::RouterHost> {
     config.payload_type = PayloadType{payload_type(type)};
     if (ssrc) config.ssrc = Ssrc{*ssrc};
     config.mid = mid;
-    const sfu::TransportId id{transport.id()};
+    const sfu::TransportId id = own(transport);
     return unwrap(
                run([&](sfu::Router& router) { return router.add_producer(id, std::move(config)); }),
                "transport, mid or ssrc: an open transport; mid of at most 16 bytes; without ssrc a "
@@ -110,7 +113,7 @@ class PyRouter : public HostOwner<host::RouterHost> {
     config.payload_type = PayloadType{payload_type(type)};
     config.mid = mid;
     config.first_sequence_number = random_first_number();
-    const sfu::TransportId id{transport.id()};
+    const sfu::TransportId id = own(transport);
     return unwrap(
                run([&](sfu::Router& router) {
                  return router.add_consumer(id, ProducerId{producer}, std::move(config));
@@ -163,6 +166,15 @@ class PyRouter : public HostOwner<host::RouterHost> {
   }
 
  private:
+  /// Every router counts its transports from one, so an id alone would name one of its own.
+  [[nodiscard]] sfu::TransportId own(const PyRouterTransport& transport) {
+    if (!transport.is_of(host())) {
+      raise(Error::invalid_argument,
+            "transport: of another router; take one that this router created");
+    }
+    return sfu::TransportId{transport.id()};
+  }
+
   template <class Statistics>
   static Statistics known(const std::optional<Statistics>& statistics, const char* what) {
     if (!statistics) raise(Error::invalid_argument, std::string(what) + ": unknown id");

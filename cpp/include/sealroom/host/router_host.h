@@ -61,6 +61,7 @@ class RouterTransport final : private net::MediaSink {
   RouterTransport& operator=(const RouterTransport&) = delete;
 
   [[nodiscard]] sfu::TransportId id() const { return id_; }
+  [[nodiscard]] bool is_of(const RouterHost& host) const { return &host_ == &host; }
   Result<void> set_keys(srtp::Profile profile, ByteView send, ByteView receive);
 
   Result<void> set_extensions(const rtp::ExtensionMap& extensions);
