@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 from sealroom._core import srtp
 from sealroom._core.session import MediaSession
@@ -56,3 +57,26 @@ class Pair:
     def close(self) -> None:
         self.alice.close()
         self.bob.close()
+
+
+def rtp_packet(
+    sequence: int,
+    timestamp: int,
+    payload: bytes,
+    *,
+    ssrc: int,
+    payload_type: int,
+    mid: str = "",
+    marker: bool = False,
+    padding: int = 0,
+) -> bytes:
+    """As a peer of another kind would send it; `mid` is extension 1, `padding` its size."""
+    flags = 0x80 | (0x20 if padding else 0) | (0x10 if mid else 0)
+    kind = payload_type | (0x80 if marker else 0)
+    packet = struct.pack("!BBHII", flags, kind, sequence & 0xFFFF, timestamp, ssrc)
+    if mid:
+        element = bytes([1 << 4 | len(mid) - 1]) + mid.encode()
+        element += bytes(-len(element) % 4)
+        packet += struct.pack("!HH", 0xBEDE, len(element) // 4) + element
+    end = bytes(padding - 1) + bytes([padding]) if padding else b""
+    return packet + payload + end

@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from native_pair import KEY_SIZE, PROFILE, vp8_frame
+from native_pair import KEY_SIZE, PROFILE, rtp_packet, vp8_frame
 
+from sealroom import errors, srtp
 from sealroom._core.session import KeyFrameRequested, MediaSession
-from sealroom._core.sfu import Router, RouterTransport
+from sealroom._core.sfu import ProducerStatistics, Router, RouterTransport
 
 EXTENSIONS = {"mid": 1}
 
@@ -129,3 +130,89 @@ def test_a_lost_request_of_a_tap_is_repeated(call: Call) -> None:
     taken = call.requests()
     time.sleep(1.2)
     assert call.requests() == taken
+
+
+class Publisher:
+    """A tapped VP8 producer, and its sender as bare SRTP."""
+
+    def __init__(self) -> None:
+        self.router = Router()
+        self.transport = self.router.create_transport(extensions=EXTENSIONS)
+        key = os.urandom(KEY_SIZE)
+        self.transport.start(profile=PROFILE, send_key=os.urandom(KEY_SIZE), receive_key=key)
+        self.srtp = srtp.Sender(profile=PROFILE, master=key)
+        self.producer = self.router.add_producer(
+            self.transport, mid="v", ssrc=7, payload_type=96, codec="vp8"
+        )
+
+    def send(self, sequence: int, *, padding: int = 0) -> None:
+        payload = b"" if padding else b"\x10" + vp8_frame(50, key=sequence == 0)
+        packet = rtp_packet(
+            sequence,
+            3000 * sequence,
+            payload,
+            ssrc=7,
+            payload_type=96,
+            marker=not padding,
+            padding=padding,
+        )
+        self.transport.receive_datagram(self.srtp.protect_rtp(packet))
+
+    def tapped(self) -> int:
+        return len(self.router.take_tapped_frames(self.producer))
+
+    def statistics(self) -> ProducerStatistics:
+        return self.router.producer_statistics(self.producer)
+
+    def close(self) -> None:
+        self.transport.close()
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with contextlib.closing(Publisher()) as publisher:
+        yield publisher
+
+
+def test_packets_that_overtook_each_other_are_not_asked_for(publisher: Publisher) -> None:
+    publisher.send(0)
+    for sequence in range(1, 101, 2):
+        publisher.send(sequence + 1)
+        publisher.send(sequence)
+    assert publisher.statistics().nacks_sent < 10  # of 50: a busy machine may stop for a while
+    publisher.send(103)
+    deadline = time.monotonic() + 5
+    while publisher.statistics().nacks_sent < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert publisher.statistics().nacks_sent >= 2  # what is lost is
+
+
+def test_padding_is_no_loss_to_a_tap(publisher: Publisher) -> None:
+    publisher.router.set_tap(publisher.producer, True)
+    for sequence in range(20):
+        publisher.send(sequence, padding=200 if sequence == 5 else 0)
+    assert publisher.tapped() == 19
+
+
+def test_a_tap_that_lost_what_it_builds_on_asks_for_a_key_frame(publisher: Publisher) -> None:
+    publisher.router.set_tap(publisher.producer, True)
+    for sequence in range(20):
+        if sequence != 5:
+            publisher.send(sequence)
+    assert publisher.tapped() == 5
+    before = publisher.statistics().key_frame_requests_sent
+    deadline = time.monotonic() + 10
+    while publisher.statistics().key_frame_requests_sent == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_transport_of_another_router_is_refused(call: Call) -> None:
+    other = Router()
+    with contextlib.closing(other.create_transport(extensions=EXTENSIONS)) as foreign:
+        assert foreign.id == call.published.id
+        refused = pytest.raises(errors.InvalidArgumentError, match="transport: of another router")
+        with refused:
+            call.router.add_producer(foreign, mid="w", payload_type=96, codec="vp8")
+        with refused:
+            call.router.add_consumer(foreign, call.producer, ssrc=1, payload_type=96, mid="w")

@@ -13,20 +13,24 @@ FrameTap::FrameTap(rtp::Codec codec, std::size_t max_frames)
 
 void FrameTap::insert(const OpenedPacket& packet, TimePoint now) {
   std::array<std::uint8_t, jitter::VideoJitterBuffer::kMaxPayload> scratch;
-  const auto part = rtp::depacketize(codec_, packet.payload, scratch);
-  if (!part) return;
+  rtp::PayloadPart part;
+  if (!packet.payload.empty()) {  // otherwise padding, which only fills its place
+    const auto payload = rtp::depacketize(codec_, packet.payload, scratch);
+    if (!payload) return;
+    part = payload.value();
+  }
   if (!assembler_) {
-    push({Bytes(part.value().data.begin(), part.value().data.end()), packet.header.timestamp,
-          false});
+    if (part.data.empty()) return;
+    push({Bytes(part.data.begin(), part.data.end()), packet.header.timestamp, false});
     return;
   }
   jitter::VideoPacket video;
   video.sequence_number = packet.header.sequence_number;
   video.timestamp = packet.header.timestamp;
   video.marker = packet.header.marker;
-  video.starts_frame = part.value().starts_frame;
-  video.is_key_frame = part.value().is_key_frame;
-  video.payload = part.value().data;
+  video.starts_frame = part.starts_frame;
+  video.is_key_frame = part.is_key_frame;
+  video.payload = part.data;
   assembler_->insert(video, now);
   collect();
 }
@@ -39,6 +43,10 @@ void FrameTap::handle_timeout(TimePoint now) {
 
 TimePoint FrameTap::next_timeout() const {
   return assembler_ ? assembler_->next_timeout() : kNever;
+}
+
+bool FrameTap::take_key_frame_request(TimePoint now) {
+  return assembler_ && assembler_->take_key_frame_request(now);
 }
 
 void FrameTap::collect() {

@@ -20,6 +20,8 @@ class FrameTap {
   void insert(const OpenedPacket& packet, TimePoint now);
   void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;
+  /// True where what came cannot be built on what came before, as often as a receiver asks.
+  bool take_key_frame_request(TimePoint now);
   /// Video, and none has come yet.
   [[nodiscard]] bool needs_key_frame() const { return assembler_ && !has_key_frame_; }
   std::vector<TappedFrame> take();

@@ -118,7 +118,10 @@ void Producer::handle_sender_report(const rtp::SenderReport& report, TimePoint n
 }
 
 void Producer::service(TimePoint now) {
-  if (tap_ != nullptr && now >= tap_->next_timeout()) tap_->handle_timeout(now);
+  if (tap_ != nullptr) {
+    if (now >= tap_->next_timeout()) tap_->handle_timeout(now);
+    if (tap_->take_key_frame_request(now)) key_frames_.want();
+  }
   if (!ssrc_ || !transport_.has_keys()) return;
   if (kind_ == MediaKind::video) send_nacks(now);
   if (now >= next_key_frame_request()) send_key_frame_request(now);

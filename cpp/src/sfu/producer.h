@@ -83,7 +83,7 @@ class Producer {
 
   SequenceUnwrapper unwrapper_;
   jitter::ReceptionStatistics reception_;
-  jitter::NackGenerator nacks_;
+  jitter::NackGenerator nacks_{jitter::NackConfig{.reorder_wait = jitter::kReorderWait}};
   PacketCache cache_;
   std::unique_ptr<FrameTap> tap_;
   std::uint64_t bytes_received_ = 0;

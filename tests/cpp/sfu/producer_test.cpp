@@ -66,6 +66,8 @@ TEST_P(ProducerTest, LossOnTheUplinkIsAskedForAndItsRepairForwarded) {
     sent[i] = publisher.seal(spec, vp8_payload(300, i == 0, true, i));
     if (i != 3 && i != 7) network.deliver(publisher, sent[i]);
   }
+  EXPECT_TRUE(publisher.find(rtp::RtcpType::transport_feedback).empty());  // may only be late
+  network.advance(milliseconds(10));
   auto nacks = publisher.find(rtp::RtcpType::transport_feedback, rtp::kNackFormat);
   std::vector<std::uint16_t> asked;
   for (const auto& packet : nacks) {

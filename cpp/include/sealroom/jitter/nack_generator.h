@@ -10,6 +10,10 @@
 
 namespace sealroom::jitter {
 
+/// For NackConfig::reorder_wait on a network: packets of one frame leave together, so a path with
+/// some jitter makes them overtake each other.
+inline constexpr Duration kReorderWait = std::chrono::milliseconds(10);
+
 struct NackConfig {
   /// Until set_round_trip_time is called; answers that come sooner shorten it (see retry()).
   Duration retry = std::chrono::milliseconds(100);
