@@ -64,6 +64,21 @@ def test_statistics_before_a_socket_are_zero(transport: Transport) -> None:
     assert statistics.datagrams_received == statistics.datagrams_sent == 0
 
 
+def test_after_close_neither_keys_nor_sockets_are_taken(transport: Transport) -> None:
+    transport.close()
+    mine, peer = connected_pair(socket.AF_INET, "127.0.0.1")
+    descriptor = mine.detach()
+    with pytest.raises(errors.NotReadyError):
+        transport.attach_socket(descriptor)
+    assert not transport.is_attached
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(descriptor)  # it was handed over, so it is closed
+    key = os.urandom(KEY_SIZE)
+    with pytest.raises(errors.InvalidArgumentError, match="not after close"):
+        transport.start(profile=PROFILE, send_key=key, receive_key=key)
+    peer.close()
+
+
 @pytest.mark.parametrize(("family", "host"), FAMILIES)
 def test_statistics_count_what_the_socket_saw(transport: Transport, family: int, host: str) -> None:
     mine, peer = connected_pair(family, host)

@@ -21,6 +21,7 @@ SessionHost::SessionHost(net::IoThread& io_thread, session::SessionConfig config
 SessionHost::~SessionHost() { close(); }
 
 void SessionHost::close() {
+  const std::lock_guard attach_lock(attach_mutex_);
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
@@ -33,8 +34,17 @@ void SessionHost::close() {
 
 Result<void> SessionHost::set_keys(srtp::Profile profile, ByteView send, ByteView receive) {
   return with_session([&](session::MediaSession& media, TimePoint) {
+    if (closed_) return Result<void>(Error::invalid_argument);
     return media.set_keys(profile, send, receive);
   });
+}
+
+Result<void> SessionHost::attach_socket(int file_descriptor) {
+  const std::lock_guard lock(attach_mutex_);
+  Result<void> attached = port_.attach(file_descriptor);
+  if (!closed_) return attached;
+  port_.detach();  // which closes the descriptor, as its ownership was handed over
+  return Error::not_ready;
 }
 
 Result<void> SessionHost::set_extensions(const rtp::ExtensionMap& extensions) {

@@ -23,11 +23,12 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   SessionHost(const SessionHost&) = delete;
   SessionHost& operator=(const SessionHost&) = delete;
 
-  /// Master key and salt of each direction, once.
+  /// Master key and salt of each direction, once, and not after close (invalid_argument).
   Result<void> set_keys(srtp::Profile profile, ByteView send, ByteView receive);
   Result<void> set_extensions(const rtp::ExtensionMap& extensions);
 
-  Result<void> attach_socket(int file_descriptor) { return port_.attach(file_descriptor); }
+  /// not_ready after close.
+  Result<void> attach_socket(int file_descriptor);
   void detach_socket() { port_.detach(); }
   [[nodiscard]] bool is_attached() const { return port_.is_attached(); }
   /// An SRTP or SRTCP datagram that came by other means than the socket; copied.
@@ -74,7 +75,8 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   std::optional<net::Pacer> pacer_;
   net::IoThread::Id timer_;
   TimePoint armed_at_ = kNever;
-  bool closed_ = false;
+  std::mutex attach_mutex_;  ///< attach_socket against close; never taken on the I/O thread
+  bool closed_ = false;      ///< written under both mutexes
 };
 
 }  // namespace sealroom::host
