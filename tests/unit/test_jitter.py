@@ -358,3 +358,30 @@ def test_many_threads_share_a_buffer() -> None:
     for frame in frames:
         index = frame.timestamp // 3000
         assert frame.data.tobytes() == content(index, count=9, key=index == 0)
+
+
+def test_a_frame_missing_behind_dropped_ones_keeps_its_place_in_time() -> None:
+    buffer = jitter.AudioJitterBuffer("opus", max_packets=16)
+    for number in range(10):
+        buffer.insert([opus(number)], now=number * 0.02)
+    assert len(buffer.pop()) == 10
+    # Nobody reads: the oldest go, up to the hole at 44, and later up to the second place of one.
+    for number in range(10, 60):
+        if number != 44:
+            buffer.insert([opus(number)], now=number * 0.02)
+    buffer.handle_timeout(10.0)
+    frames = buffer.pop()
+    assert frames[0].is_missing
+    assert [frame.timestamp for frame in frames] == [960 * n for n in range(44, 60)]
+
+
+def test_holes_that_are_dropped_count_as_lost_and_take_their_time() -> None:
+    buffer = jitter.AudioJitterBuffer("opus", max_packets=16)
+    for number in range(37):
+        if number not in (1, 2, 20, 21, 22):
+            buffer.insert([opus(number)], now=number * 0.001)
+    assert buffer.statistics.packets_given_up == 3  # 1, 2 and 20; 21 is the oldest place left
+    buffer.handle_timeout(10.0)
+    frames = buffer.pop()
+    assert [frame.is_missing for frame in frames] == [True] * 2 + [False] * 14
+    assert [frame.timestamp for frame in frames] == [960 * n for n in range(21, 37)]

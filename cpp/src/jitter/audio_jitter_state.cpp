@@ -42,7 +42,10 @@ void AudioJitterBuffer::State::insert(const AudioPacket& packet, TimePoint now) 
     ++statistics.packets_discarded;
     return;
   }
-  if (verdict == SequenceLine::Verdict::restarted) restart(sequence);
+  if (verdict == SequenceLine::Verdict::restarted) {
+    restart(sequence);
+    last_timestamp_ = packet.timestamp;
+  }
   if (store_.has_seen(sequence)) {
     ++statistics.packets_duplicated;
     return;
@@ -173,15 +176,27 @@ void AudioJitterBuffer::State::restart(std::int64_t sequence) {
 bool AudioJitterBuffer::State::make_room(std::int64_t sequence, std::size_t size, TimePoint now) {
   while (next_ <= newest_ && (sequence - next_ >= static_cast<std::int64_t>(config.max_packets) ||
                               store_.bytes() + size > config.max_bytes)) {
-    if (store_.find(next_) != nullptr) ++statistics.packets_discarded;
-    store_.release(next_++);
-    missing_frames_ = 0;
+    pass_oldest();
   }
   if (ready_end_ < next_) {
     ready_end_ = next_;
     if (!config.pull) advance_ready(now);
   }
   return sequence >= next_;
+}
+
+// The time line goes on from what was dropped: a frame that is missing behind it has its place.
+void AudioJitterBuffer::State::pass_oldest() {
+  const StoredPacket* packet = store_.find(next_);
+  if (packet == nullptr) {
+    ++statistics.packets_lost;
+    last_timestamp_.value += step_;
+  } else {
+    ++statistics.packets_discarded;
+    if (packet->size > 0) last_timestamp_ = packet->timestamp;
+  }
+  store_.release(next_++);
+  missing_frames_ = 0;
 }
 
 void AudioJitterBuffer::State::advance_ready(TimePoint now) {

@@ -35,6 +35,7 @@ struct AudioJitterBuffer::State {
 
   void restart(std::int64_t sequence);
   bool make_room(std::int64_t sequence, std::size_t size, TimePoint now);
+  void pass_oldest();
   void advance_ready(TimePoint now);
   void drop_passed_waiting();
   void deliver(const StoredPacket& packet, AudioFrame& frame);
@@ -60,7 +61,7 @@ struct AudioJitterBuffer::State {
   /// hole's end has passed go when they reach the front. At most two per place held.
   RingQueue<Waiting> waiting_;
 
-  RtpTimestamp last_timestamp_{};  ///< handed out
+  RtpTimestamp last_timestamp_{};  ///< handed out, or dropped instead
   std::int64_t gap_end_ = 0;       ///< the first packet behind next_, while one is concealed
   bool knows_gap_end_ = false;
   int missing_frames_ = 0;  ///< handed out of the present hole
