@@ -177,8 +177,10 @@ class PyMediaSession : public HostOwner<host::SessionHost> {
                run([&](session::MediaSession& media, TimePoint) {
                  return media.add_receiver(std::move(config));
                }),
-               "ssrc, rtx_ssrc, repaired_rid or a payload type: an SSRC of another receiver, more "
-               "than 16 bytes, two payload types alike, or RED of anything but Opus")
+               "ssrc, rtx_ssrc, repaired_rid or a payload type: an SSRC of another receiver or of "
+               "a "
+               "stream that was given up, more than 16 bytes, two payload types alike, or RED of "
+               "anything but Opus")
         .value;
   }
 

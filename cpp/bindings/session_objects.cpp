@@ -105,12 +105,14 @@ void bind_session_statistics(py::module_& m) {
   using session::SessionStatistics;
   py::class_<SessionStatistics>(m, "SessionStatistics", "Counters of a MediaSession.")
       .def_readonly("datagrams_received", &SessionStatistics::datagrams_received)
-      .def_readonly("datagrams_rejected", &SessionStatistics::datagrams_rejected,
-                    "Before keys, not authentic, replayed or malformed.")
+      .def_readonly(
+          "datagrams_rejected", &SessionStatistics::datagrams_rejected,
+          "Before keys, not authentic, replayed, malformed or of a stream that was given up.")
       .def_readonly("datagrams_replayed", &SessionStatistics::datagrams_replayed,
                     "Of these: replayed or too old.")
-      .def_readonly("datagrams_unrouted", &SessionStatistics::datagrams_unrouted,
-                    "Authentic, but of no receiver.");
+      .def_readonly(
+          "datagrams_unrouted", &SessionStatistics::datagrams_unrouted,
+          "Authentic, but of no receiver, or of a stream that another took the place of.");
   py::class_<SenderStatistics>(m, "SenderStatistics", "Counters of one sender.")
       .def_readonly("frames_sent", &SenderStatistics::frames_sent)
       .def_readonly("packets_sent", &SenderStatistics::packets_sent)

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "sealroom/base/byte_reader.h"
 #include "sealroom/srtp/open_datagrams.h"
 
 namespace sealroom::session {
@@ -92,7 +93,8 @@ Result<ReceiverId> MediaSession::add_receiver(ReceiverConfig config) {
     return Error::invalid_argument;
   }
   const auto is_taken = [&](Ssrc ssrc) {
-    return routes_.contains(ssrc) || rtx_routes_.contains(ssrc);
+    return routes_.contains(ssrc) || rtx_routes_.contains(ssrc) ||
+           refused_ssrcs_.contains(ssrc.value);
   };
   if (config.ssrc && is_taken(*config.ssrc)) return Error::invalid_argument;
   if (config.red &&
@@ -110,8 +112,8 @@ Result<ReceiverId> MediaSession::add_receiver(ReceiverConfig config) {
     }
   }
   const ReceiverId id{next_id_++};
-  if (config.ssrc) routes_.emplace(*config.ssrc, id);
-  if (config.rtx && config.rtx->ssrc) rtx_routes_.emplace(*config.rtx->ssrc, id);
+  if (config.ssrc) set_route(routes_, *config.ssrc, id);
+  if (config.rtx && config.rtx->ssrc) set_route(rtx_routes_, *config.rtx->ssrc, id);
   receivers_.try_emplace(id, config_.backend, id, std::move(config), config_.receiver_limits);
   return id;
 }
@@ -148,8 +150,8 @@ Result<void> MediaSession::request_key_frame(ReceiverId id, TimePoint now) {
 Result<void> MediaSession::remove_receiver(ReceiverId id) {
   const auto found = receivers_.find(id);
   if (found == receivers_.end()) return Error::invalid_argument;
-  std::erase_if(routes_, [&](const auto& route) { return route.second == id; });
-  std::erase_if(rtx_routes_, [&](const auto& route) { return route.second == id; });
+  remove_routes(routes_, id);
+  remove_routes(rtx_routes_, id);
   receivers_.erase(found);
   return {};
 }
@@ -177,6 +179,51 @@ void MediaSession::retire(Ssrc sent) {
   srtp_sender_->remove_stream(sent);  // after the BYE: nothing needs its indices any more
 }
 
+// One SSRC per receiver and kind: the tables are bounded by the receivers.
+void MediaSession::set_route(Routes& routes, Ssrc ssrc, ReceiverId to) {
+  remove_routes(routes, to);
+  routes.emplace(ssrc, to);
+  idle_streams_.erase(ssrc);
+}
+
+void MediaSession::remove_routes(Routes& routes, ReceiverId to) {
+  for (auto route = routes.begin(); route != routes.end();) {
+    if (route->second != to) {
+      ++route;
+      continue;
+    }
+    note_idle(route->first);
+    route = routes.erase(route);
+  }
+}
+
+// SRTP has room for a limited number of streams. What the peer still sends, and be it RTCP only, is
+// heard of: among the rest a stream that is given up is one of a track that ended.
+void MediaSession::note_idle(Ssrc ssrc) {
+  idle_streams_[ssrc] = ++heard_;
+  if (idle_streams_.size() <= kMaxIdleStreams) return;
+  const auto oldest =
+      std::ranges::min_element(idle_streams_, {}, [](const auto& stream) { return stream.second; });
+  if (srtp_receiver_ && refused_ssrcs_.size() < kMaxRefusedSsrcs) {
+    refused_ssrcs_.insert(oldest->first.value);
+    srtp_receiver_->remove_stream(oldest->first);
+  }
+  idle_streams_.erase(oldest);
+}
+
+void MediaSession::note_heard(Ssrc ssrc) {
+  const auto idle = idle_streams_.find(ssrc);
+  if (idle != idle_streams_.end()) idle->second = ++heard_;
+}
+
+// Read before it is opened: RTP has its SSRC in the third word, RTCP in the second.
+bool MediaSession::is_refused(ByteView datagram) const {
+  ByteReader reader(datagram);
+  reader.skip(rtp::is_rtcp(datagram) ? 4 : 8);
+  const std::uint32_t ssrc = reader.u32();
+  return reader.ok() && refused_ssrcs_.contains(ssrc);
+}
+
 // A stream of retransmissions that no receiver has named by its SSRC. The payload type alone tells
 // it from media, with a mid too.
 RtpReceiver* MediaSession::route_rtx(const rtp::RtpPacketView& packet) {
@@ -200,12 +247,11 @@ RtpReceiver* MediaSession::route_rtx(const rtp::RtpPacketView& packet) {
     match_id = id;
   }
   if (match == nullptr) return nullptr;
-  std::erase_if(rtx_routes_, [&](const auto& entry) { return entry.second == match_id; });
-  rtx_routes_.emplace(ssrc, match_id);
+  set_route(rtx_routes_, ssrc, match_id);
   return match;
 }
 
-RtpReceiver* MediaSession::route(const rtp::RtpPacketView& packet) {
+RtpReceiver* MediaSession::route(const rtp::RtpPacketView& packet, TimePoint now) {
   const Ssrc ssrc = packet.header().ssrc;
   if (const auto known = routes_.find(ssrc); known != routes_.end()) {
     return &receivers_.at(known->second);
@@ -221,10 +267,8 @@ RtpReceiver* MediaSession::route(const rtp::RtpPacketView& packet) {
     match = &receiver;
     match_id = id;
   }
-  if (match == nullptr) return nullptr;
-  // One SSRC per receiver: the new one replaces the old, so the table is bounded by the receivers.
-  std::erase_if(routes_, [&](const auto& entry) { return entry.second == match_id; });
-  routes_.emplace(ssrc, match_id);
+  if (match == nullptr || !match->accepts(ssrc, now)) return nullptr;
+  set_route(routes_, ssrc, match_id);
   return match;
 }
 
@@ -236,6 +280,20 @@ void MediaSession::handle_datagrams(std::span<const MutableByteView> datagrams, 
     return;
   }
   if (next_report_ == kNever) next_report_ = now + kReportInterval;
+  while (!refused_ssrcs_.empty() && !datagrams.empty()) {
+    const auto refused =
+        std::ranges::find_if(datagrams, [&](ByteView it) { return is_refused(it); });
+    const auto before = static_cast<std::size_t>(refused - datagrams.begin());
+    open(datagrams.first(before), now, wall_clock);
+    if (before == datagrams.size()) return;
+    statistics_.datagrams_rejected += 1;
+    datagrams = datagrams.subspan(before + 1);
+  }
+  open(datagrams, now, wall_clock);
+}
+
+void MediaSession::open(std::span<const MutableByteView> datagrams, TimePoint now,
+                        NtpTime wall_clock) {
   srtp::open_datagrams(
       *srtp_receiver_, datagrams,
       [&](MutableByteView datagram, Result<std::size_t> size) { handle_rtp(datagram, size, now); },
@@ -255,13 +313,14 @@ void MediaSession::handle_rtp(MutableByteView datagram, Result<std::size_t> size
     statistics_.datagrams_rejected += 1;
     return;
   }
-  RtpReceiver* receiver = route(packet.value());
+  RtpReceiver* receiver = route(packet.value(), now);
   if (receiver != nullptr && receiver->takes(packet.value().header().payload_type)) {
     receiver->handle_packet(packet.value(), now);
   } else if (RtpReceiver* repaired = route_rtx(packet.value())) {
     repaired->handle_rtx(packet.value(), now);
   } else {
     statistics_.datagrams_unrouted += 1;
+    note_heard(packet.value().header().ssrc);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "sealroom/jitter/nack_generator.h"
 #include "sealroom/rtp/red.h"
 #include "sealroom/rtp/rtx.h"
 
@@ -11,14 +12,12 @@ namespace {
 
 // Without a key no suite matters: what arrives is of an unknown key id.
 constexpr auto kAnySuite = sframe::CipherSuite::aes_256_gcm_sha512_128;
-// Packets of one frame leave together, so a path with some jitter makes them overtake each other.
-constexpr Duration kReorderWait = std::chrono::milliseconds(10);
 
 std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> make_jitter_buffer(
     rtp::Codec codec) {
   if (rtp::media_kind(codec) == MediaKind::video) {
     jitter::VideoJitterConfig config;
-    config.nack_reorder_wait = kReorderWait;
+    config.nack_reorder_wait = jitter::kReorderWait;
     return jitter::VideoJitterBuffer(config);
   }
   jitter::AudioJitterConfig config;
@@ -59,8 +58,22 @@ Result<void> RtpReceiver::add_key(sframe::CipherSuite suite, KeyId key_id, ByteV
 
 bool RtpReceiver::remove_key(KeyId key_id) { return sframe_.remove_key(key_id); }
 
-void RtpReceiver::start_stream(Ssrc ssrc) {
+bool RtpReceiver::accepts(Ssrc ssrc, TimePoint now) const {
+  if (!ssrc_ || *ssrc_ == ssrc || now - last_packet_at_ >= kSilence) return true;
+  const std::size_t known = std::min(replacements_, kMaxReplaced);
+  const auto replaced = std::span(replaced_).first(known);
+  if (std::ranges::find(replaced, ssrc) != replaced.end()) return false;
+  // Who changes more often than any track does would have the buffers made anew for each packet.
+  return known < kMaxReplaced || now - replaced_at_ >= kReplacementInterval;
+}
+
+void RtpReceiver::start_stream(Ssrc ssrc, TimePoint now) {
+  last_packet_at_ = now;
   if (ssrc_ && *ssrc_ != ssrc) {
+    replaced_[replacements_++ % kMaxReplaced] = *ssrc_;
+    replaced_at_ = now;
+    counters_ = statistics();  // of all streams: they never run backwards
+    counters_.jitter = 0;
     jitter_ = make_jitter_buffer(config_.codec);
     reception_ = jitter::ReceptionStatistics(rtp::clock_rate(config_.codec));
     recent_ = RecentPackets();
@@ -71,7 +84,7 @@ void RtpReceiver::start_stream(Ssrc ssrc) {
 
 void RtpReceiver::handle_packet(const rtp::RtpPacketView& packet, TimePoint now) {
   const rtp::RtpHeader& header = packet.header();
-  start_stream(header.ssrc);
+  start_stream(header.ssrc, now);
   reception_.packet_received(header.sequence_number, header.timestamp, now);
   counters_.bytes_received += packet.payload().size();
   insert(header, packet.payload(), now);
@@ -107,9 +120,9 @@ void RtpReceiver::insert(const rtp::RtpHeader& header, ByteView content, TimePoi
       part.is_key_frame = payload.value().is_key_frame;
     }
     video->insert(part, now);
-  } else if (header.payload_type == config_.red) {
+  } else if (header.payload_type == config_.red && !content.empty()) {
     insert_red(header, content, now);
-  } else if (!content.empty()) {
+  } else {  // padding too, which fills its place
     if (config_.red) (void)recent_.mark(header.sequence_number);
     std::get<jitter::AudioJitterBuffer>(jitter_).insert(
         {header.sequence_number, header.timestamp, content}, now);
@@ -235,21 +248,21 @@ std::optional<rtp::ReportBlock> RtpReceiver::take_report_block(TimePoint now) {
 
 ReceiverStatistics RtpReceiver::statistics() const {
   ReceiverStatistics result = counters_;
-  result.packets_received = reception_.packets_received();
-  result.packets_lost = reception_.cumulative_lost();
+  result.packets_received += reception_.packets_received();
+  result.packets_lost += reception_.cumulative_lost();
   result.jitter = reception_.jitter();
   if (const auto* video = std::get_if<jitter::VideoJitterBuffer>(&jitter_)) {
     const auto& s = video->statistics();
-    result.packets_duplicated = s.packets_duplicated;
-    result.packets_discarded = s.packets_discarded;
-    result.packets_recovered = s.packets_recovered;
-    result.frames_dropped = s.frames_dropped;
-    result.nacks_sent = s.nacks_sent;
-    result.key_frame_requests_sent = s.key_frame_requests;
+    result.packets_duplicated += s.packets_duplicated;
+    result.packets_discarded += s.packets_discarded;
+    result.packets_recovered += s.packets_recovered;
+    result.frames_dropped += s.frames_dropped;
+    result.nacks_sent += s.nacks_sent;
+    result.key_frame_requests_sent += s.key_frame_requests;
   } else {
     const auto& s = std::get<jitter::AudioJitterBuffer>(jitter_).statistics();
-    result.packets_duplicated = s.packets_duplicated;
-    result.packets_discarded = s.packets_discarded;
+    result.packets_duplicated += s.packets_duplicated;
+    result.packets_discarded += s.packets_discarded;
   }
   return result;
 }

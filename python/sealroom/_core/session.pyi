@@ -60,13 +60,13 @@ class SessionStatistics:
     def datagrams_received(self) -> int: ...
     @property
     def datagrams_rejected(self) -> int:
-        """Before keys, not authentic, replayed or malformed."""
+        """Before keys, not authentic, replayed, malformed or of a stream that was given up."""
     @property
     def datagrams_replayed(self) -> int:
         """Of these: replayed or too old."""
     @property
     def datagrams_unrouted(self) -> int:
-        """Authentic, but of no receiver."""
+        """Authentic, but of no receiver, or of a stream that another took the place of."""
 
 class SenderStatistics:
     """Counters of one sender."""
@@ -187,9 +187,11 @@ class MediaSession:
         """The id of a new track on its way out.
 
         `codec`: "vp8", "vp9", "h264", "av1" or "opus"; without `protection` frames leave without
-        end-to-end encryption. Raises UnsupportedError, LimitExceededError (256 senders). `rtx`,
-        (SSRC, payload type), answers NACKs on a stream of its own (RFC 4588); `red`, (payload type,
-        distance 1 to 8), sends Opus with so many frames once more in each packet (RFC 2198).
+        end-to-end encryption. Raises UnsupportedError, LimitExceededError (256 senders, 65,536
+        SSRCs in all). An SSRC that a sender of this session has, or had after start, is refused:
+        SRTP never uses one twice under a key. `rtx`, (SSRC, payload type), answers NACKs on a
+        stream of its own (RFC 4588); `red`, (payload type, distance 1 to 8), sends Opus with so
+        many frames once more in each packet (RFC 2198).
         """
     def attach_socket(self, fd: int) -> None:
         """Takes over a connected UDP socket, in place of the one before; closes it on failure."""

@@ -29,6 +29,10 @@ inline constexpr std::size_t kMaxReceivers = 1024;
 /// SSRCs a session may send under in its life, RTX among them: they are remembered, see
 /// MediaSession::can_send_as.
 inline constexpr std::size_t kMaxSentSsrcs = 65'536;
+/// Streams without a receiver whose place in SRTP is kept, in case they come back; from then on,
+/// those heard of longest ago are given up, and their SSRCs refused.
+inline constexpr std::size_t kMaxIdleStreams = 1024;
+inline constexpr std::size_t kMaxRefusedSsrcs = 65'536;
 inline constexpr std::size_t kMaxPendingEvents =
     256;  ///< besides frames, which each receiver bounds
 
@@ -91,14 +95,21 @@ class MediaSession {
  private:
   static constexpr Duration kReportInterval = std::chrono::seconds(1);
 
+  void open(std::span<const MutableByteView> datagrams, TimePoint now, NtpTime wall_clock);
   void handle_rtp(MutableByteView datagram, Result<std::size_t> size, TimePoint now);
   void handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime wall_clock);
   void handle_reports(const rtp::ReportBlocks& reports, NtpTime wall_clock);
   void handle_feedback(const rtp::RtcpPacketView& packet, TimePoint now, NtpTime wall_clock);
-  RtpReceiver* route(const rtp::RtpPacketView& packet);
+  RtpReceiver* route(const rtp::RtpPacketView& packet, TimePoint now);
   RtpReceiver* route_rtx(const rtp::RtpPacketView& packet);
   RtpSender* sender_by_ssrc(Ssrc ssrc);
   void retire(Ssrc sent);
+  using Routes = std::map<Ssrc, ReceiverId>;
+  void set_route(Routes& routes, Ssrc ssrc, ReceiverId to);  ///< in place of another one to it
+  void remove_routes(Routes& routes, ReceiverId to);
+  void note_idle(Ssrc ssrc);
+  void note_heard(Ssrc ssrc);
+  [[nodiscard]] bool is_refused(ByteView datagram) const;
   void send_bye(Ssrc sender, std::span<const Ssrc> streams);
   void send_reports(TimePoint now, NtpTime wall_clock);
   [[nodiscard]] Ssrc rtcp_ssrc() const;
@@ -115,8 +126,12 @@ class MediaSession {
   /// again with the SRTP indices, and so the key stream, of the one before.
   std::unordered_set<std::uint32_t> spent_ssrcs_;
   std::map<ReceiverId, RtpReceiver> receivers_;
-  std::map<Ssrc, ReceiverId> routes_;
-  std::map<Ssrc, ReceiverId> rtx_routes_;  ///< one per receiver at most
+  Routes routes_;
+  Routes rtx_routes_;                           ///< one per receiver at most
+  std::map<Ssrc, std::uint64_t> idle_streams_;  ///< with no route any more, and when last heard of
+  std::uint64_t heard_ = 0;                     ///< their clock
+  /// Of streams that SRTP has forgotten: it would take their old packets for new ones.
+  std::unordered_set<std::uint32_t> refused_ssrcs_;
   std::uint64_t next_id_ = 1;
   DatagramBatch batch_;
   std::deque<Event> events_;

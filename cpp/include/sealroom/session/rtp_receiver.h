@@ -61,6 +61,9 @@ class RtpReceiver {
   bool remove_key(KeyId key_id);
   void set_drop_broken_frames(bool drop) { drop_broken_frames_ = drop; }
 
+  /// Whether a packet of `ssrc` may be handled. One that another SSRC took the place of is late:
+  /// it must not throw away the stream that runs now, unless that one has fallen silent.
+  [[nodiscard]] bool accepts(Ssrc ssrc, TimePoint now) const;
   /// An authenticated packet of this track. Another SSRC than before restarts the stream.
   void handle_packet(const rtp::RtpPacketView& packet, TimePoint now);
   /// An authenticated packet of its RTX stream.
@@ -87,6 +90,9 @@ class RtpReceiver {
 
  private:
   static constexpr Duration kRejectionEventInterval = std::chrono::seconds(1);
+  static constexpr Duration kSilence = std::chrono::seconds(3);
+  static constexpr Duration kReplacementInterval = std::chrono::seconds(1);
+  static constexpr std::size_t kMaxReplaced = 8;
 
   struct HeldFrame {
     FrameReceived frame;
@@ -98,7 +104,7 @@ class RtpReceiver {
     TimePoint last_event{};  // the epoch of the clock is long past
   };
 
-  void start_stream(Ssrc ssrc);
+  void start_stream(Ssrc ssrc, TimePoint now);
   void insert(const rtp::RtpHeader& header, ByteView payload, TimePoint now);
   void insert_red(const rtp::RtpHeader& header, ByteView payload, TimePoint now);
   void drain_jitter_buffer(TimePoint now);
@@ -121,6 +127,10 @@ class RtpReceiver {
   ReceiverConfig config_;
   ReceiverLimits limits_;
   std::optional<Ssrc> ssrc_;
+  std::array<Ssrc, kMaxReplaced> replaced_{};  ///< the last ones before ssrc_, a ring
+  std::size_t replacements_ = 0;
+  TimePoint replaced_at_{};
+  TimePoint last_packet_at_{};
   std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> jitter_;
   jitter::ReceptionStatistics reception_;
   RecentPackets recent_;  ///< with RED

@@ -49,9 +49,11 @@ struct ReceiverStatistics {
 
 struct SessionStatistics {
   std::uint64_t datagrams_received = 0;
-  std::uint64_t datagrams_rejected = 0;  ///< before keys, not authentic, replayed, malformed
+  /// Before keys, not authentic, replayed, malformed, or of a stream that was given up.
+  std::uint64_t datagrams_rejected = 0;
   std::uint64_t datagrams_replayed = 0;  ///< of these: SRTP replay or too old
-  std::uint64_t datagrams_unrouted = 0;  ///< authentic, but of no receiver
+  /// Authentic, but of no receiver, or of a stream that another took the place of.
+  std::uint64_t datagrams_unrouted = 0;
 };
 
 }  // namespace sealroom::session
