@@ -5,6 +5,7 @@
 
 #include "frame_object.h"
 #include "jitter_intake.h"
+#include "plain_repr.h"
 
 namespace sealroom::bindings {
 namespace {
@@ -66,6 +67,7 @@ char documentation[] = "An encoded frame, or the mark of one that is missing.";
 
 PyType_Slot slots[] = {
     {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+    {Py_tp_repr, reinterpret_cast<void*>(plain_repr)},
     {Py_tp_getset, properties},
     {Py_tp_doc, documentation},
     {0, nullptr},

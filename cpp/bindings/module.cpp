@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "plain_repr.h"
 #include "quiet_errors.h"
 
 namespace py = pybind11;
@@ -39,6 +40,7 @@ PYBIND11_MODULE(_core, m) {
   bind_net(m);
   bind_session(m);
   bind_sfu(m);
+  add_plain_reprs(m);
   keep_arguments_out_of_errors(m);
   // So that `from sealroom._core.session import MediaSession` works as for a package.
   const py::dict modules = py::module_::import("sys").attr("modules");

@@ -5,6 +5,7 @@
 
 #include "frame_object.h"
 #include "jitter_intake.h"
+#include "plain_repr.h"
 
 namespace sealroom::bindings {
 namespace video_frame {  // audio_frame.cpp, perhaps in the same unit, has functions of the same
@@ -48,7 +49,9 @@ PyObject* get_completed_at(PyObject* self, void*) {
 }
 
 PyGetSetDef properties[] = {
-    {"data", get_data, nullptr, "uint8, shape (bytes,): a view of the frame's own memory.",
+    {"data", get_data, nullptr,
+     "uint8, shape (bytes,): a view of the frame's own memory. The picture is as it was sent, its\n"
+     "framing may not be: H.264 start codes have 4 bytes, AV1 has no temporal delimiters.",
      nullptr},
     {"timestamp", get_timestamp, nullptr, "RTP timestamp, 32 bits, in 1/90000 s.", nullptr},
     {"is_key_frame", get_is_key_frame, nullptr, "It needs no frame before it.", nullptr},
@@ -67,6 +70,7 @@ char documentation[] = "A complete encoded frame, which needs none that did not 
 
 PyType_Slot slots[] = {
     {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
+    {Py_tp_repr, reinterpret_cast<void*>(plain_repr)},
     {Py_tp_getset, properties},
     {Py_tp_doc, documentation},
     {0, nullptr},
