@@ -10,7 +10,6 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
-#include "key_arguments.h"
 #include "native_call.h"
 #include "sealroom/srtp/packet_header.h"
 #include "sealroom/srtp/sender.h"
@@ -151,10 +150,6 @@ void bind_sender(py::module_& m) {
            py::kw_only(), "profile"_a, "master"_a, "mki"_a = py::bytes(),
            "max_rtp_packets"_a = srtp::kMaxRtpPackets, "max_rtcp_packets"_a = srtp::kMaxRtcpPackets,
            "allow_repeats"_a = false, "backend"_a = py::none())
-      .def(refuse_construction<PySender>(
-          "Sender(*, profile: int, master: bytes-like, mki: bytes-like = b'', "
-          "max_rtp_packets: int = 2**48, max_rtcp_packets: int = 2**31, "
-          "allow_repeats: bool = False, backend: str | None = None)"))
       .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
            "The protected packet, `rtp_overhead` bytes longer. Raises ReplayError for a sequence\n"
            "number sent before and TooOldError for one more than 1024 behind the newest,\n"
@@ -189,7 +184,6 @@ void bind_sender(py::module_& m) {
            "before.\n"
            "Raises InvalidArgumentError for a wrong size or the key in use; the old key then "
            "stays.")
-      .def("set_key", refuse_call("set_key(master: bytes-like, mki: bytes-like = b'')"))
       .def("key_usage", &PySender::key_usage, "What is used and what is left of the master key.")
       .def("remove_stream", &PySender::remove_stream, "ssrc"_a,
            "Forgets the stream of an SSRC that will never be sent again under this key.")

@@ -9,7 +9,6 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
-#include "key_arguments.h"
 #include "native_call.h"
 #include "sealroom/srtp/receiver.h"
 #include "srtp_arguments.h"
@@ -184,10 +183,6 @@ void bind_srtp_receiver(py::module_& m) {
            "replay_window"_a = srtp::ReceiverOptions{}.replay_window, "mki"_a = py::bytes(),
            "max_rtp_packets"_a = srtp::kMaxRtpPackets, "max_rtcp_packets"_a = srtp::kMaxRtcpPackets,
            "backend"_a = py::none())
-      .def(refuse_construction<PyReceiver>(
-          "Receiver(*, profile: int, master: bytes-like, replay_window: int = 1024, "
-          "mki: bytes-like = b'', max_rtp_packets: int = 2**48, max_rtcp_packets: int = 2**31, "
-          "backend: str | None = None)"))
       .def("unprotect_rtp", &PyReceiver::unprotect_rtp, "packet"_a,
            "The packet in clear. Raises AuthenticationError, ReplayError (TooOldError behind the\n"
            "window), MalformedError, KeyNotFoundError (its MKI is of no master key here),\n"
@@ -219,7 +214,6 @@ void bind_srtp_receiver(py::module_& m) {
            "a key that was here before. Raises InvalidArgumentError (sizes, or a key that is "
            "here),\n"
            "LimitExceededError (16 keys); nothing changes then.")
-      .def("set_key", refuse_call("set_key(master: bytes-like, mki: bytes-like = b'')"))
       .def("remove_key", &PyReceiver::remove_key, "mki"_a,
            "Forgets a master key. Raises KeyNotFoundError.")
       .def("key_usage", &PyReceiver::key_usage, "mki"_a = py::bytes(),

@@ -21,11 +21,14 @@ def start_transport() -> None:
 
 
 CALLS: dict[str, Callable[[], object]] = {
-    "sframe_sender": lambda: sframe.Sender(suite=SUITE, key_id=-1, base_key=SECRET),
+    "sframe_sender": lambda: sframe.Sender(suite=-1 << 40, key_id=1, base_key=SECRET),
     "sframe_sender_misspelt": lambda: sframe.Sender(  # type: ignore[call-arg]
         suite=SUITE, kid=1, base_key=SECRET
     ),
-    "sframe_receiver": lambda: sframe.Receiver(suite=SUITE).add_key(-1, SECRET),
+    "sframe_receiver": lambda: sframe.Receiver(suite=SUITE).add_key(
+        "1",  # type: ignore[arg-type]
+        SECRET,
+    ),
     "srtp_sender": lambda: srtp.Sender(profile="7", master=SECRET),  # type: ignore[arg-type]
     "srtp_receiver": lambda: srtp.Receiver(profile=PROFILE, master=SECRET, replay_window=-1),
     "session_start": lambda: MediaSession().start(
@@ -44,6 +47,6 @@ CALLS: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_type_error_says_what_is_expected_and_shows_no_key(call: Callable[[], object]) -> None:
-    with pytest.raises(TypeError, match=r"expected |\nGot: \(") as caught:
+    with pytest.raises(TypeError, match=r"\nGot: \(") as caught:
         call()
     assert SECRET.decode() not in str(caught.value)
