@@ -47,17 +47,20 @@ class PyAudioJitterBuffer
     : public JitterObject<PyAudioJitterBuffer, jitter::AudioJitterBuffer, jitter::AudioJitterConfig,
                           jitter::AudioJitterStatistics> {
  public:
-  PyAudioJitterBuffer(const std::string& codec, std::optional<std::uint32_t> ssrc,
-                      std::size_t max_packets, std::size_t max_bytes, double min_target_delay,
+  PyAudioJitterBuffer(const std::string& codec, const std::optional<Integer>& ssrc,
+                      const Integer& max_packets, const Integer& max_bytes, double min_target_delay,
                       double max_target_delay, bool pull)
       : JitterObject(codec_of_kind(codec, MediaKind::audio)) {
     config_.clock_rate = intake_.clock_rate;
-    config_.max_packets = max_packets;
-    config_.max_bytes = max_bytes;
+    config_.max_packets = within("max_packets", max_packets, kMinJitterPackets, kMaxJitterPackets);
+    config_.max_bytes = within("max_bytes", max_bytes, kMinJitterBytes, kMaxJitterBytes);
     config_.min_target_delay = positive_duration("min_target_delay", min_target_delay);
     config_.max_target_delay = positive_duration("max_target_delay", max_target_delay);
+    if (config_.min_target_delay > config_.max_target_delay) {
+      raise(Error::invalid_argument, "min_target_delay: at most max_target_delay");
+    }
     config_.pull = pull;
-    start(intake_.codec, ssrc);
+    start(intake_.codec, number<std::uint32_t>("ssrc", ssrc));
   }
 
   void insert_one(const rtp::RtpPacketView& packet, TimePoint now) {
@@ -83,14 +86,14 @@ class PyAudioJitterBuffer
   py::tuple pop_batch() {
     PoppedFrames popped = take_ready();
     const auto count = static_cast<py::ssize_t>(popped.frames.size());
-    py::array_t<std::int64_t> sizes(count);
+    py::array_t<std::int32_t> sizes(count);  // what the batches of sframe and srtp take
     py::array_t<std::uint32_t> timestamps(count);
     py::array_t<bool> missing(count);
-    std::int64_t* size = sizes.mutable_data();
+    std::int32_t* size = sizes.mutable_data();
     std::uint32_t* timestamp = timestamps.mutable_data();
     bool* is_missing = missing.mutable_data();
     for (const PoppedFrames::Frame& frame : popped.frames) {
-      *size++ = static_cast<std::int64_t>(frame.size);
+      *size++ = static_cast<std::int32_t>(frame.size);
       *timestamp++ = frame.fields.timestamp.value;
       *is_missing++ = frame.fields.is_missing;
     }
@@ -188,14 +191,15 @@ void bind_audio_jitter(py::module_& m) {
       "relative delay with forgetting, within `min_target_delay` and `max_target_delay`. With\n"
       "`pull` frames leave by next(), at the pace of a player with its own clock. Without `ssrc`\n"
       "the first packet decides which stream it is. Times are seconds on any one clock. Bounds:\n"
-      "`max_packets` (16 to 16384), `max_bytes`; over one the oldest frames go. Thread-safe.\n\n"
-      "Raises InvalidArgumentError for a codec that is not audio or a delay that is negative.");
+      "`max_packets` (16 to 16384), `max_bytes` (1500 to 2**30); over one the oldest frames go.\n"
+      "Thread-safe.\n\n"
+      "Raises InvalidArgumentError for a codec that is not audio and what is out of its range.");
   PyAudioJitterBuffer::bind(
       buffer, "not RTP or of another stream", "To be called at next_timeout(); then pop().",
       "Seconds on the clock of `now`; None if nothing waits, and with `pull`.");
   buffer
-      .def(py::init<const std::string&, std::optional<std::uint32_t>, std::size_t, std::size_t,
-                    double, double, bool>(),
+      .def(py::init<const std::string&, const std::optional<Integer>&, const Integer&,
+                    const Integer&, double, double, bool>(),
            "codec"_a = "opus", py::kw_only(), "ssrc"_a = py::none(),
            "max_packets"_a = config.max_packets, "max_bytes"_a = config.max_bytes,
            "min_target_delay"_a = to_seconds(config.min_target_delay),
@@ -206,7 +210,7 @@ void bind_audio_jitter(py::module_& m) {
       .def("pop_batch", &PyAudioJitterBuffer::pop_batch,
            "The same as four arrays: the frames end to end (uint8, shape (bytes,)), and of each, "
            "shape\n"
-           "(frames,), its size (int64, 0 where it is missing), timestamp (uint32), and whether it "
+           "(frames,), its size (int32, 0 where it is missing), timestamp (uint32), and whether it "
            "is\n"
            "missing (bool).")
       .def(

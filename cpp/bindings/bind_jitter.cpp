@@ -23,20 +23,20 @@ class PyVideoJitterBuffer
     : public JitterObject<PyVideoJitterBuffer, jitter::VideoJitterBuffer, jitter::VideoJitterConfig,
                           jitter::VideoJitterStatistics> {
  public:
-  PyVideoJitterBuffer(const std::string& codec, std::optional<std::uint32_t> ssrc,
-                      std::size_t max_packets, std::size_t max_bytes, double max_gap_wait,
+  PyVideoJitterBuffer(const std::string& codec, const std::optional<Integer>& ssrc,
+                      const Integer& max_packets, const Integer& max_bytes, double max_gap_wait,
                       double key_frame_interval, double nack_retry, double nack_reorder_wait,
-                      int nack_max_tries, std::size_t nack_max_packets)
+                      const Integer& nack_max_tries, const Integer& nack_max_packets)
       : JitterObject(codec_of_kind(codec, MediaKind::video)) {
-    config_.max_packets = max_packets;
-    config_.max_bytes = max_bytes;
+    config_.max_packets = within("max_packets", max_packets, kMinJitterPackets, kMaxJitterPackets);
+    config_.max_bytes = within("max_bytes", max_bytes, kMinJitterBytes, kMaxJitterBytes);
     config_.max_gap_wait = positive_duration("max_gap_wait", max_gap_wait);
     config_.key_frame_interval = positive_duration("key_frame_interval", key_frame_interval);
     config_.nack_retry = positive_duration("nack_retry", nack_retry);
     config_.nack_reorder_wait = positive_duration("nack_reorder_wait", nack_reorder_wait);
-    config_.nack_max_tries = nack_max_tries;
-    config_.nack_max_packets = nack_max_packets;
-    start(intake_.codec, ssrc);
+    config_.nack_max_tries = static_cast<int>(within("nack_max_tries", nack_max_tries, 0, 1000));
+    config_.nack_max_packets = within("nack_max_packets", nack_max_packets, 1, kMaxJitterPackets);
+    start(intake_.codec, number<std::uint32_t>("ssrc", ssrc));
   }
 
   py::list pop() {
@@ -164,18 +164,21 @@ void bind_video(py::module_& m) {
       "RTP packets of one video stream in, complete frames in order out, the first a key frame.\n\n"
       "`codec` is a name of sealroom.rtp; without `ssrc` the first packet decides which stream it\n"
       "is. Times are seconds on any one clock. Bounds: `max_packets` (16 to 16384) between the\n"
-      "oldest and the newest, `max_bytes`, `nack_max_packets` missing ones. A missing packet is\n"
+      "oldest and the newest, `max_bytes` (1500 to 2**30), `nack_max_packets` (1 to 16384)\n"
+      "missing ones. A missing packet is\n"
       "asked for `nack_reorder_wait` after a later one, every `nack_retry` (until\n"
-      "set_round_trip_time), `nack_max_tries` times, and given up after `max_gap_wait`; then a "
+      "set_round_trip_time), `nack_max_tries` times (0 to 1000), and given up after "
+      "`max_gap_wait`; then a "
       "key\n"
       "frame is. Thread-safe.\n\n"
-      "Raises InvalidArgumentError for a codec that is not video or a time that is negative.");
+      "Raises InvalidArgumentError for a codec that is not video and what is out of its range.");
   PyVideoJitterBuffer::bind(buffer, "not RTP, of another stream or malformed",
                             "To be called at next_timeout(); then drain as after insert().",
                             "Seconds on the clock of `now`; None if nothing waits.");
   buffer
-      .def(py::init<const std::string&, std::optional<std::uint32_t>, std::size_t, std::size_t,
-                    double, double, double, double, int, std::size_t>(),
+      .def(py::init<const std::string&, const std::optional<Integer>&, const Integer&,
+                    const Integer&, double, double, double, double, const Integer&,
+                    const Integer&>(),
            "codec"_a, py::kw_only(), "ssrc"_a = py::none(), "max_packets"_a = config.max_packets,
            "max_bytes"_a = config.max_bytes, "max_gap_wait"_a = to_seconds(config.max_gap_wait),
            "key_frame_interval"_a = to_seconds(config.key_frame_interval),
@@ -190,7 +193,8 @@ void bind_video(py::module_& m) {
            "True at most once per `key_frame_interval` while a key frame is needed: send a "
            "PLI\n(RFC 4585 section 6.3.1).")
       .def("require_key_frame", &PyVideoJitterBuffer::require_key_frame,
-           "The decoder cannot go on: drop frames until a key frame and ask for one.")
+           "Decryption (AuthenticationError of sframe) or the decoder cannot go on: drop frames "
+           "until a key frame and ask for one.")
       .def("set_round_trip_time", &PyVideoJitterBuffer::set_round_trip_time, "round_trip_time"_a,
            "Seconds; from now on the time between two requests for a packet, at least 10 ms. "
            "Raises\nInvalidArgumentError for a negative one.");

@@ -40,9 +40,13 @@ py::bytes unprotect_frame(PyReceiver& receiver, const std::string& format_name,
   const ReadBuffer in(frame);
   MutableByteView out;
   py::bytes result = make_bytes(in.view().size(), out);
+  KeyId unknown{};
   const Result<std::size_t> size = receiver.run(in.view().size(), [&](sframe::Receiver& native) {
-    return sframe::unprotect_frame(native, format, in.view(), out);
+    const auto opened = sframe::unprotect_frame(native, format, in.view(), out);
+    unknown = native.unknown_key_id();
+    return opened;
   });
+  if (!size && size.error() == Error::unknown_key_id) FrameRefusal::raise_key_not_found(unknown);
   return shrink(std::move(result), unwrap(size));
 }
 
@@ -50,18 +54,24 @@ py::bytes unprotect_frame(PyReceiver& receiver, const std::string& format_name,
 
 void bind_media_frame(py::module_& parent) {
   py::module_ m = parent.attr("sframe");
-  m.def("protect_frame", &protect_frame, "sender"_a, "format"_a, "frame"_a,
-        "Encrypts a whole encoded frame by SFrame (RFC 9605) and leaves readable, authenticated, "
-        "what packetizers,\n"
-        "SFUs and receivers of its codec look for (docs/wire.md). `format` is \"opus\", \"vp8\",\n"
-        "\"vp9\", \"h264\" (a byte stream with start codes, Annex B) or \"av1\" (a temporal unit\n"
-        "of OBUs). Any frame of at least 1 byte comes back from unprotect_frame byte for byte.\n"
-        "Raises InvalidArgumentError for an empty frame, UnsupportedError for another format,\n"
-        "KeyExhaustedError at the counter limit.");
+  m.def(
+      "protect_frame", &protect_frame, "sender"_a, "format"_a, "frame"_a,
+      "Encrypts a whole encoded frame by SFrame (RFC 9605) and leaves readable, authenticated, "
+      "what packetizers,\n"
+      "SFUs and receivers of its codec look for (docs/wire.md). `format` is \"opus\", \"vp8\",\n"
+      "\"vp9\", \"h264\" (a byte stream with start codes, Annex B) or \"av1\" (a temporal unit\n"
+      "of OBUs). An H.264 frame of an MP4 file, with lengths in place of start codes, is sealed\n"
+      "whole, and nobody on the way sees a key frame in it: run the bitstream filter\n"
+      "h264_mp4toannexb first. Any frame of at least 1 byte comes back from unprotect_frame byte\n"
+      "for byte.\n"
+      "Raises InvalidArgumentError for an empty frame, UnsupportedError for another format,\n"
+      "KeyExhaustedError at the counter limit.");
   m.def("unprotect_frame", &unprotect_frame, "receiver"_a, "format"_a, "frame"_a,
         "The encoded frame that protect_frame was given (RFC 9605 section 4.4.4). Errors as of "
         "Receiver.unprotect; what\n"
-        "has not the form that protect_frame gives is a MalformedError.");
+        "has not the form that protect_frame gives is a MalformedError. After any of them the "
+        "frames\n"
+        "that follow need this one: call VideoJitterBuffer.require_key_frame().");
 }
 
 }  // namespace sealroom::bindings

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -9,6 +10,8 @@
 #include "arguments.h"
 #include "buffers.h"
 #include "errors.h"
+#include "frames.h"
+#include "integers.h"
 #include "native_call.h"
 #include "sealroom/privmx/data_message.h"
 #include "sealroom/privmx/media_frame.h"
@@ -56,23 +59,28 @@ privmx::ClearHeader clear_header(const std::string& name) {
         "clear_header: " + shown(name) + " is not one of: by_kind, one_byte");
 }
 
-/// A `bytes` of which the first `size` are kept; native code has filled it.
-py::bytes cut(py::bytes bytes, std::size_t size) {
-  PyObject* object = bytes.release().ptr();
-  if (_PyBytes_Resize(&object, static_cast<Py_ssize_t>(size)) != 0) throw py::error_already_set();
-  return py::reinterpret_steal<py::bytes>(object);
-}
+/// What random IVs of 12 bytes allow under one key (NIST SP 800-38D section 8.3).
+constexpr std::uint64_t kMostMessages = std::uint64_t{1} << 32;
 
 class PyKeyStore {
  public:
-  PyKeyStore(std::uint64_t message_limit, const std::optional<std::string>& backend)
-      : keys_(backend_from_option(backend), message_limit) {}
+  PyKeyStore(const Integer& message_limit, const std::optional<std::string>& backend)
+      : keys_(backend_from_option(backend),
+              within("message_limit", message_limit, 1, kMostMessages)) {}
 
   void add(const std::string& key_id, const py::buffer& key) {
     const ReadBuffer in(key);
     const privmx::RoomKeyId id = room_key_id(key_id);
     const std::lock_guard lock(mutex_);
-    unwrap(keys_.add(id, in.view()), "key: 32 bytes, of a key id that has none yet");
+    const Result<void> added = keys_.add(id, in.view());
+    if (added) return;
+    if (added.error() == Error::limit_exceeded) {
+      raise(added.error(),
+            "key_id: a key store holds at most 64 keys; remove() one that nobody sends under");
+    }
+    unwrap(added, keys_.contains(id)
+                      ? "key_id: it has a key already; add a new key under a new key id"
+                      : "key: 32 bytes");
   }
   bool remove(const std::string& key_id) {
     const privmx::RoomKeyId id = room_key_id(key_id);
@@ -137,13 +145,14 @@ py::tuple unprotect_media(PyKeyStore& keys, const py::buffer& frame, const std::
   const auto opened = unwrap(keys.run(in.view().size(), [&](privmx::KeyStore& native) {
     return privmx::unprotect_media(native, layout, kind, in.view(), out);
   }));
-  return py::make_tuple(cut(std::move(result), opened.size), to_text(opened.key_id),
+  return py::make_tuple(shrink(std::move(result), opened.size), to_text(opened.key_id),
                         opened.unauthenticated_rms);
 }
 
 class PyDataSender {
  public:
-  explicit PyDataSender(std::uint32_t first_sequence) : sender_(first_sequence) {}
+  explicit PyDataSender(const Integer& first_sequence)
+      : sender_(number<std::uint32_t>("first_sequence", first_sequence)) {}
 
   py::bytes protect(PyKeyStore& keys, const std::string& key_id, const py::buffer& message,
                     const py::buffer& iv) {
@@ -152,12 +161,18 @@ class PyDataSender {
     const ReadBuffer iv_in(iv);
     MutableByteView out;
     py::bytes result = make_bytes(in.view().size() + privmx::kDataOverhead, out);
-    unwrap(keys.run(in.view().size(),
-                    [&](privmx::KeyStore& native) {
-                      const std::lock_guard lock(mutex_);
-                      return sender_.protect(native, id, iv_in.view(), in.view(), out);
-                    }),
-           kWrongIv);
+    bool are_numbers_spent = false;
+    const Result<std::size_t> size = keys.run(in.view().size(), [&](privmx::KeyStore& native) {
+      const std::lock_guard lock(mutex_);
+      are_numbers_spent = sender_.next_sequence() > std::numeric_limits<std::uint32_t>::max();
+      return sender_.protect(native, id, iv_in.view(), in.view(), out);
+    });
+    if (are_numbers_spent) {
+      raise(Error::key_exhausted,
+            "the sequence numbers of this DataSender are spent, whatever the key: make a new one, "
+            "for a new stream");
+    }
+    unwrap(size, kWrongIv);
     return result;
   }
   std::uint64_t next_sequence() {
@@ -180,7 +195,7 @@ class PyDataReceiver {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(native, in.view(), out);
     }));
-    return py::make_tuple(cut(std::move(result), opened.size), to_text(opened.key_id),
+    return py::make_tuple(shrink(std::move(result), opened.size), to_text(opened.key_id),
                           opened.sequence);
   }
   std::optional<std::uint32_t> last_sequence() {
@@ -207,15 +222,18 @@ void bind_privmx(py::module_& parent) {
   py::class_<PyKeyStore>(m, "KeyStore",
                          "The AES-256-GCM keys of a room by their ids, at most MAX_KEYS.\n"
                          "Thread-safe.")
-      .def(py::init<std::uint64_t, const std::optional<std::string>&>(), py::kw_only(),
+      .def(py::init<const Integer&, const std::optional<std::string>&>(), py::kw_only(),
            "message_limit"_a = privmx::kDefaultMessageLimit, "backend"_a = py::none(),
            "After `message_limit` messages protected under one key the next raise\n"
            "KeyExhaustedError. All senders of a room share its key, and random IVs allow 2**32\n"
-           "messages under one key altogether (NIST SP 800-38D section 8.3).")
-      .def("add", &PyKeyStore::add, "key_id"_a, "key"_a,
-           "`key_id`: 32 hexadecimal digits; `key`: 32 bytes. Raises InvalidArgumentError, also\n"
-           "for a key id that has a key, and LimitExceededError.")
-      .def("remove", &PyKeyStore::remove, "key_id"_a, "Whether there was one.")
+           "messages under one key altogether (NIST SP 800-38D section 8.3): 1 to 2**32.")
+      .def(
+          "add", &PyKeyStore::add, "key_id"_a, "key"_a,
+          "`key_id`: 32 hexadecimal digits; `key`: 32 bytes. A key that was removed must not come\n"
+          "back: its messages would be counted, and its IVs looked at, from the beginning. Raises\n"
+          "InvalidArgumentError, also for a key id that has a key, and LimitExceededError.")
+      .def("remove", &PyKeyStore::remove, "key_id"_a,
+           "Forgets a key for good, with the count of its messages; whether there was one.")
       .def("__contains__", &PyKeyStore::contains, "key_id"_a)
       .def("__len__", &PyKeyStore::size);
   m.def("protect_media", &protect_media, "keys"_a, "key_id"_a, "frame"_a, py::kw_only(), "iv"_a,
@@ -225,9 +243,10 @@ void bind_privmx(py::module_& parent) {
   m.def("unprotect_media", &unprotect_media, "keys"_a, "frame"_a, py::kw_only(), "kind"_a,
         "clear_header"_a, "Frame, key id and the loudness byte, which is not authenticated.");
   py::class_<PyDataSender>(m, "DataSender", "Numbers and seals data messages. Thread-safe.")
-      .def(py::init<std::uint32_t>(), py::kw_only(), "first_sequence"_a)
+      .def(py::init<const Integer&>(), py::kw_only(), "first_sequence"_a)
       .def("protect", &PyDataSender::protect, "keys"_a, "key_id"_a, "message"_a, py::kw_only(),
-           "iv"_a)
+           "iv"_a,
+           "Raises KeyExhaustedError at the key's message limit, or after number 2**32 - 1.")
       .def_property_readonly("next_sequence", &PyDataSender::next_sequence);
   py::class_<PyDataReceiver>(m, "DataReceiver",
                              "Opens data messages of one remote stream. Thread-safe.")

@@ -36,12 +36,19 @@ void bind_sframe(py::module_& parent) {
   bind_sframe_keys(m);
   py::class_<PySender>(
       m, "Sender",
-      "Encrypts frames under one key (RFC 9605 section 4.4.3). With `ratchet_bits`\n"
-      "the key may ratchet (section 5.1). Thread-safe; a process that forks must\n"
-      "use a sender in one of the two only, as both would spend the same counters. Raises\n"
-      "InvalidArgumentError for an empty key, UnsupportedError for an unknown suite or back end.")
-      .def(py::init<int, std::uint64_t, const py::buffer&, std::uint64_t,
-                    std::optional<std::uint64_t>, unsigned, const std::optional<std::string>&>(),
+      "Encrypts frames under one key (RFC 9605 section 4.4.3). `base_key` is secret and random, "
+      "at\n"
+      "least as long as the key of the suite's cipher, 16 or 32 bytes; it is stretched, so that\n"
+      "a short one is taken and is weak. With `ratchet_bits` the key may ratchet (section 5.1).\n"
+      "Counters run from `first_counter` up to, without, `counter_limit`. `backend` is one of\n"
+      "sealroom.native_info().crypto_backends. Thread-safe; a process that forks must use a "
+      "sender\n"
+      "in one of the two only, as both would spend the same counters. Raises InvalidArgumentError\n"
+      "for an empty key or a number out of its range, UnsupportedError for an unknown suite or\n"
+      "back end.")
+      .def(py::init<int, const Integer&, const py::buffer&, const Integer&,
+                    const std::optional<Integer>&, const Integer&,
+                    const std::optional<std::string>&>(),
            py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a, "first_counter"_a = 0,
            "counter_limit"_a = py::none(), "ratchet_bits"_a = 0, "backend"_a = py::none())
       .def("protect", &PySender::protect, "plaintext"_a, "metadata"_a = py::bytes(),
@@ -71,13 +78,21 @@ void bind_sframe(py::module_& parent) {
            "Raises InvalidArgumentError for a sender without `ratchet_bits`.")
       .def_property_readonly("next_counter", &PySender::next_counter,
                              "The counter of the next frame.")
-      .def_property_readonly("key_id", &PySender::key_id, "The key id (KID) of the next frame.");
+      .def_property_readonly("key_id", &PySender::key_id, "The key id (KID) of the next frame.")
+      .def_property_readonly("suite", &PySender::suite, "The number of the cipher suite.")
+      .def_property_readonly("backend", &PySender::backend,
+                             "The crypto library: \"ipsec_mb\" or \"openssl\".")
+      .def("__reduce__", [](const PySender&) -> py::tuple {
+        throw py::type_error(
+            "a Sender is not copied or pickled: both would spend the same "
+            "counters under one key");
+      });
   py::class_<PyReceiver>(
       m, "Receiver",
-      "Decrypts frames of one sender (RFC 9605 section 4.4.4). `backend` is a name of\n"
-      "crypto.available_backends(). Thread-safe. Raises UnsupportedError for an unknown suite or "
-      "back\n"
-      "end.")
+      "Decrypts frames of one sender (RFC 9605 section 4.4.4). `backend` is one of\n"
+      "sealroom.native_info().crypto_backends. Thread-safe. Raises UnsupportedError for an "
+      "unknown\n"
+      "suite or back end.")
       .def(py::init<int, const std::optional<std::string>&>(), py::kw_only(), "suite"_a,
            "backend"_a = py::none())
       .def("add_key", &PyReceiver::add_key, "key_id"_a, "base_key"_a, "commitment"_a = py::none(),
@@ -102,16 +117,32 @@ void bind_sframe(py::module_& parent) {
           "epoch\n"
           "that is not newer, otherwise as add_key.")
       .def("remove_key", &PyReceiver::remove_key, "key_id"_a,
-           "Forgets a key, or the ratchet that a key id is of; whether there was one.")
+           "Forgets a key, or the ratchet that a key id is of; whether there was one. What it has\n"
+           "seen is forgotten too: were the same key added again, every frame of it could be\n"
+           "replayed.")
+      .def_property_readonly("key_ids", &PyReceiver::key_ids,
+                             "The key ids that have a key, and of each ratchet that of its newest\n"
+                             "authentic step.")
+      .def_property_readonly("suite", &PyReceiver::suite, "The number of the cipher suite.")
+      .def_property_readonly("backend", &PyReceiver::backend,
+                             "The crypto library: \"ipsec_mb\" or \"openssl\".")
+      .def("__reduce__",
+           [](const PyReceiver&) -> py::tuple {
+             throw py::type_error(
+                 "a Receiver is not copied or pickled: what one has seen could be "
+                 "replayed to the other");
+           })
       .def("has_key", &PyReceiver::has_key, "key_id"_a,
            "Whether a frame of this key id would be tried.")
       .def("ratchet_position", &PyReceiver::ratchet_position, "key_id"_a,
            "The key id of the newest authentic step of the ratchet that `key_id` is of. Raises\n"
            "KeyNotFoundError.")
-      .def("unprotect", &PyReceiver::unprotect, "frame"_a, "metadata"_a = py::bytes(),
-           "The plaintext. Raises MalformedError, KeyNotFoundError, ReplayError (TooOldError\n"
-           "behind the window of 1024 frames), AuthenticationError; after each of them the state\n"
-           "is as before.")
+      .def(
+          "unprotect", &PyReceiver::unprotect, "frame"_a, "metadata"_a = py::bytes(),
+          "The plaintext. Raises MalformedError, KeyNotFoundError (whose `key_id` is the "
+          "frame's),\n"
+          "ReplayError (TooOldError behind the window of 1024 frames), AuthenticationError; after\n"
+          "each of them the state is as before.")
       .def("unprotect_into", &PyReceiver::unprotect_into, "frame"_a, "out"_a,
            "metadata"_a = py::bytes(),
            "As unprotect, into a writable buffer that shares no memory with the arguments; the "

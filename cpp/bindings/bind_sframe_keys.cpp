@@ -17,23 +17,25 @@ namespace {
 
 using namespace py::literals;
 
-TimePoint time_point(double seconds) {
+TimePoint time_point(const char* name, double seconds) {
   constexpr double kMost = 1e12;  // the clock counts microseconds in 64 bits
-  if (!(std::abs(seconds) <= kMost)) raise(Error::invalid_argument, "now: seconds, at most 1e12");
+  if (!(std::abs(seconds) <= kMost)) {
+    raise(Error::invalid_argument, std::string(name) + ": seconds, at most 1e12");
+  }
   return TimePoint(std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)));
 }
 
 /// sframe::PendingFrames as Python sees it; calls from several threads take turns. Each is short.
 class PyPendingFrames {
  public:
-  PyPendingFrames(std::size_t max_key_ids, std::size_t max_frames_per_key,
-                  std::size_t max_bytes_per_key, double max_age)
+  PyPendingFrames(const Integer& max_key_ids, const Integer& max_frames_per_key,
+                  const Integer& max_bytes_per_key, double max_age)
       : pending_(limits(max_key_ids, max_frames_per_key, max_bytes_per_key, max_age)) {}
 
   bool hold(const py::buffer& frame, const py::buffer& metadata, double now) {
     const ReadBuffer in(frame);
     const ReadBuffer aad(metadata);
-    const TimePoint time = time_point(now);
+    const TimePoint time = time_point("now", now);
     const auto parsed = unwrap(sframe::Header::parse(in.view()));
     sframe::HeldFrame held{{in.view().begin(), in.view().end()},
                            {aad.view().begin(), aad.view().end()}};
@@ -57,7 +59,7 @@ class PyPendingFrames {
   }
 
   std::uint64_t expire(double now) {
-    const TimePoint time = time_point(now);
+    const TimePoint time = time_point("now", now);
     const std::lock_guard lock(mutex_);
     const std::uint64_t before = pending_.dropped();
     pending_.expire(time, [](KeyId, sframe::HeldFrame&&) {});
@@ -76,16 +78,15 @@ class PyPendingFrames {
   }
 
  private:
-  static sframe::PendingLimits limits(std::size_t max_key_ids, std::size_t max_frames_per_key,
-                                      std::size_t max_bytes_per_key, double max_age) {
+  static sframe::PendingLimits limits(const Integer& max_key_ids, const Integer& max_frames_per_key,
+                                      const Integer& max_bytes_per_key, double max_age) {
     constexpr std::size_t kMost = 1u << 20;
-    if (max_key_ids < 1 || max_key_ids > kMost || max_frames_per_key < 1 ||
-        max_frames_per_key > kMost) {
-      raise(Error::invalid_argument, "max_key_ids, max_frames_per_key: 1 to 1048576");
-    }
+    constexpr std::size_t kMostBytes = std::size_t{1} << 40;
     if (!(max_age > 0)) raise(Error::invalid_argument, "max_age: above 0 seconds");
-    return {max_key_ids, max_frames_per_key, max_bytes_per_key,
-            time_point(max_age).time_since_epoch()};
+    return {within("max_key_ids", max_key_ids, 1, kMost),
+            within("max_frames_per_key", max_frames_per_key, 1, kMost),
+            within("max_bytes_per_key", max_bytes_per_key, 1, kMostBytes),
+            time_point("max_age", max_age).time_since_epoch()};
   }
 
   std::mutex mutex_;
@@ -101,7 +102,7 @@ void bind_pending_frames(py::module_& m) {
       "and `max_bytes_per_key` bytes (metadata counts) in which the oldest makes room, there are\n"
       "`max_key_ids` shares, for the key ids nearest above `newest_key_id`, and nothing stays\n"
       "longer than `max_age` seconds. Thread-safe.")
-      .def(py::init<std::size_t, std::size_t, std::size_t, double>(), py::kw_only(),
+      .def(py::init<const Integer&, const Integer&, const Integer&, double>(), py::kw_only(),
            "max_key_ids"_a = defaults.max_key_ids,
            "max_frames_per_key"_a = defaults.max_frames_per_key,
            "max_bytes_per_key"_a = defaults.max_bytes_per_key,
@@ -183,6 +184,16 @@ void bind_key_ids(py::module_& m) {
             return py::make_tuple(id.context, id.sender, id.epoch);
           },
           "key_id"_a, "Context, sender, and the low bits of the epoch.")
+      .def(
+          "__eq__",
+          [](const sframe::MlsKeyIdLayout& self, const sframe::MlsKeyIdLayout& other) {
+            return self.epoch_bits == other.epoch_bits && self.sender_bits == other.sender_bits;
+          },
+          py::is_operator())
+      .def("__hash__",
+           [](const sframe::MlsKeyIdLayout& self) {
+             return py::hash(py::make_tuple(self.epoch_bits, self.sender_bits));
+           })
       .def_readonly("epoch_bits", &sframe::MlsKeyIdLayout::epoch_bits, "Low bits of the epoch.")
       .def_readonly("sender_bits", &sframe::MlsKeyIdLayout::sender_bits, "Bits of the leaf index.");
 }

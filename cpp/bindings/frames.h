@@ -24,4 +24,13 @@ inline pybind11::bytes to_bytes(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// A `bytes` of which the first `size` are kept; native code has filled it and nobody else saw it.
+inline pybind11::bytes shrink(pybind11::bytes bytes, std::size_t size) {
+  PyObject* object = bytes.release().ptr();
+  if (_PyBytes_Resize(&object, static_cast<Py_ssize_t>(size)) != 0) {
+    throw pybind11::error_already_set();
+  }
+  return pybind11::reinterpret_steal<pybind11::bytes>(object);
+}
+
 }  // namespace sealroom::bindings

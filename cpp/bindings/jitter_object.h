@@ -4,10 +4,18 @@
 #include <optional>
 #include <string>
 
+#include "integers.h"
 #include "jitter_intake.h"
 #include "native_call.h"
+#include "sealroom/rtp/rtcp.h"
 
 namespace sealroom::bindings {
+
+/// What the buffers' own clamps are, told in the constructor.
+inline constexpr std::uint64_t kMinJitterPackets = 16;
+inline constexpr std::uint64_t kMaxJitterPackets = 16384;
+inline constexpr std::uint64_t kMinJitterBytes = 1500;  ///< a packet
+inline constexpr std::uint64_t kMaxJitterBytes = std::uint64_t{1} << 30;
 
 /// The counters of a jitter buffer, of its intake and of RFC 3550 as one object.
 template <class Counters>
@@ -39,7 +47,15 @@ class JitterObject {
         refused +
         " is counted and changes nothing. Raises TypeError for another list,\n"
         "InvalidArgumentError for a `now` that is no finite number within 1e11.";
-    cls.def("insert", &JitterObject::insert_list, "packets"_a, "now"_a, insert_doc.c_str())
+    cls.def("take_report_block", &JitterObject::take_report_block, py::kw_only(),
+            "last_sender_report"_a = 0, "delay_since_last_sender_report"_a = 0,
+            "The stream's ReportBlock for rtp.write_receiver_report or a sender report (RFC 3550\n"
+            "section 6.4.1): fraction lost since the last call, packets lost, highest sequence "
+            "number,\n"
+            "jitter. The two arguments are what the stream's last SenderReport gives: the middle "
+            "32\n"
+            "bits of its NTP time, and the time since, in 1/65536 s. None before the first packet.")
+        .def("insert", &JitterObject::insert_list, "packets"_a, "now"_a, insert_doc.c_str())
         .def("insert_batch", &JitterObject::insert_batch, "data"_a, "sizes"_a, "now"_a,
              "The same for packets laid end to end in `data`: uint8, shape (bytes,), and their\n"
              "`sizes` in bytes, integers, shape (packets,). Raises InvalidArgumentError where "
@@ -66,9 +82,26 @@ class JitterObject {
     const std::lock_guard lock(mutex_);
     return to_timeout(buffer_->next_timeout());
   }
-  void reset(std::optional<std::uint32_t> ssrc) {
+  void reset(const std::optional<Integer>& new_ssrc) {
+    const auto ssrc = number<std::uint32_t>("ssrc", new_ssrc);
     const std::lock_guard lock(mutex_);
     start(intake_.codec, ssrc);
+  }
+  std::optional<rtp::ReportBlock> take_report_block(const Integer& last_sender_report,
+                                                    const Integer& delay) {
+    rtp::ReportBlock block;
+    block.last_sender_report = number<std::uint32_t>("last_sender_report", last_sender_report);
+    block.delay_since_last_sender_report =
+        number<std::uint32_t>("delay_since_last_sender_report", delay);
+    const std::lock_guard lock(mutex_);
+    jitter::ReceptionStatistics& reception = intake_.reception;
+    if (!intake_.ssrc || reception.packets_received() == 0) return std::nullopt;
+    block.ssrc = *intake_.ssrc;
+    block.fraction_lost = reception.take_fraction_lost();
+    block.cumulative_lost = reception.cumulative_lost();
+    block.extended_highest_sequence = reception.extended_highest_sequence();
+    block.jitter = reception.jitter();
+    return block;
   }
   Statistics statistics() {
     const std::lock_guard lock(mutex_);
@@ -115,8 +148,10 @@ void bind_common_statistics(Class& c) {
   c.def_property_readonly(
        "packets_received", [](const Statistics& s) { return s.s.packets_received; },
        "Of this stream; also duplicates and what was discarded.")
-      .def_readonly("packets_lost", &Statistics::packets_lost,
-                    "Expected less received (RFC 3550): negative if duplicates prevail.")
+      .def_readonly(
+          "packets_lost", &Statistics::packets_lost,
+          "Expected less received (RFC 3550): negative where duplicates, or packets from\n"
+          "before the first one that came, prevail.")
       .def_property_readonly(
           "packets_discarded", [](const Statistics& s) { return s.s.packets_discarded; },
           "Too late, out of range, or over a bound.")

@@ -14,9 +14,14 @@
 #include "buffers.h"
 #include "errors.h"
 #include "frame_batch.h"
+#include "frames.h"
+#include "integers.h"
 #include "native_call.h"
+#include "sealroom/sframe/header.h"
+#include "sealroom/sframe/key_commitment.h"
 #include "sealroom/sframe/receiver.h"
 #include "sealroom/sframe/sender.h"
+#include "sframe_refusals.h"
 
 namespace sealroom::bindings {
 
@@ -25,7 +30,7 @@ namespace py = pybind11;
 /// Key ids, commitments and frames that wait for their key.
 void bind_sframe_keys(py::module_& m);
 
-inline constexpr const char* kMetadataTooLong = "metadata: at most 1024 bytes";
+inline constexpr const char* kEmptyBaseKey = "base_key: at least 1 byte";
 
 // The core writes while it still reads.
 inline void check_apart(MutableByteView out, const char* name, ByteView in) {
@@ -37,20 +42,15 @@ inline void check_apart(MutableByteView out, const char* name, ByteView in) {
   }
 }
 
-inline py::bytes shrink(py::bytes bytes, std::size_t size) {
-  PyObject* object = bytes.release().ptr();
-  if (_PyBytes_Resize(&object, static_cast<Py_ssize_t>(size)) != 0) throw py::error_already_set();
-  return py::reinterpret_steal<py::bytes>(object);
-}
-
 /// sframe::Sender as Python sees it; calls from several threads take turns.
 class PySender {
  public:
-  PySender(int suite, std::uint64_t key_id, const py::buffer& base_key, std::uint64_t first_counter,
-           std::optional<std::uint64_t> counter_limit, unsigned ratchet_bits,
-           const std::optional<std::string>& backend)
-      : sender_(
-            create(suite, key_id, base_key, first_counter, counter_limit, ratchet_bits, backend)) {}
+  PySender(int suite, const Integer& key_id, const py::buffer& base_key,
+           const Integer& first_counter, const std::optional<Integer>& counter_limit,
+           const Integer& ratchet_bits, const std::optional<std::string>& backend)
+      : backend_(backend_from_option(backend)),
+        sender_(create(backend_, suite, key_id, base_key, first_counter, counter_limit,
+                       ratchet_bits)) {}
 
   py::bytes protect(const py::buffer& plaintext, const py::buffer& metadata) {
     const ReadBuffer in(plaintext);
@@ -61,7 +61,8 @@ class PySender {
       const std::lock_guard lock(mutex_);
       return sender_.protect(aad.view(), in.view(), out);
     });
-    return shrink(std::move(result), unwrap(size, kMetadataTooLong));
+    if (!size) FrameRefusal{"plaintext", in.view(), aad.view()}.raise(size.error());
+    return shrink(std::move(result), size.value());
   }
 
   std::size_t protect_into(const py::buffer& plaintext, const py::buffer& output,
@@ -71,11 +72,14 @@ class PySender {
     const WriteBuffer out(output);
     check_apart(out.view(), "plaintext", in.view());
     check_apart(out.view(), "metadata", aad.view());
+    std::size_t needed = 0;
     const Result<std::size_t> size = run_native(in.view().size(), [&] {
       const std::lock_guard lock(mutex_);
+      needed = sender_.protected_size(in.view().size());
       return sender_.protect(aad.view(), in.view(), out.view());
     });
-    return unwrap(size, kMetadataTooLong);
+    if (size) return size.value();
+    FrameRefusal{"plaintext", in.view(), aad.view(), needed, out.view().size()}.raise(size.error());
   }
 
   py::list protect_many(const py::object& plaintexts, const py::object& metadata,
@@ -106,6 +110,8 @@ class PySender {
     const std::lock_guard lock(mutex_);
     return sender_.key_id().value;
   }
+  [[nodiscard]] int suite() const { return static_cast<int>(sender_.suite()); }
+  [[nodiscard]] std::string backend() const { return std::string(crypto::backend_name(backend_)); }
 
   /// Runs `work` on the sender, without the GIL if `bytes` make it long, while no other call does.
   template <class Work>
@@ -124,20 +130,28 @@ class PySender {
     });
   }
 
-  static sframe::Sender create(int suite, std::uint64_t key_id, const py::buffer& base_key,
-                               std::uint64_t first_counter,
-                               std::optional<std::uint64_t> counter_limit, unsigned ratchet_bits,
-                               const std::optional<std::string>& backend) {
+  static sframe::Sender create(crypto::Backend backend, int suite, const Integer& key_id,
+                               const py::buffer& base_key, const Integer& first_counter,
+                               const std::optional<Integer>& counter_limit,
+                               const Integer& ratchet_bits) {
     const ReadBuffer key(base_key);
+    const KeyId id{number<std::uint64_t>("key_id", key_id)};
     sframe::SenderOptions options;
-    options.first_counter = first_counter;
-    if (counter_limit) options.counter_limit = *counter_limit;
-    options.ratchet_bits = ratchet_bits;
-    return unwrap(sframe::Sender::create(backend_from_option(backend), cipher_suite(suite),
-                                         KeyId{key_id}, key.view(), options),
-                  "base_key, ratchet_bits: at least 1 byte, 0 to 32 bits");
+    options.first_counter = number<std::uint64_t>("first_counter", first_counter);
+    if (counter_limit) {
+      options.counter_limit = number<std::uint64_t>("counter_limit", *counter_limit);
+      if (options.counter_limit <= options.first_counter) {
+        raise(Error::invalid_argument,
+              "counter_limit: above first_counter, or nothing can be sent");
+      }
+    }
+    options.ratchet_bits =
+        static_cast<unsigned>(within("ratchet_bits", ratchet_bits, 0, sframe::kMaxRatchetBits));
+    return unwrap(sframe::Sender::create(backend, cipher_suite(suite), id, key.view(), options),
+                  kEmptyBaseKey);
   }
 
+  const crypto::Backend backend_;
   std::mutex mutex_;
   sframe::Sender sender_;
 };
@@ -146,37 +160,56 @@ class PySender {
 class PyReceiver {
  public:
   PyReceiver(int suite, const std::optional<std::string>& backend)
-      : receiver_(backend_from_option(backend), cipher_suite(suite)) {}
+      : backend_(backend_from_option(backend)),
+        suite_(cipher_suite(suite)),
+        receiver_(backend_, suite_) {}
 
-  void add_key(std::uint64_t key_id, const py::buffer& base_key, const py::object& commitment) {
+  void add_key(const Integer& key_id, const py::buffer& base_key, const py::object& commitment) {
+    const KeyId id{number<std::uint64_t>("key_id", key_id)};
     const ReadBuffer key(base_key);
     const Commitment committed(commitment);
     const std::lock_guard lock(mutex_);
-    unwrap(receiver_.add_key(KeyId{key_id}, key.view(), committed.view()),
-           "key_id, base_key or commitment: a key id without a key, at least 1 byte of key, 32 "
-           "bytes of commitment");
+    const Result<void> added = receiver_.add_key(id, key.view(), committed.view());
+    if (!added) refuse_key(added.error(), key.view(), "key_id: " + taken(id));
   }
-  void add_ratchet(std::uint64_t key_id, const py::buffer& base_key, unsigned bits,
-                   std::size_t max_steps_ahead, std::size_t kept_steps,
+  void add_ratchet(const Integer& key_id, const py::buffer& base_key, const Integer& bits,
+                   const Integer& max_steps_ahead, const Integer& kept_steps,
                    const py::object& commitment) {
+    const KeyId id{number<std::uint64_t>("key_id", key_id)};
+    const sframe::RatchetOptions options{
+        static_cast<unsigned>(within("bits", bits, 1, sframe::kMaxRatchetBits)),
+        within("max_steps_ahead", max_steps_ahead, 1, sframe::kMaxRatchetSteps),
+        within("kept_steps", kept_steps, 0, sframe::kMaxRatchetSteps)};
+    if (!is_valid(options)) {
+      raise(Error::invalid_argument, "max_steps_ahead, kept_steps: together below 2**bits");
+    }
     const ReadBuffer key(base_key);
     const Commitment committed(commitment);
     const std::lock_guard lock(mutex_);
-    unwrap(receiver_.add_ratchet(KeyId{key_id}, key.view(), {bits, max_steps_ahead, kept_steps},
-                                 committed.view()),
-           "key_id, base_key, bits, max_steps_ahead, kept_steps or commitment: a generation "
-           "without a key, at least 1 byte of key, 1 to 32 bits, 1 to 64 and 0 to 64 steps that "
-           "together are below 2**bits, 32 bytes of commitment");
+    const Result<void> added = receiver_.add_ratchet(id, key.view(), options, committed.view());
+    if (added) return;
+    if (added.error() == Error::limit_exceeded) {
+      raise(added.error(),
+            "key_id: a receiver follows at most 4 generations of ratchets; "
+            "remove_key() one that its sender has left");
+    }
+    refuse_key(added.error(), key.view(),
+               "key_id: its generation has a key or a ratchet already, whose replay windows must "
+               "not be forgotten; hand out the key under the next generation (ratchet_key_id)");
   }
   void add_mls_epoch(const sframe::MlsKeyIdLayout& layout, std::uint64_t sender,
                      std::uint64_t epoch, const py::buffer& base_key, std::uint64_t context,
                      const py::object& commitment) {
     const ReadBuffer key(base_key);
     const Commitment committed(commitment);
+    const sframe::MlsKeyId mls{context, sender, epoch};
+    const KeyId id = unwrap(layout.encode(mls), "sender, context: too large for the layout");
     const std::lock_guard lock(mutex_);
-    unwrap(receiver_.add_mls_epoch(layout, {context, sender, epoch}, key.view(), committed.view()),
-           "sender, epoch, context, base_key or commitment: numbers that fit the layout, an epoch "
-           "newer than the one it replaces, at least 1 byte of key, 32 bytes of commitment");
+    const Result<void> added = receiver_.add_mls_epoch(layout, mls, key.view(), committed.view());
+    if (!added) {
+      refuse_key(added.error(), key.view(),
+                 "epoch: not newer than the one it would replace, or " + taken(id));
+    }
   }
   bool has_key(std::uint64_t key_id) {
     const std::lock_guard lock(mutex_);
@@ -190,6 +223,14 @@ class PyReceiver {
     const std::lock_guard lock(mutex_);
     return receiver_.remove_key(KeyId{key_id});
   }
+  std::vector<std::uint64_t> key_ids() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::uint64_t> numbers;
+    for (const KeyId key_id : receiver_.key_ids()) numbers.push_back(key_id.value);
+    return numbers;
+  }
+  [[nodiscard]] int suite() const { return static_cast<int>(suite_); }
+  [[nodiscard]] std::string backend() const { return std::string(crypto::backend_name(backend_)); }
 
   py::bytes unprotect(const py::buffer& frame, const py::buffer& metadata) {
     const ReadBuffer in(frame);
@@ -200,7 +241,9 @@ class PyReceiver {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out);
     });
-    return shrink(std::move(result), unwrap(size, kMetadataTooLong));
+    if (!size)
+      FrameRefusal{"frame", in.view(), aad.view(), 0, 0, key_id_of(in)}.raise(size.error());
+    return shrink(std::move(result), size.value());
   }
 
   std::size_t unprotect_into(const py::buffer& frame, const py::buffer& output,
@@ -214,7 +257,11 @@ class PyReceiver {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out.view());
     });
-    return unwrap(size, kMetadataTooLong);
+    if (size) return size.value();
+    const Result<std::size_t> needed = receiver_.plaintext_size(in.view());
+    FrameRefusal{"frame",           in.view(),    aad.view(), needed ? needed.value() : 0,
+                 out.view().size(), key_id_of(in)}
+        .raise(size.error());
   }
 
   py::list unprotect_many(const py::object& frames, const py::object& metadata,
@@ -240,6 +287,28 @@ class PyReceiver {
   }
 
  private:
+  static std::optional<KeyId> key_id_of(const ReadBuffer& frame) {
+    const auto parsed = sframe::Header::parse(frame.view());
+    return parsed ? std::optional(parsed.value().header.key_id) : std::nullopt;
+  }
+
+  static std::string taken(KeyId key_id) {
+    return std::to_string(key_id.value) +
+           " has a key already, whose replay window must not be forgotten; hand out the key under "
+           "another key id";
+  }
+
+  /// Why the receiver did not take `key`, with `other` where the rest of the arguments is meant.
+  [[noreturn]] static void refuse_key(Error error, ByteView key, const std::string& other) {
+    if (error == Error::limit_exceeded) {
+      raise(error,
+            "key_id: a receiver has at most 64 keys; remove_key() one that its sender has "
+            "left");
+    }
+    if (error != Error::invalid_argument) raise(error);
+    raise(error, key.empty() ? kEmptyBaseKey : other);
+  }
+
   /// A commitment or None.
   class Commitment {
    public:
@@ -247,7 +316,8 @@ class PyReceiver {
       if (object.is_none()) return;
       buffer_.emplace(py::cast<py::buffer>(object));
       // For the core none at all is no commitment; here it is a mistake.
-      if (buffer_->view().empty()) raise(Error::invalid_argument, "commitment: 32 bytes");
+      if (buffer_->view().size() != sframe::kCommitmentSize)
+        raise(Error::invalid_argument, "commitment: 32 bytes");
     }
     [[nodiscard]] ByteView view() const { return buffer_ ? buffer_->view() : ByteView(); }
 
@@ -264,6 +334,8 @@ class PyReceiver {
     });
   }
 
+  const crypto::Backend backend_;
+  const sframe::CipherSuite suite_;
   std::mutex mutex_;
   sframe::Receiver receiver_;
 };

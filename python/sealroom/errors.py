@@ -64,9 +64,10 @@ class TooOldError(ReplayError):
 
 
 class KeyNotFoundError(SealroomError):
-    """No key is installed for the SFrame key id."""
+    """No key is installed for the SFrame key id: `key_id`, where the core knows which."""
 
     code: ClassVar[str] = "unknown_key_id"
+    key_id: int | None = None
 
 
 class UnknownStreamError(SealroomError):

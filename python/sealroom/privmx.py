@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from sealroom._core import privmx as _privmx
@@ -62,6 +63,8 @@ __all__ = [
     "unprotect_media",
 ]
 
+_KEY_ID = re.compile("[0-9a-fA-F]{32}")
+
 FrameKind = Literal["audio", "key", "delta", "empty", "other"]
 ClearHeader = Literal["by_kind", "one_byte"]
 
@@ -94,9 +97,10 @@ class DataMessage(NamedTuple):
 
 def media_key(room_key: bytes | bytearray | memoryview) -> bytes:
     """The key of a room's media and data, SHA-256 of the room key (32 bytes each)."""
-    if len(memoryview(room_key)) != KEY_SIZE:
+    view = memoryview(room_key)
+    if view.ndim != 1 or view.itemsize != 1 or view.nbytes != KEY_SIZE:
         raise InvalidArgumentError(f"room_key: {KEY_SIZE} bytes")
-    return hashlib.sha256(room_key).digest()
+    return hashlib.sha256(bytes(view)).digest()
 
 
 def protect_media(
@@ -159,6 +163,8 @@ class DataSender:
     def __init__(
         self, keys: KeyStore, key_id: str, *, first_sequence: int = NATIVE_FIRST_SEQUENCE
     ) -> None:
+        if not _KEY_ID.fullmatch(key_id):
+            raise InvalidArgumentError("key_id: 32 hexadecimal digits")
         self._keys = keys
         self._key_id = key_id
         self._sender = _privmx.DataSender(first_sequence=first_sequence)
@@ -166,8 +172,8 @@ class DataSender:
     def protect(self, message: BytesLike) -> bytes:
         """The message on the wire, DATA_OVERHEAD bytes longer.
 
-        Raises KeyNotFoundError, and KeyExhaustedError at the key's message limit or after number
-        2**32 - 1.
+        Raises KeyNotFoundError, and KeyExhaustedError at the key's message limit, after which a
+        new key helps, or after number 2**32 - 1, after which only a new DataSender does.
         """
         return self._sender.protect(self._keys, self._key_id, message, iv=os.urandom(IV_SIZE))
 

@@ -210,7 +210,7 @@ def test_bad_arguments_are_named() -> None:
             keys.add(key_id, KEY)
     with pytest.raises(errors.InvalidArgumentError, match="key: 32 bytes"):
         keys.add("f" * 32, KEY[:16])
-    with pytest.raises(errors.InvalidArgumentError, match="that has none yet"):
+    with pytest.raises(errors.InvalidArgumentError, match="it has a key already"):
         keys.add(KEY_ID, KEY)
     assert (len(keys), KEY_ID in keys, "f" * 32 in keys, "" in keys) == (1, True, False, False)
     with pytest.raises(TypeError) as caught:

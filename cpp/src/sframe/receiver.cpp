@@ -113,6 +113,13 @@ bool Receiver::remove_key(KeyId key_id) {
   return true;
 }
 
+std::vector<KeyId> Receiver::key_ids() const {
+  std::vector<KeyId> key_ids;
+  for (const auto& key : state_->keys) key_ids.push_back(key->key_id);
+  for (const RatchetChain& ratchet : state_->ratchets) key_ids.push_back(ratchet.current().key_id);
+  return key_ids;
+}
+
 bool Receiver::has_key(KeyId key_id) const {
   if (state_->find(key_id) != state_->keys.end()) return true;
   const auto ratchet = state_->find_ratchet(key_id);

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import BytesLike
+from .rtp import ReportBlock
 
 _Packet = TypeVar("_Packet", bound=BytesLike)  # a list of one kind of bytes-like
 
@@ -37,9 +38,9 @@ class AudioJitterBuffer:
     delay with forgetting, within `min_target_delay` and `max_target_delay`. With `pull` frames
     leave by next(), at the pace of a player with its own clock. Without `ssrc` the first packet
     decides which stream it is. Times are seconds on any one clock. Bounds: `max_packets` (16 to
-    16384), `max_bytes`; over one the oldest frames go. Thread-safe.
+    16384), `max_bytes` (1500 to 2**30); over one the oldest frames go. Thread-safe.
 
-    Raises InvalidArgumentError for a codec that is not audio or a delay that is negative.
+    Raises InvalidArgumentError for a codec that is not audio and what is out of its range.
     """
     def __init__(
         self,
@@ -84,16 +85,24 @@ class AudioJitterBuffer:
         self,
     ) -> tuple[
         npt.NDArray[np.uint8],
-        npt.NDArray[np.int64],
+        npt.NDArray[np.int32],
         npt.NDArray[np.uint32],
         npt.NDArray[np.bool_],
     ]:
         """The same as four arrays: the frames end to end (uint8, shape (bytes,)), and of each,
-        shape (frames,), its size (int64, 0 where it is missing), timestamp (uint32), and whether it
+        shape (frames,), its size (int32, 0 where it is missing), timestamp (uint32), and whether it
         is missing (bool).
         """
     def reset(self, ssrc: int | None = None) -> None:
         """Starts anew, for the stream `ssrc` or that of the next packet; counters begin at zero."""
+    def take_report_block(
+        self, *, last_sender_report: int = 0, delay_since_last_sender_report: int = 0
+    ) -> ReportBlock | None:
+        """The stream's ReportBlock for rtp.write_receiver_report or a sender report (RFC 3550
+        section 6.4.1): fraction lost since the last call, packets lost, highest sequence number,
+        jitter. The two arguments are what the stream's last SenderReport gives: the middle 32 bits
+        of its NTP time, and the time since, in 1/65536 s. None before the first packet.
+        """
     @property
     def statistics(self) -> AudioStatistics:
         """A copy of the counters."""
@@ -141,7 +150,9 @@ class AudioStatistics:
         """Not there when they were needed."""
     @property
     def packets_lost(self) -> int:
-        """Expected less received (RFC 3550): negative if duplicates prevail."""
+        """Expected less received (RFC 3550): negative where duplicates, or packets from before the
+        first one that came, prevail.
+        """
     @property
     def packets_malformed(self) -> int:
         """Not RTP, or a payload that breaks its format."""
@@ -162,7 +173,9 @@ class VideoFrame:
         """Seconds: arrival of the packet that made it whole."""
     @property
     def data(self) -> npt.NDArray[np.uint8]:
-        """uint8, shape (bytes,): a view of the frame's own memory."""
+        """uint8, shape (bytes,): a view of the frame's own memory. The picture is as it was sent,
+        its framing may not be: H.264 start codes have 4 bytes, AV1 has no temporal delimiters.
+        """
     @property
     def first_packet_arrival(self) -> float:
         """Seconds, on the time line of `now`."""
@@ -184,11 +197,12 @@ class VideoJitterBuffer:
 
     `codec` is a name of sealroom.rtp; without `ssrc` the first packet decides which stream it is.
     Times are seconds on any one clock. Bounds: `max_packets` (16 to 16384) between the oldest and
-    the newest, `max_bytes`, `nack_max_packets` missing ones. A missing packet is asked for
-    `nack_reorder_wait` after a later one, every `nack_retry` (until set_round_trip_time),
-    `nack_max_tries` times, and given up after `max_gap_wait`; then a key frame is. Thread-safe.
+    the newest, `max_bytes` (1500 to 2**30), `nack_max_packets` (1 to 16384) missing ones. A missing
+    packet is asked for `nack_reorder_wait` after a later one, every `nack_retry` (until
+    set_round_trip_time), `nack_max_tries` times (0 to 1000), and given up after `max_gap_wait`;
+    then a key frame is. Thread-safe.
 
-    Raises InvalidArgumentError for a codec that is not video or a time that is negative.
+    Raises InvalidArgumentError for a codec that is not video and what is out of its range.
     """
     def __init__(
         self,
@@ -221,9 +235,19 @@ class VideoJitterBuffer:
     def pop(self) -> list[VideoFrame]:
         """The frames that are ready, taken out, in order."""
     def require_key_frame(self) -> None:
-        """The decoder cannot go on: drop frames until a key frame and ask for one."""
+        """Decryption (AuthenticationError of sframe) or the decoder cannot go on: drop frames until
+        a key frame and ask for one.
+        """
     def reset(self, ssrc: int | None = None) -> None:
         """Starts anew, for the stream `ssrc` or that of the next packet; counters begin at zero."""
+    def take_report_block(
+        self, *, last_sender_report: int = 0, delay_since_last_sender_report: int = 0
+    ) -> ReportBlock | None:
+        """The stream's ReportBlock for rtp.write_receiver_report or a sender report (RFC 3550
+        section 6.4.1): fraction lost since the last call, packets lost, highest sequence number,
+        jitter. The two arguments are what the stream's last SenderReport gives: the middle 32 bits
+        of its NTP time, and the time since, in 1/65536 s. None before the first packet.
+        """
     def set_round_trip_time(self, round_trip_time: float) -> None:
         """Seconds; from now on the time between two requests for a packet, at least 10 ms. Raises
         InvalidArgumentError for a negative one.
@@ -283,7 +307,9 @@ class VideoStatistics:
         """Not there when they were needed."""
     @property
     def packets_lost(self) -> int:
-        """Expected less received (RFC 3550): negative if duplicates prevail."""
+        """Expected less received (RFC 3550): negative where duplicates, or packets from before the
+        first one that came, prevail.
+        """
     @property
     def packets_malformed(self) -> int:
         """Not RTP, or a payload that breaks its format."""

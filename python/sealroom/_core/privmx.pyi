@@ -18,14 +18,15 @@ class KeyStore:
     def __init__(self, *, message_limit: int = 268435456, backend: str | None = None) -> None:
         """After `message_limit` messages protected under one key the next raise
         KeyExhaustedError. All senders of a room share its key, and random IVs allow 2**32
-        messages under one key altogether (NIST SP 800-38D section 8.3).
+        messages under one key altogether (NIST SP 800-38D section 8.3): 1 to 2**32.
         """
     def add(self, key_id: str, key: BytesLike) -> None:
-        """`key_id`: 32 hexadecimal digits; `key`: 32 bytes. Raises InvalidArgumentError, also
-        for a key id that has a key, and LimitExceededError.
+        """`key_id`: 32 hexadecimal digits; `key`: 32 bytes. A key that was removed must not come
+        back: its messages would be counted, and its IVs looked at, from the beginning. Raises
+        InvalidArgumentError, also for a key id that has a key, and LimitExceededError.
         """
     def remove(self, key_id: str) -> bool:
-        """Whether there was one."""
+        """Forgets a key for good, with the count of its messages; whether there was one."""
     def __contains__(self, key_id: str) -> bool: ...
     def __len__(self) -> int: ...
 
@@ -51,9 +52,8 @@ def unprotect_media(
 class DataSender:
     """Numbers and seals data messages. Thread-safe."""
     def __init__(self, *, first_sequence: int) -> None: ...
-    def protect(
-        self, keys: KeyStore, key_id: str, message: BytesLike, *, iv: BytesLike
-    ) -> bytes: ...
+    def protect(self, keys: KeyStore, key_id: str, message: BytesLike, *, iv: BytesLike) -> bytes:
+        """Raises KeyExhaustedError at the key's message limit, or after number 2**32 - 1."""
     @property
     def next_sequence(self) -> int: ...
 

@@ -1,7 +1,7 @@
 """SFrame (RFC 9605)."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, TypeAlias, overload
+from typing import Any, Final, Literal, NoReturn, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,8 @@ class MlsKeyIdLayout:
         """The key id. Raises InvalidArgumentError for what does not fit."""
     def decode(self, key_id: int) -> tuple[int, int, int]:
         """Context, sender, and the low bits of the epoch."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
     @property
     def epoch_bits(self) -> int:
         """Low bits of the epoch."""
@@ -96,10 +98,13 @@ def ratchet_base_key(*, suite: int, base_key: BytesLike) -> bytes:
     """
 
 class Sender:
-    """Encrypts frames under one key (RFC 9605 section 4.4.3). With `ratchet_bits` the key may
-    ratchet (section 5.1). Thread-safe; a process that forks must use a sender in one of the two
-    only, as both would spend the same counters. Raises InvalidArgumentError for an empty key,
-    UnsupportedError for an unknown suite or back end.
+    """Encrypts frames under one key (RFC 9605 section 4.4.3). `base_key` is secret and random, at
+    least as long as the key of the suite's cipher, 16 or 32 bytes; it is stretched, so that a short
+    one is taken and is weak. With `ratchet_bits` the key may ratchet (section 5.1). Counters run
+    from `first_counter` up to, without, `counter_limit`. `backend` is one of
+    sealroom.native_info().crypto_backends. Thread-safe; a process that forks must use a sender in
+    one of the two only, as both would spend the same counters. Raises InvalidArgumentError for an
+    empty key or a number out of its range, UnsupportedError for an unknown suite or back end.
     """
     def __init__(
         self,
@@ -170,11 +175,18 @@ class Sender:
     @property
     def next_counter(self) -> int:
         """The counter of the next frame."""
+    @property
+    def suite(self) -> int:
+        """The number of the cipher suite."""
+    @property
+    def backend(self) -> str:
+        """The crypto library: "ipsec_mb" or "openssl"."""
+    def __reduce__(self) -> NoReturn: ...
 
 class Receiver:
-    """Decrypts frames of one sender (RFC 9605 section 4.4.4). `backend` is a name of
-    crypto.available_backends(). Thread-safe. Raises UnsupportedError for an unknown suite or back
-    end.
+    """Decrypts frames of one sender (RFC 9605 section 4.4.4). `backend` is one of
+    sealroom.native_info().crypto_backends. Thread-safe. Raises UnsupportedError for an unknown
+    suite or back end.
     """
     def __init__(self, *, suite: int, backend: str | None = None) -> None: ...
     def add_key(
@@ -215,7 +227,19 @@ class Receiver:
         that is not newer, otherwise as add_key.
         """
     def remove_key(self, key_id: int) -> bool:
-        """Forgets a key, or the ratchet that a key id is of; whether there was one."""
+        """Forgets a key, or the ratchet that a key id is of; whether there was one. What it has
+        seen is forgotten too: were the same key added again, every frame of it could be replayed.
+        """
+    @property
+    def key_ids(self) -> list[int]:
+        """The key ids that have a key, and of each ratchet that of its newest authentic step."""
+    @property
+    def suite(self) -> int:
+        """The number of the cipher suite."""
+    @property
+    def backend(self) -> str:
+        """The crypto library: "ipsec_mb" or "openssl"."""
+    def __reduce__(self) -> NoReturn: ...
     def has_key(self, key_id: int) -> bool:
         """Whether a frame of this key id would be tried."""
     def ratchet_position(self, key_id: int) -> int:
@@ -223,9 +247,9 @@ class Receiver:
         KeyNotFoundError.
         """
     def unprotect(self, frame: BytesLike, metadata: BytesLike = b"") -> bytes:
-        """The plaintext. Raises MalformedError, KeyNotFoundError, ReplayError (TooOldError
-        behind the window of 1024 frames), AuthenticationError; after each of them the state
-        is as before.
+        """The plaintext. Raises MalformedError, KeyNotFoundError (whose `key_id` is the frame's),
+        ReplayError (TooOldError behind the window of 1024 frames), AuthenticationError; after each
+        of them the state is as before.
         """
     def unprotect_into(
         self, frame: BytesLike, out: WritableBytesLike, metadata: BytesLike = b""
@@ -267,7 +291,9 @@ class Receiver:
 def protect_frame(sender: Sender, format: str, frame: BytesLike) -> bytes:
     """Encrypts a whole encoded frame by SFrame (RFC 9605) and leaves readable, authenticated, what
     packetizers, SFUs and receivers of its codec look for (docs/wire.md). `format` is "opus", "vp8",
-    "vp9", "h264" (a byte stream with start codes, Annex B) or "av1" (a temporal unit of OBUs). Any
+    "vp9", "h264" (a byte stream with start codes, Annex B) or "av1" (a temporal unit of OBUs). An
+    H.264 frame of an MP4 file, with lengths in place of start codes, is sealed whole, and
+    nobody on the way sees a key frame in it: run the bitstream filter h264_mp4toannexb first. Any
     frame of at least 1 byte comes back from unprotect_frame byte for byte. Raises
     InvalidArgumentError for an empty frame, UnsupportedError for another format, KeyExhaustedError
     at the counter limit.
@@ -275,5 +301,6 @@ def protect_frame(sender: Sender, format: str, frame: BytesLike) -> bytes:
 
 def unprotect_frame(receiver: Receiver, format: str, frame: BytesLike) -> bytes:
     """The encoded frame that protect_frame was given (RFC 9605 section 4.4.4). Errors as of
-    Receiver.unprotect; what has not the form that protect_frame gives is a MalformedError.
+    Receiver.unprotect; what has not the form that protect_frame gives is a MalformedError. After
+    any of them the frames that follow need this one: call VideoJitterBuffer.require_key_frame().
     """

@@ -13,9 +13,8 @@ namespace sealroom::privmx {
 inline constexpr std::size_t kDataHeaderSize = 1 + 4 + kIvSize + 1 + RoomKeyId::kSize;
 inline constexpr std::size_t kDataOverhead = kDataHeaderSize + kTagSize;
 
-/// Where a PrivMX sender starts to count.
+/// Where PrivMX's native sender starts to count; its JavaScript client starts with 2.
 inline constexpr std::uint32_t kFirstSequenceOfNative = 0;
-inline constexpr std::uint32_t kFirstSequenceOfJavaScript = 2;
 
 /// Seals the messages of one stream, in order. Not safe for concurrent use.
 class DataSender {

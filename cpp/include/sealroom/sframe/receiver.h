@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
@@ -47,6 +48,8 @@ class Receiver {
 
   /// The key of this KID, or the ratchet of its generation; false if there was neither.
   bool remove_key(KeyId key_id);
+  /// The KIDs that have a key, and of each ratchet that of its newest authentic step.
+  [[nodiscard]] std::vector<KeyId> key_ids() const;
   /// Whether a frame of this KID would be tried.
   [[nodiscard]] bool has_key(KeyId key_id) const;
   /// The KID of the newest authentic step of the ratchet whose generation `key_id` is of.
