@@ -103,6 +103,7 @@ class PyVideoJitterBuffer
       part.payload = payload.value().data;
       part.starts_frame = payload.value().starts_frame;
       part.is_key_frame = part.starts_frame && payload.value().is_key_frame;
+      part.may_be_preceded = payload.value().may_be_preceded;
     }
     buffer_->insert(part, now);
   }

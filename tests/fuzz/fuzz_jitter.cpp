@@ -94,7 +94,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                           .marker = (what & 1) != 0,
                           .starts_frame = (what & 2) != 0,
                           .is_key_frame = (what & 4) != 0,
-                          .payload = bytes},
+                          .payload = bytes,
+                          .may_be_preceded = (what & 0x20) != 0},
                          now);
       drain.audio.insert({sequence, RtpTimestamp{timestamp}, bytes}, now);
       drain.pulled.insert({sequence, RtpTimestamp{timestamp}, bytes}, now);

@@ -22,10 +22,12 @@ inline void read_payload(rtp::Codec codec, ByteView payload) {
     require(part.error() == start.error() && part.error() != Error::buffer_too_small);
     return;
   }
-  require(!part.value().data.empty());
+  require(!part.value().data.empty() || codec == rtp::Codec::h264);  // an empty FU-A is allowed
   require(part.value().starts_frame == start.value().starts_frame);
   require(part.value().is_key_frame == start.value().is_key_frame);
+  require(part.value().may_be_preceded == start.value().may_be_preceded);
   require(part.value().starts_frame || !part.value().is_key_frame);
+  require(part.value().starts_frame || !part.value().may_be_preceded);
 }
 
 /// Cuts a frame and joins it; false if it is not one of this codec's format. What comes out is

@@ -11,7 +11,7 @@ import pytest
 from native_pair import KEY_SIZE, PROFILE, rtp_packet, vp8_frame
 
 from sealroom import errors, srtp
-from sealroom._core.session import KeyFrameRequested, MediaSession
+from sealroom._core.session import FrameReceived, KeyFrameRequested, MediaSession
 from sealroom._core.sfu import ProducerStatistics, Router, RouterTransport
 
 EXTENSIONS = {"mid": 1}
@@ -20,18 +20,18 @@ EXTENSIONS = {"mid": 1}
 class Call:
     """A publisher and a subscriber of one router, over links of which the test is in charge."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: str = "vp8") -> None:
         self.router = Router()
         self.published, self.publisher = self._connect()
         self.subscribed, self.subscriber = self._connect()
         self.sender = self.publisher.add_sender(
-            ssrc=5, payload_type=96, codec="vp8", mid="v", protection=False
+            ssrc=5, payload_type=96, codec=codec, mid="v", protection=False
         )
         self.receiver = self.subscriber.add_receiver(
-            payload_type=97, codec="vp8", mid="v", protection=False
+            payload_type=97, codec=codec, mid="v", protection=False
         )
         self.producer = self.router.add_producer(
-            self.published, mid="v", ssrc=5, payload_type=96, codec="vp8"
+            self.published, mid="v", ssrc=5, payload_type=96, codec=codec
         )
         self._timestamp = 0
 
@@ -49,12 +49,14 @@ class Call:
         )
 
     def send(self, *, key: bool = False) -> None:
-        self._timestamp += 3000
-        self.publisher.send_frame(
-            self.sender, vp8_frame(300, key=key), rtp_timestamp=self._timestamp
-        )
-        for datagram in self.publisher.take_outgoing():
+        for datagram in self.datagrams(vp8_frame(300, key=key)):
             self.published.receive_datagram(datagram)
+
+    def datagrams(self, frame: bytes) -> list[bytes]:
+        """Of a frame, not yet sent."""
+        self._timestamp += 3000
+        self.publisher.send_frame(self.sender, frame, rtp_timestamp=self._timestamp)
+        return list(self.publisher.take_outgoing())
 
     def hand_back(self) -> None:
         """To the publisher, what the router asks it for."""
@@ -216,3 +218,54 @@ def test_a_transport_of_another_router_is_refused(call: Call) -> None:
             call.router.add_producer(foreign, mid="w", payload_type=96, codec="vp8")
         with refused:
             call.router.add_consumer(foreign, call.producer, ssrc=1, payload_type=96, mid="w")
+
+
+H264_DELTA = bytes.fromhex("000000014180") + bytes(range(128, 228)) * 15
+H264_KEY_FRAME = bytes.fromhex("000000016742c01e0000000168ce3c800000000165") + (
+    bytes(range(128, 228)) * 25
+)
+
+
+def frames_of(call: Call) -> list[bytes]:
+    call.received()
+    return [
+        event.data.tobytes()
+        for event in call.subscriber.take_events()
+        if isinstance(event, FrameReceived)
+    ]
+
+
+@pytest.mark.parametrize("order", [[1, 0, 2, 3], [3, 2, 1, 0], [1, 2, 3, 0], [0, 1, 2, 3]])
+def test_a_subscribers_first_h264_key_frame_is_whole(order: list[int]) -> None:
+    with contextlib.closing(Call("h264")) as call:
+        for datagram in call.datagrams(H264_DELTA):
+            call.published.receive_datagram(datagram)
+        call.subscribe()
+        sent = call.datagrams(H264_KEY_FRAME)
+        assert len(sent) == 4
+        for i in order:
+            call.published.receive_datagram(sent[i])
+        assert frames_of(call) == [H264_KEY_FRAME]
+
+
+def test_an_h264_key_frame_that_lost_its_start_is_not_begun_with() -> None:
+    with contextlib.closing(Call("h264")) as call:
+        call.subscribe()
+        for datagram in call.datagrams(H264_KEY_FRAME)[1:] + call.datagrams(H264_DELTA):
+            call.published.receive_datagram(datagram)
+        assert call.subscribed.take_outgoing() == []
+        wait_for_requests(call, 2)
+        for datagram in call.datagrams(H264_KEY_FRAME):
+            call.published.receive_datagram(datagram)
+        assert frames_of(call) == [H264_KEY_FRAME]
+
+
+def test_an_h264_key_frame_without_parameter_sets_is_begun_with_behind_another_frame() -> None:
+    with contextlib.closing(Call("h264")) as call:
+        call.subscribe()
+        bare = bytes.fromhex("0000000165") + bytes(range(128, 228)) * 25
+        before = call.datagrams(H264_DELTA)
+        sent = call.datagrams(bare)
+        for datagram in [*sent, before[-1]]:  # the frame before ends late
+            call.published.receive_datagram(datagram)
+        assert call.subscribed.take_outgoing()

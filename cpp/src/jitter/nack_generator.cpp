@@ -51,6 +51,12 @@ NackGenerator::Arrival NackGenerator::packet_received(std::int64_t sequence, Tim
   return was_asked_for ? Arrival::recovered : Arrival::reordered;
 }
 
+void NackGenerator::expect(std::int64_t sequence, TimePoint now) {
+  if (!started_ || sequence != oldest_ - 1 || missing_ >= config_.max_packets) return;
+  entries_.push_front(make_entry(sequence, now));
+  oldest_ = sequence;
+}
+
 void NackGenerator::give_up_before(std::int64_t sequence) {
   oldest_ = std::max(oldest_, sequence);
   while (!entries_.empty() && entries_.front().sequence < sequence) {

@@ -21,6 +21,7 @@ struct StoredPacket {
   bool marker = false;
   bool starts_frame = false;
   bool is_key_frame = false;
+  bool may_be_preceded = false;
 };
 
 /// Packets of one stream by unwrapped sequence number. The ring of entries doubles when two held
@@ -41,9 +42,10 @@ class PacketStore {
     return entry.is_held && entry.sequence == sequence ? &entry : nullptr;
   }
   /// True for a held packet and, as long as its place was not taken, for a released one.
-  [[nodiscard]] bool has_seen(std::int64_t sequence) const {
+  [[nodiscard]] bool has_seen(std::int64_t sequence) const { return seen(sequence) != nullptr; }
+  [[nodiscard]] const StoredPacket* seen(std::int64_t sequence) const {
     const StoredPacket& entry = entries_[index(sequence)];
-    return entry.was_used && entry.sequence == sequence;
+    return entry.was_used && entry.sequence == sequence ? &entry : nullptr;
   }
   [[nodiscard]] ByteView payload(const StoredPacket& packet) const {
     return packet.has_cell ? ByteView(cell(packet.cell), packet.size) : ByteView();

@@ -1,5 +1,4 @@
-// The half of the video jitter buffer that follows the chain of frames, loses it and finds a new
-// one.
+// The part of the video jitter buffer that follows the chain of frames and loses it.
 
 #include <algorithm>
 
@@ -18,7 +17,7 @@ void VideoJitterBuffer::State::advance_main(TimePoint now) {
     main_.begin = floor_ = main_.next;
   }
   std::size_t passed = 0;
-  while (passed < candidate_count_ && candidates_[passed].begin < main_.next) ++passed;
+  while (passed < candidate_count_ && candidates_[passed].frame.begin < main_.next) ++passed;
   remove_candidates(0, passed);
   if (progress == FrameCursor::Progress::broken || is_hopeless(main_.next)) lose_chain(now);
 }
@@ -92,77 +91,12 @@ void VideoJitterBuffer::State::lose_chain(TimePoint now) {
   advance_all_candidates(now);
 }
 
-void VideoJitterBuffer::State::add_candidate(std::int64_t sequence, RtpTimestamp timestamp) {
-  // A packetizer that sets starts_frame for every slice or layer starts one frame only.
-  if (candidate_count_ > 0 && last_candidate_timestamp_ == timestamp) return;
-  last_candidate_timestamp_ = timestamp;
-  if (candidate_count_ == kMaxCandidates) remove_candidates(0, 1);
-  std::size_t index = candidate_count_++;
-  for (; index > 0 && candidates_[index - 1].begin > sequence; --index) {
-    candidates_[index] = candidates_[index - 1];
-  }
-  candidates_[index] = FrameCursor(sequence);
-}
-
-void VideoJitterBuffer::State::remove_candidates(std::size_t first, std::size_t count) {
-  std::move(candidates_.begin() + static_cast<std::ptrdiff_t>(first + count),
-            candidates_.begin() + static_cast<std::ptrdiff_t>(candidate_count_),
-            candidates_.begin() + static_cast<std::ptrdiff_t>(first));
-  candidate_count_ -= count;
-}
-
-void VideoJitterBuffer::State::advance_candidates_at(std::int64_t sequence, TimePoint now) {
-  std::size_t i = 0;
-  while (i < candidate_count_) {
-    if (candidates_[i].next != sequence) {
-      ++i;
-      continue;
-    }
-    candidate_progress_ = now;
-    const Candidate result = try_candidate(i, now);
-    if (result == Candidate::started_chain) return;
-    if (result == Candidate::waits) ++i;
-  }
-}
-
-void VideoJitterBuffer::State::advance_all_candidates(TimePoint now) {
-  std::size_t i = 0;
-  while (i < candidate_count_) {
-    const Candidate result = try_candidate(i, now);
-    if (result == Candidate::started_chain) return;
-    if (result == Candidate::waits) ++i;
-  }
-  if (candidate_count_ > 0) drop_until(candidates_[0].begin);
-}
-
-VideoJitterBuffer::State::Candidate VideoJitterBuffer::State::try_candidate(std::size_t index,
-                                                                            TimePoint now) {
-  const FrameCursor::Progress progress = candidates_[index].advance(store_);
-  if (progress == FrameCursor::Progress::complete) {
-    const FrameCursor frame = candidates_[index];
-    drop_until(frame.begin);
-    remove_candidates(0, index + 1);
-    in_chain_ = true;
-    is_fresh_ = false;
-    request_is_pending_ = false;
-    append(frame.begin, frame.next);
-    push_ready(frame, now);
-    advance_main(now);
-    return Candidate::started_chain;
-  }
-  if (progress == FrameCursor::Progress::broken || is_hopeless(candidates_[index].next)) {
-    remove_candidates(index, 1);
-    return Candidate::removed;
-  }
-  return Candidate::waits;
-}
-
 // Without a chain only a key frame counts: what lies before the first one underway, or is too old
 // to belong to one whose start may still come, is of no use. Holds the memory of a stream that
 // never sends a key frame.
 void VideoJitterBuffer::State::forget_outdated(TimePoint now) {
   if (candidate_count_ > 0) {
-    drop_until(candidates_[0].begin);
+    drop_until(first_needed());
     return;
   }
   while (floor_ <= nacks.newest()) {

@@ -44,7 +44,7 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
     return;
   }
   if (verdict == SequenceLine::Verdict::restarted) restart(sequence);
-  if (sequence < floor_ && may_begin_at(sequence)) floor_ = sequence;
+  if (sequence < floor_ && may_begin_at(sequence, packet)) floor_ = sequence;
   if (sequence < floor_ || store_.find(sequence) != nullptr) {
     ++(store_.has_seen(sequence) ? statistics.packets_duplicated : statistics.packets_discarded);
     return;
@@ -61,6 +61,7 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
   stored.marker = packet.marker;
   stored.starts_frame = packet.starts_frame;
   stored.is_key_frame = packet.is_key_frame;
+  stored.may_be_preceded = packet.may_be_preceded;
 
   const std::uint64_t given_up_before = nacks.given_up();
   if (nacks.packet_received(sequence, now) == NackGenerator::Arrival::recovered) {
@@ -68,7 +69,7 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
   }
   const bool may_start_chain =
       packet.starts_frame && packet.is_key_frame && !packet.payload.empty();
-  if (may_start_chain) add_candidate(sequence, packet.timestamp);
+  if (may_start_chain) add_candidate(sequence, packet);
   if (in_chain_) {
     if (is_in_turn) {
       incoming_sequence_ = sequence;
@@ -165,8 +166,12 @@ bool VideoJitterBuffer::State::is_hopeless(std::int64_t sequence) const {
          !nacks.is_waiting_for(sequence);
 }
 
-bool VideoJitterBuffer::State::may_begin_at(std::int64_t sequence) const {
-  return is_fresh_ && candidate_count_ == 0 && floor_ - sequence <= kStartReordering;
+// With a key frame underway only what may be its beginning, or tell where it is.
+bool VideoJitterBuffer::State::may_begin_at(std::int64_t sequence,
+                                            const VideoPacket& packet) const {
+  if (!is_fresh_ || floor_ - sequence > kStartReordering) return false;
+  if (candidate_count_ == 0 || !candidates_[0].start_is_sure) return true;
+  return packet.starts_frame && !packet.marker && packet.timestamp == candidates_[0].timestamp;
 }
 
 void VideoJitterBuffer::State::restart(std::int64_t sequence) {
@@ -204,7 +209,7 @@ bool VideoJitterBuffer::State::drop_oldest() {
     lose_chain(latest_);
   } else if (candidate_count_ > 1) {
     remove_candidates(0, 1);
-    drop_until(candidates_[0].begin);
+    drop_until(first_needed());
   } else {
     candidate_count_ = 0;
     dropped = floor_ <= nacks.newest();

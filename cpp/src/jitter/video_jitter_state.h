@@ -58,7 +58,7 @@ struct VideoJitterBuffer::State {
   [[nodiscard]] TimePoint key_frame_request_due() const;
 
   void restart(std::int64_t sequence);
-  [[nodiscard]] bool may_begin_at(std::int64_t sequence) const;
+  [[nodiscard]] bool may_begin_at(std::int64_t sequence, const VideoPacket& packet) const;
   bool make_room(std::int64_t sequence, std::size_t size);
   bool drop_oldest();
 
@@ -71,12 +71,28 @@ struct VideoJitterBuffer::State {
   void drop_ready_front();
   void lose_chain(TimePoint now);
 
-  void add_candidate(std::int64_t sequence, RtpTimestamp timestamp);
+  /// A key frame that may begin a chain.
+  struct Candidate {
+    FrameCursor frame;
+    RtpTimestamp timestamp{};
+    std::int64_t lowest = 0;  ///< the packets from here on are there and of no earlier frame
+    bool start_is_sure = false;
+    bool is_headless = false;  ///< `lowest` cannot start a frame: `frame` begins behind it
+    bool is_whole = false;     ///< from its begin on
+  };
+  enum class Outcome : std::uint8_t { waits, removed, started_chain };
+
+  void add_candidate(std::int64_t sequence, const VideoPacket& packet);
   void remove_candidates(std::size_t first, std::size_t count);
   void advance_candidates_at(std::int64_t sequence, TimePoint now);
   void advance_all_candidates(TimePoint now);
-  enum class Candidate : std::uint8_t { waits, removed, started_chain };
-  Candidate try_candidate(std::size_t index, TimePoint now);
+  Outcome try_candidate(std::size_t index, TimePoint now);
+  void settle_start(Candidate& candidate);
+  /// `before` is the last packet before the lowest of the frame: true if it is of it too.
+  static bool continues(const StoredPacket& before, const Candidate& candidate);
+  void take_in(Candidate& candidate, const StoredPacket& packet);
+  [[nodiscard]] bool start_is_lost(const Candidate& candidate, TimePoint now);
+  [[nodiscard]] std::int64_t first_needed() const;
   void forget_outdated(TimePoint now);
 
   void release(std::int64_t first, std::int64_t end);
@@ -96,9 +112,8 @@ struct VideoJitterBuffer::State {
   bool started_ = false;
   bool is_fresh_ = false;  ///< nothing left since the (re)start
 
-  std::array<FrameCursor, kMaxCandidates> candidates_;  ///< key frames from floor_ on, ascending
+  std::array<Candidate, kMaxCandidates> candidates_;  ///< from floor_ on, ascending
   std::size_t candidate_count_ = 0;
-  RtpTimestamp last_candidate_timestamp_{};
   TimePoint candidate_progress_ = TimePoint::min();
 
   TimePoint last_request_ = TimePoint::min();

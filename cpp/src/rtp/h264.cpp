@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "codecs.h"
 #include "h264_nal_units.h"
 #include "sealroom/base/byte_reader.h"
@@ -11,15 +13,16 @@ using namespace h264;  // NOLINT(google-build-using-namespace)
 constexpr std::uint8_t kStartCode[] = {0, 0, 0, 1};
 constexpr std::size_t kLengthSize = 2;
 
-/// What the start of a NAL unit says; `next` is the byte behind its header, 0 if there is none.
-PayloadStart inspect_unit(std::uint8_t header, std::uint8_t next) {
+/// What the start of a NAL unit says; `data` is what of it lies behind its header in this packet.
+PayloadStart inspect_unit(std::uint8_t header, ByteView data) {
   PayloadStart start;
   const std::uint8_t type = type_of(header);
   switch (type) {
     case kSlice:
     case kDataPartitionA:
     case kIdrSlice:
-      start.starts_frame = (next & 0x80) != 0;  // first_mb_in_slice, Exp-Golomb, is 0
+      // first_mb_in_slice, Exp-Golomb, is 0; or in the next packet, then it may be.
+      start.starts_frame = data.empty() || (data[0] & 0x80) != 0;
       break;
     default:
       // H.264 section 7.4.1.2.3: what comes before the first slice of its picture.
@@ -28,12 +31,13 @@ PayloadStart inspect_unit(std::uint8_t header, std::uint8_t next) {
       break;
   }
   start.is_key_frame = start.starts_frame && (type == kIdrSlice || type == kSequenceParameterSet);
+  // The delimiter comes first, and parameter sets do but for it (H.264 section 7.4.1.2.3).
+  start.may_be_preceded =
+      start.starts_frame && type != kSequenceParameterSet && type != kAccessUnitDelimiter;
   return start;
 }
 
-PayloadStart inspect_unit(ByteView unit) {
-  return inspect_unit(unit[0], unit.size() > 1 ? unit[1] : std::uint8_t{0});
-}
+PayloadStart inspect_unit(ByteView unit) { return inspect_unit(unit[0], unit.subspan(1)); }
 
 /// One payload in mode 1: walks it once, and gives `unit` each whole NAL unit, `fragment` the
 /// rewritten header and the bytes of a fragment.
@@ -52,7 +56,7 @@ Result<void> walk(ByteView payload, Unit unit, Fragment fragment) {
     const ByteView data = reader.rest();
     if (!reader.ok()) return Error::truncated;
     const bool is_start = (fu_header & kFuStart) != 0;
-    if (data.empty() || !is_nal_unit_type(type_of(fu_header))) return Error::malformed;
+    if (!is_nal_unit_type(type_of(fu_header))) return Error::malformed;
     if (is_start && (fu_header & kFuEnd) != 0) return Error::malformed;
     const unsigned restored = (header & (kForbiddenBit | kImportanceMask)) | type_of(fu_header);
     fragment(is_start, static_cast<std::uint8_t>(restored), data);
@@ -72,6 +76,9 @@ Result<void> walk(ByteView payload, Unit unit, Fragment fragment) {
 }
 
 void add(PayloadStart& whole, PayloadStart unit) {
+  if (unit.starts_frame) {
+    whole.may_be_preceded = unit.may_be_preceded && (whole.may_be_preceded || !whole.starts_frame);
+  }
   whole.starts_frame |= unit.starts_frame;
   whole.is_key_frame |= unit.is_key_frame;
 }
@@ -86,7 +93,7 @@ std::size_t h264_scratch_size(std::size_t payload_size) {
 
 Result<PayloadPart> depacketize_h264(ByteView payload, MutableByteView scratch) {
   PayloadStart start;
-  ByteView as_it_is;
+  std::optional<ByteView> as_it_is;
   ByteWriter writer(scratch);
   const auto walked = walk(
       payload,
@@ -100,15 +107,15 @@ Result<PayloadPart> depacketize_h264(ByteView payload, MutableByteView scratch) 
           as_it_is = data;
           return;
         }
-        add(start, inspect_unit(header, data[0]));
+        add(start, inspect_unit(header, data));
         writer.bytes(kStartCode);
         writer.u8(header);
         writer.bytes(data);
       });
   if (!walked) return walked.error();
   if (!writer.ok()) return Error::buffer_too_small;
-  const ByteView data = as_it_is.empty() ? ByteView(writer.written()) : as_it_is;
-  return PayloadPart{data, start.starts_frame, start.is_key_frame};
+  const ByteView data = as_it_is.value_or(writer.written());
+  return PayloadPart{data, start.starts_frame, start.is_key_frame, start.may_be_preceded};
 }
 
 Result<PayloadStart> inspect_h264(ByteView payload) {
@@ -116,7 +123,7 @@ Result<PayloadStart> inspect_h264(ByteView payload) {
   const auto walked = walk(
       payload, [&](ByteView unit) { add(start, inspect_unit(unit)); },
       [&](bool is_start, std::uint8_t header, ByteView data) {
-        if (is_start) add(start, inspect_unit(header, data[0]));
+        if (is_start) add(start, inspect_unit(header, data));
       });
   if (!walked) return walked.error();
   return start;

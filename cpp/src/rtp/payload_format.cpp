@@ -56,7 +56,8 @@ Result<PayloadStart> inspect(Codec codec, ByteView payload) {
   }
   const auto part = depacketize(codec, payload);
   if (!part) return part.error();
-  return PayloadStart{part.value().starts_frame, part.value().is_key_frame};
+  return PayloadStart{part.value().starts_frame, part.value().is_key_frame,
+                      part.value().may_be_preceded};
 }
 
 Result<void> finish_frame(Codec codec, Bytes& frame) {

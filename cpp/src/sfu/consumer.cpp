@@ -23,15 +23,18 @@ Consumer::Consumer(ConsumerId id, Producer& producer, Transport& transport, Cons
       kind_(kind),
       rewriter_(config_.first_sequence_number) {}
 
+bool Consumer::begin_run(std::int64_t sequence, TimePoint now) {
+  if (!is_ready()) return false;
+  rewriter_.begin_run(sequence);
+  is_running_ = true;
+  if (!has_started_) limiter_.start(now);
+  has_started_ = true;
+  return true;
+}
+
 bool Consumer::forward(const OpenedPacket& packet, TimePoint now) {
   if (!is_ready()) return false;
-  if (!is_running_) {
-    if (kind_ == MediaKind::video && !packet.starts_key_frame) return false;
-    rewriter_.begin_run(packet.sequence);
-    is_running_ = true;
-    if (!has_started_) limiter_.start(now);
-    has_started_ = true;
-  }
+  if (!is_running_ && (kind_ == MediaKind::video || !begin_run(packet.sequence, now))) return false;
   const std::optional<std::int64_t> output = rewriter_.to_output(packet.sequence);
   if (!output || !send(packet, *output)) return false;
   ++statistics_.packets_sent;

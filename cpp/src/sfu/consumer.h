@@ -14,6 +14,8 @@ struct OpenedPacket {
   rtp::HeaderExtensions extensions;  ///< only those that are passed on
   ByteView payload;
   bool starts_key_frame = false;
+  bool starts_frame = false;
+  bool may_be_preceded = false;  ///< as in rtp::PayloadStart
 };
 
 /// Where a producer's time line stands: from its last sender report, or from the report that is
@@ -31,7 +33,10 @@ class Consumer {
   Consumer(ConsumerId id, Producer& producer, Transport& transport, ConsumerConfig config,
            MediaKind kind);
 
-  /// True if the packet was sent. A video consumer starts, and starts again, only with a key frame.
+  /// From the producer's packet `sequence` on, which for video is the first of a key frame. False
+  /// if nothing may be sent.
+  bool begin_run(std::int64_t sequence, TimePoint now);
+  /// True if the packet was sent. A video consumer waits for begin_run().
   bool forward(const OpenedPacket& packet, TimePoint now);
   /// Sends again what its receiver calls `number`: finds the producer's number for it, if it may go
   /// out.

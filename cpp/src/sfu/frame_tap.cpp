@@ -30,6 +30,7 @@ void FrameTap::insert(const OpenedPacket& packet, TimePoint now) {
   video.marker = packet.header.marker;
   video.starts_frame = part.starts_frame;
   video.is_key_frame = part.is_key_frame;
+  video.may_be_preceded = part.may_be_preceded;
   video.payload = part.data;
   assembler_->insert(video, now);
   collect();

@@ -16,6 +16,8 @@ constexpr std::size_t kAudioCache = 128;
 // key stream.
 constexpr std::int64_t kMaxJump = 4096;
 constexpr std::size_t kNacksPerMessage = 128;
+// Delimiter, parameter sets and supplemental information, at most.
+constexpr std::int64_t kMaxPacketsBeforeKeyStart = 32;
 
 // In 32.32 fixed point.
 std::uint64_t to_ntp_units(Duration duration) {
@@ -48,8 +50,9 @@ OpenedPacket Producer::open(const rtp::RtpPacketView& view, std::int64_t sequenc
   packet.extensions.audio_level = all.audio_level;
   if (kind_ == MediaKind::video) {
     const auto start = rtp::inspect(config_.codec, packet.payload);
-    packet.starts_key_frame =
-        start.ok() && start.value().starts_frame && start.value().is_key_frame;
+    packet.starts_frame = start.ok() && start.value().starts_frame;
+    packet.starts_key_frame = packet.starts_frame && start.value().is_key_frame;
+    packet.may_be_preceded = packet.starts_frame && start.value().may_be_preceded;
   }
   return packet;
 }
@@ -74,29 +77,93 @@ bool Producer::receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded&
   if (kind_ == MediaKind::video) nacks_.packet_received(sequence, now);
 
   const OpenedPacket packet = open(view, sequence);
-  if (packet.starts_key_frame) key_frames_.key_frame_began();
+  const std::optional<std::int64_t> run_start = note_key_frame(packet);
   if (tap_ != nullptr) tap_->insert(packet, now);
   for (Consumer* consumer : consumers) {
-    const bool was_waiting = consumer->needs_key_frame();
-    if (!consumer->forward(packet, now)) continue;
-    ++forwarded.packets;
-    forwarded.bytes += packet.payload.size();
-    if (was_waiting && sequence < newest_before) {
-      forward_from_cache(*consumer, sequence + 1, now, forwarded);
+    if (run_start && consumer->needs_key_frame()) {
+      if (consumer->begin_run(*run_start, now)) {
+        forward_from(*consumer, *run_start, packet, now, forwarded);
+      }
+    } else if (consumer->forward(packet, now)) {
+      ++forwarded.packets;
+      forwarded.bytes += packet.payload.size();
     }
   }
   return true;
 }
 
-// The first packet of a key frame came after later ones, which the consumer did not get while it
-// was waiting.
-void Producer::forward_from_cache(Consumer& consumer, std::int64_t first, TimePoint now,
-                                  Forwarded& forwarded) {
-  for (std::int64_t sequence = first; sequence <= cache_.newest(); ++sequence) {
-    const auto view = rtp::RtpPacketView::parse(cache_.find(sequence));
-    if (!view || !consumer.forward(open(view.value(), sequence), now)) continue;
+/// Where those who wait for a key frame may begin, if they may now.
+std::optional<std::int64_t> Producer::note_key_frame(const OpenedPacket& packet) {
+  const bool decides = deciding_packet_ == packet.sequence;
+  if (!packet.starts_key_frame && !decides) return std::nullopt;
+  std::optional<std::int64_t> start;
+  const bool is_wanted = std::any_of(consumers.begin(), consumers.end(), [](const Consumer* c) {
+    return c->needs_key_frame() && c->is_ready();
+  });
+  if (is_wanted && packet.starts_key_frame) {
+    start = find_run_start(packet);
+  } else if (is_wanted) {
+    const auto view = rtp::RtpPacketView::parse(cache_.find(undecided_key_start_));
+    if (view.ok()) start = find_run_start(open(view.value(), undecided_key_start_));
+  }
+  if (start || !is_wanted) {
+    deciding_packet_.reset();
+    key_frames_.key_frame_began();
+  } else {
+    key_frames_.want();  // should the packet that decides not come
+  }
+  return start;
+}
+
+// An H.264 stream tells an IDR slice, but not whether its parameter sets came before it in a packet
+// of their own. Without them the frame cannot be opened, so a run begins with it only when the
+// packet before it is known to be another frame's, or else earlier.
+std::optional<std::int64_t> Producer::find_run_start(const OpenedPacket& key_start) {
+  std::int64_t start = key_start.sequence;
+  std::int64_t lowest = start;
+  bool is_sure = !key_start.may_be_preceded;
+  bool is_headless = false;
+  while (lowest > key_start.sequence - kMaxPacketsBeforeKeyStart) {
+    const auto view = rtp::RtpPacketView::parse(cache_.find(lowest - 1));
+    if (!view) break;
+    const OpenedPacket before = open(view.value(), lowest - 1);
+    const bool is_padding = before.payload.empty();
+    const bool is_of_frame =
+        before.header.timestamp == key_start.header.timestamp && !before.header.marker;
+    if (!is_padding && !is_of_frame) {
+      is_sure = true;
+      break;
+    }
+    if (is_sure && !before.starts_frame) break;
+    --lowest;
+    if (is_padding) continue;
+    is_headless = !before.starts_frame;
+    if (is_headless) continue;
+    start = lowest;
+    is_sure |= !before.may_be_preceded;
+  }
+  if (is_sure && !is_headless) return start;
+  undecided_key_start_ = key_start.sequence;
+  deciding_packet_ = lowest - 1;
+  return std::nullopt;
+}
+
+// What of a key frame, and behind it, came before the packet that made it possible to begin: the
+// consumer did not get it while it was waiting.
+void Producer::forward_from(Consumer& consumer, std::int64_t first, const OpenedPacket& packet,
+                            TimePoint now, Forwarded& forwarded) {
+  const auto forward = [&](const OpenedPacket& next) {
+    if (!consumer.forward(next, now)) return;
     ++forwarded.packets;
-    forwarded.bytes += view.value().payload().size();
+    forwarded.bytes += next.payload.size();
+  };
+  for (std::int64_t sequence = first; sequence <= cache_.newest(); ++sequence) {
+    if (sequence == packet.sequence) {
+      forward(packet);
+      continue;
+    }
+    const auto view = rtp::RtpPacketView::parse(cache_.find(sequence));
+    if (view.ok()) forward(open(view.value(), sequence));
   }
 }
 

@@ -64,8 +64,10 @@ class Producer {
 
  private:
   [[nodiscard]] OpenedPacket open(const rtp::RtpPacketView& view, std::int64_t sequence) const;
-  void forward_from_cache(Consumer& consumer, std::int64_t first, TimePoint now,
-                          Forwarded& forwarded);
+  std::optional<std::int64_t> note_key_frame(const OpenedPacket& packet);
+  std::optional<std::int64_t> find_run_start(const OpenedPacket& key_start);
+  void forward_from(Consumer& consumer, std::int64_t first, const OpenedPacket& packet,
+                    TimePoint now, Forwarded& forwarded);
   void send_nacks(TimePoint now);
   [[nodiscard]] TimePoint next_key_frame_request() const;
   void send_key_frame_request(TimePoint now);
@@ -90,6 +92,10 @@ class Producer {
   std::uint64_t key_frame_requests_ = 0;
 
   KeyFramePacer key_frames_;
+  /// Of a key frame that consumers wait for: what made it known, and the packet that would tell
+  /// whether it begins there.
+  std::int64_t undecided_key_start_ = 0;
+  std::optional<std::int64_t> deciding_packet_;
   TimePoint next_receiver_report_ = kNever;  ///< from the first packet on
   TimePoint next_sender_reports_ = kNever;   ///< from the first sender report on
   NtpTime report_ntp_{};  ///< of the producer's last sender report, as the next two

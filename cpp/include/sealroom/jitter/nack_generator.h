@@ -45,6 +45,8 @@ class NackGenerator {
   /// A packet from before the first one moves the start of the stream back, so that what lies
   /// between them is missing.
   Arrival packet_received(std::int64_t sequence, TimePoint now);
+  /// Asks for the packet before the first one, should there be one, as for any that is missing.
+  void expect(std::int64_t sequence, TimePoint now);
   /// Nothing before `sequence` is wanted any more; what was missing there counts as given up.
   void give_up_before(std::int64_t sequence);
   /// Forgets the stream; what was missing counts as given up. The next packet is a first one.

@@ -18,6 +18,9 @@ struct VideoPacket {
   bool starts_frame = false;  ///< first packet of its frame, not of a later slice or layer
   bool is_key_frame = false;  ///< meaningful where starts_frame
   ByteView payload;  ///< at most kMaxPayload bytes; may be empty (padding): it only fills its place
+  /// Where starts_frame: it does not show whether other packets of the frame come before it. A
+  /// stream begins with it only once the packet before it has been seen to be another frame's.
+  bool may_be_preceded = false;
 };
 
 struct VideoFrame {
@@ -78,7 +81,9 @@ struct VideoJitterStatistics {
 /// key frame is requested. Sequence numbers wrap; a jump ahead of more than max_packets restarts
 /// the stream behind a key frame, a jump back only when nothing else has come for a second. Over a
 /// bound the oldest frames go, and the stream goes on with the next key frame. While none is to be
-/// had, packets are kept for max_gap_wait only. Amortised O(1) per packet, no allocation per packet
+/// had, packets are kept for max_gap_wait only. A key frame that may have begun before its first
+/// packet so far waits for the one before that, which is asked for; if it never comes, the frame is
+/// dropped and another key frame requested. Amortised O(1) per packet, no allocation per packet
 /// after warm-up (frames own their bytes). Sans-IO: call insert/handle_timeout, then drain pop,
 /// take_nacks and take_key_frame_request: what is due for being taken is no timeout any more, so
 /// after insert(now) and handle_timeout(now) next_timeout() > now. One thread.

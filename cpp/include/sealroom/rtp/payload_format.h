@@ -20,20 +20,27 @@ enum class Codec : std::uint8_t {
 [[nodiscard]] MediaKind media_kind(Codec codec);
 [[nodiscard]] std::uint32_t clock_rate(Codec codec);  ///< Hz
 
-/// What one packet carries of a frame, the payload descriptor removed. The view points into the
+/// What one packet carries of a frame, the payload descriptor removed. `starts_frame` is true where
+/// a frame may begin, as far as the payload shows it: of H.264 for each packet with a delimiter,
+/// parameter sets, supplemental information or the first slice of a picture, of AV1 for each that
+/// begins with an OBU, of VP9 for each layer that needs none below. The view points into the
 /// packet, or into the scratch memory where the payload had to be rewritten.
 struct PayloadPart {
   ByteView data;
   bool starts_frame = false;
   /// Meaningful where starts_frame; always true for Opus, whose frames stand alone.
   bool is_key_frame = false;
+  /// H.264, where starts_frame: whether packets of the same frame come before this one cannot be
+  /// seen in it (an IDR slice whose parameter sets may have a packet of their own).
+  bool may_be_preceded = false;
 };
 
 /// What depacketize needs of scratch memory at most for a payload of `payload_size` bytes.
 [[nodiscard]] std::size_t depacketize_scratch_size(Codec codec, std::size_t payload_size);
 
 /// Reads one payload. Every byte may come from a stranger. A payload without a byte of the frame is
-/// malformed, one of a packet type outside the supported mode unsupported. The parts of one frame,
+/// malformed (but for the fragment of H.264 that RFC 6184 section 5.8 allows to be empty), one of a
+/// packet type outside the supported mode unsupported. The parts of one frame,
 /// one after the other and then given to finish_frame, are the frame. Opus, VP8 and VP9 leave
 /// `scratch` alone; the others answer buffer_too_small if it is too short for this payload.
 Result<PayloadPart> depacketize(Codec codec, ByteView payload, MutableByteView scratch = {});
@@ -41,7 +48,8 @@ Result<PayloadPart> depacketize(Codec codec, ByteView payload, MutableByteView s
 /// What a payload begins, for those who do not want its bytes.
 struct PayloadStart {
   bool starts_frame = false;
-  bool is_key_frame = false;  ///< as in PayloadPart
+  bool is_key_frame = false;     ///< as in PayloadPart
+  bool may_be_preceded = false;  ///< as in PayloadPart
 };
 
 /// As depacketize, without scratch memory or a copy.
