@@ -98,7 +98,7 @@ class PyDependencyDescriptorReader {
       raise(Error::not_ready, "the structure of this frame has not been read: ask for a key frame");
     }
     PyDependencyDescriptor result{unwrap(read), 0, 0, {}};
-    const rtp::DependencyStructure& structure = *reader_->structure();
+    const rtp::DependencyStructure& structure = *reader_->last_used();
     result.decode_targets = structure.decode_targets;
     result.chains = structure.chains;
     for (std::size_t i = 0; structure.chains > 0 && i < structure.decode_targets; ++i) {

@@ -117,6 +117,23 @@ class TestDependencyDescriptor:
         assert (frame.spatial_layer, frame.temporal_layer) == (0, 1)
         assert frame.active_decode_targets == 7
 
+    def test_an_older_key_frame_that_comes_late_keeps_its_structure_to_itself(self) -> None:
+        reader = rtp.DependencyDescriptorReader()
+        reader.read(THREE_BY_THREE)
+        late = reader.read(ONE_LAYER)
+        assert late.frame_number == 1
+        assert late.resolution == (480, 270)
+        assert len(late.decode_target_indications) == 1
+        frame = reader.read(bytes.fromhex("d10146401c"))
+        assert (frame.spatial_layer, frame.temporal_layer) == (0, 1)
+        assert len(frame.decode_target_indications) == 9
+
+    def test_a_sender_that_begins_anew_brings_the_structure_that_holds(self) -> None:
+        reader = rtp.DependencyDescriptorReader()
+        reader.read(THREE_BY_THREE[:1] + (5000).to_bytes(2) + THREE_BY_THREE[3:])
+        reader.read(ONE_LAYER)
+        assert len(reader.read(bytes.fromhex("400001")).decode_target_indications) == 1
+
     def test_it_travels_in_a_header(self) -> None:
         for descriptor in (ONE_LAYER, THREE_BY_THREE):
             packet = rtp.serialize_rtp(

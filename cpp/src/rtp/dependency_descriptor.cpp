@@ -1,45 +1,11 @@
 #include "sealroom/rtp/dependency_descriptor.h"
 
+#include "bit_reader.h"
+
 namespace sealroom::rtp {
 namespace {
 
 constexpr std::size_t kMandatorySize = 3;
-
-/// Bounds-checked cursor over bits, most significant first; like ByteReader it fails for good.
-class BitReader {
- public:
-  explicit BitReader(ByteView data) : data_(data) {}
-
-  std::uint32_t bits(std::size_t count) {
-    if (count > 8 * data_.size() - position_) {
-      ok_ = false;
-      position_ = 8 * data_.size();
-      return 0;
-    }
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < count; ++i, ++position_) {
-      value = value << 1 | (data_[position_ / 8] >> (7 - position_ % 8) & 1U);
-    }
-    return value;
-  }
-  bool flag() { return bits(1) != 0; }
-
-  /// ns(n) of appendix A.4.1: a number below `count` in as few bits as it needs.
-  std::uint32_t below(std::uint32_t count) {
-    std::size_t width = 0;
-    while (count >> width != 0) ++width;
-    const std::uint32_t shorter = (1U << width) - count;
-    const std::uint32_t value = bits(width - 1);
-    return value < shorter ? value : (value << 1) - shorter + bits(1);
-  }
-
-  [[nodiscard]] bool ok() const { return ok_; }
-
- private:
-  ByteView data_;
-  std::size_t position_ = 0;
-  bool ok_ = true;
-};
 
 Result<void> check(const BitReader& reader) {
   if (!reader.ok()) return Error::truncated;
@@ -181,11 +147,26 @@ Result<DependencyDescriptor> DependencyDescriptorReader::read(ByteView extension
   if (structure.has_resolutions) {
     descriptor.resolution = structure.resolutions[frame.spatial_layer];
   }
+  last_used_ = index;
   if (descriptor.has_structure) {
-    current_ = index;
-    has_structure_ = true;
+    take_structure(index, descriptor.frame_number);
+  } else {
+    (void)frame_numbers_.unwrap(descriptor.frame_number);
   }
   return descriptor;
+}
+
+// What is left of an older key frame may still come when a newer one has begun.
+void DependencyDescriptorReader::take_structure(std::size_t index, std::uint16_t frame_number) {
+  std::int64_t frame = frame_numbers_.unwrap(frame_number);
+  if (has_structure_ && frame < structure_frame_) {
+    if (structure_frame_ - frame <= kMaxLateness) return;
+    frame_numbers_.reset();
+    frame = frame_numbers_.unwrap(frame_number);
+  }
+  structure_frame_ = frame;
+  current_ = index;
+  has_structure_ = true;
 }
 
 }  // namespace sealroom::rtp

@@ -1,34 +1,8 @@
+#include "bit_reader.h"
 #include "codecs.h"
 
 namespace sealroom::rtp {
 namespace {
-
-/// Most significant bit first. Beyond the end come zeros, and `ok` is false for good.
-class BitReader {
- public:
-  explicit BitReader(ByteView data) : data_(data) {}
-
-  std::uint32_t bits(unsigned count) {
-    std::uint32_t value = 0;
-    for (; count > 0; --count) value = value << 1 | bit();
-    return value;
-  }
-  [[nodiscard]] bool ok() const { return ok_; }
-
- private:
-  std::uint32_t bit() {
-    if (position_ / 8 >= data_.size()) {
-      ok_ = false;
-      return 0;
-    }
-    const unsigned shift = 7 - position_ % 8;
-    return data_[position_++ / 8] >> shift & 1U;
-  }
-
-  ByteView data_;
-  std::size_t position_ = 0;
-  bool ok_ = true;
-};
 
 constexpr std::uint32_t kFrameMarker = 2;
 constexpr std::uint32_t kSyncCode = 0x498342;

@@ -5,6 +5,7 @@
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
+#include "sealroom/base/sequence.h"
 
 namespace sealroom::rtp {
 
@@ -60,7 +61,9 @@ struct DependencyDescriptor {
   bool ends_frame = false;
   std::uint8_t template_id = 0;
   std::uint16_t frame_number = 0;
-  bool has_structure = false;  ///< the packet brought the structure that holds from now on
+  /// The packet brought a structure; it holds from now on, unless the frame is older than the one
+  /// that the present structure came with.
+  bool has_structure = false;
   /// Bit i: decode target i is being produced. Only where the packet says so.
   std::optional<std::uint32_t> active_decode_targets;
   FrameDependencies dependencies;
@@ -77,14 +80,26 @@ class DependencyDescriptorReader {
   /// template that no structure so far has: ask for a key frame.
   Result<DependencyDescriptor> read(ByteView extension);
 
-  /// Null before the first.
+  /// The one that holds; null before the first.
   [[nodiscard]] const DependencyStructure* structure() const {
     return has_structure_ ? &structures_[current_] : nullptr;
   }
+  /// The one that the last descriptor was read with: of an older frame that came late, its own.
+  [[nodiscard]] const DependencyStructure* last_used() const {
+    return has_structure_ ? &structures_[last_used_] : nullptr;
+  }
 
  private:
+  /// By so many frames a frame is late; one further back is of a sender that began anew.
+  static constexpr std::int64_t kMaxLateness = 1024;
+
+  void take_structure(std::size_t index, std::uint16_t frame_number);
+
   std::array<DependencyStructure, 2> structures_{};  ///< the one that holds, and a draft
   std::size_t current_ = 0;
+  std::size_t last_used_ = 0;
+  SequenceUnwrapper frame_numbers_;
+  std::int64_t structure_frame_ = 0;  ///< that brought structures_[current_]
   bool has_structure_ = false;
 };
 
