@@ -11,6 +11,7 @@
 #include "buffers.h"
 #include "errors.h"
 #include "frames.h"
+#include "number_arguments.h"
 #include "sealroom/rtp/payload_format.h"
 
 namespace sealroom::bindings {
@@ -22,14 +23,15 @@ namespace {
 
 class PyPacketizer {
  public:
-  PyPacketizer(const std::string& codec, std::uint16_t first_picture_id)
-      : packetizer_(rtp::Packetizer::create(codec_from_name(codec), first_picture_id)) {}
+  PyPacketizer(const std::string& codec, std::int64_t first_picture_id)
+      : packetizer_(rtp::Packetizer::create(codec_from_name(codec),
+                                            to_u16("first_picture_id", first_picture_id))) {}
 
   std::vector<py::bytes> packetize(const py::buffer& frame, std::size_t max_payload,
-                                   std::optional<bool> is_key_frame, std::uint16_t width,
-                                   std::uint16_t height) {
+                                   std::optional<bool> is_key_frame, std::int64_t width,
+                                   std::int64_t height) {
     const ReadBuffer in(frame);
-    const rtp::FrameInfo info{is_key_frame, width, height};
+    const rtp::FrameInfo info{is_key_frame, to_u16("width", width), to_u16("height", height)};
     const std::size_t count = unwrap(packetizer_->start(in.view(), max_payload, info), kCannotCut);
     // No payload is larger than the frame with twice its descriptor, whatever `max_payload` allows.
     Bytes payload(std::min(max_payload, 2 * in.view().size() + kMaxDescriptor));
@@ -53,6 +55,7 @@ struct PyPayloadPart {
   py::bytes data;
   bool starts_frame = false;
   bool is_key_frame = false;
+  bool may_be_preceded = false;
 };
 
 rtp::PayloadPart read_payload(rtp::Codec codec, ByteView payload, Bytes& scratch) {
@@ -64,8 +67,48 @@ PyPayloadPart depacketize(const std::string& codec, const py::buffer& payload) {
   const ReadBuffer in(payload);
   Bytes scratch;
   const rtp::PayloadPart part = read_payload(codec_from_name(codec), in.view(), scratch);
-  return {to_bytes(part.data), part.starts_frame, part.is_key_frame};
+  return {to_bytes(part.data), part.starts_frame, part.is_key_frame, part.may_be_preceded};
 }
+
+/// What payload descriptors say of where a frame begins and ends.
+class WholeFrame {
+ public:
+  explicit WholeFrame(rtp::Codec codec) : codec_(codec) {}
+
+  void add(ByteView payload, const rtp::PayloadPart& part) {
+    const bool is_first = count_++ == 0;
+    if (is_first && !part.starts_frame) refuse("the first of them begins no frame");
+    if (codec_ == rtp::Codec::vp8 && !is_first && part.starts_frame) {
+      refuse("they are of more than one frame");
+    }
+    if (codec_ == rtp::Codec::vp9) is_open_ = (payload[0] & kVp9End) == 0;
+    if (codec_ == rtp::Codec::h264) add_h264(payload);
+  }
+  void finish() const {
+    if (is_open_) refuse("the last of them does not end the frame");
+  }
+
+ private:
+  static constexpr std::uint8_t kVp9End = 0x04;   // E, RFC 9628 section 4.2
+  static constexpr std::uint8_t kNalType = 0x1F;  // RFC 6184 section 5.3
+  static constexpr std::uint8_t kFuA = 28;
+  static constexpr std::uint8_t kFuStart = 0x80;
+  static constexpr std::uint8_t kFuEnd = 0x40;
+
+  void add_h264(ByteView payload) {
+    const bool is_fragment = (payload[0] & kNalType) == kFuA;
+    const bool continues = is_fragment && (payload[1] & kFuStart) == 0;
+    if (continues != is_open_) refuse("a fragment of a NAL unit is missing");
+    is_open_ = is_fragment && (payload[1] & kFuEnd) == 0;
+  }
+  [[noreturn]] static void refuse(const char* what) {
+    raise(Error::malformed, std::string("payloads: ") + what);
+  }
+
+  rtp::Codec codec_;
+  std::size_t count_ = 0;
+  bool is_open_ = false;
+};
 
 py::bytes assemble_frame(const std::string& codec, const std::vector<py::buffer>& payloads) {
   const rtp::Codec known_codec = codec_from_name(codec);
@@ -74,11 +117,14 @@ py::bytes assemble_frame(const std::string& codec, const std::vector<py::buffer>
   }
   Bytes frame;
   Bytes scratch;
+  WholeFrame whole(known_codec);
   for (const py::buffer& payload : payloads) {
     const ReadBuffer in(payload);
     const rtp::PayloadPart part = read_payload(known_codec, in.view(), scratch);
+    if (known_codec != rtp::Codec::opus) whole.add(in.view(), part);
     frame.insert(frame.end(), part.data.begin(), part.data.end());
   }
+  whole.finish();
   unwrap(rtp::finish_frame(known_codec, frame));
   return to_bytes(frame);
 }
@@ -97,7 +143,7 @@ void bind_payload_formats(py::module_& m) {
       "Codecs: \"vp8\" (RFC 7741), \"vp9\" (RFC 9628), \"h264\" (RFC 6184 mode 1; frames in "
       "Annex B),\n\"av1\" (AV1 RTP specification; frames are OBUs), \"opus\" (RFC 7587). For one "
       "thread.")
-      .def(py::init<const std::string&, std::uint16_t>(), "codec"_a, py::kw_only(),
+      .def(py::init<const std::string&, std::int64_t>(), "codec"_a, py::kw_only(),
            "first_picture_id"_a = 0)
       .def("packetize", &PyPacketizer::packetize, "frame"_a, "max_payload"_a, py::kw_only(),
            "is_key_frame"_a = py::none(), "width"_a = 0, "height"_a = 0,
@@ -112,10 +158,15 @@ void bind_payload_formats(py::module_& m) {
                             "7741, 9628, 6184, 7587; see Packetizer).")
       .def_readonly("data", &PyPayloadPart::data,
                     "A piece of the frame; of AV1, what assemble_frame makes the frame from.")
-      .def_readonly("starts_frame", &PyPayloadPart::starts_frame,
-                    "It is the first packet of its frame.")
+      .def_readonly(
+          "starts_frame", &PyPayloadPart::starts_frame,
+          "A frame can begin with it. Of H.264 and AV1 several packets of one frame can; the\n"
+          "first is the one behind the end of another frame.")
       .def_readonly("is_key_frame", &PyPayloadPart::is_key_frame,
-                    "Meaningful where starts_frame; always true for Opus.");
+                    "Meaningful where starts_frame; always true for Opus.")
+      .def_readonly("may_be_preceded", &PyPayloadPart::may_be_preceded,
+                    "H.264, where starts_frame: it does not show whether packets of the same frame "
+                    "come\nbefore it, as parameter sets come before an IDR slice.");
   m.def("depacketize", &depacketize, "codec"_a, "payload"_a,
         "Remove the payload descriptor, by the RFC of the codec (RFC 7741, 9628, 6184, 7587; "
         "see\nPacketizer).\n\n"
@@ -125,7 +176,9 @@ void bind_payload_formats(py::module_& m) {
       "The frame in the payloads of all its packets, in order, by the RFC of the codec (RFC 7741,\n"
       "9628, 6184, 7587; see Packetizer).\n\n"
       "H.264 comes with start codes of four bytes, AV1 with size fields and without\ntemporal "
-      "delimiters. Raises MalformedError if the payloads are not one whole frame.");
+      "delimiters. Raises MalformedError for a first payload that can begin no frame, and for what "
+      "is\nmissing where the payloads show it: any OBU's part in AV1, a fragment in H.264, the end "
+      "in VP9.");
   py::class_<rtp::FrameInfo>(m, "FrameInfo", "What the bytes of an encoded frame say of it.")
       .def_readonly("is_key_frame", &rtp::FrameInfo::is_key_frame,
                     "None where the frame does not tell.")

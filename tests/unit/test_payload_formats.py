@@ -110,3 +110,82 @@ class TestArguments:
         payload = bytes.fromhex("658880")
         for view in (bytearray(payload), memoryview(payload), np.frombuffer(payload, np.uint8)):
             assert rtp.assemble_frame("h264", [view]) == b"\0\0\0\1" + payload
+
+
+class TestLayers:
+    def test_an_av1_packet_holds_one_layer(self) -> None:
+        def obu(kind: int, layer: int | None, payload: bytes) -> bytes:
+            head = kind << 3 | 2
+            if layer is None:
+                return bytes([head, len(payload)]) + payload
+            return bytes([head | 4, layer << 3, len(payload)]) + payload
+
+        header = obu(1, None, b"sequence")
+        layers = [obu(6, 0, b"first"), obu(5, 0, b"meta"), obu(6, 1, b"second"), obu(6, 9, b"t")]
+        payloads = rtp.Packetizer("av1").packetize(header + b"".join(layers), 1200)
+        assert len(payloads) == 3
+        assert b"first" in payloads[0]
+        assert b"meta" in payloads[0]
+        assert b"second" in payloads[1]
+        assert rtp.assemble_frame("av1", payloads) == header + b"".join(layers)
+
+    @pytest.mark.parametrize(
+        ("payload", "starts_frame", "is_key_frame"),
+        [
+            ("a8010000ff", True, True),  # the lowest layer of a key picture
+            ("a8010300ff", False, False),  # the next, which needs it
+            ("e8010000ff", True, False),
+            ("e8010200ff", True, False),  # needs no lower one: a router may have left it out
+            ("e8010300ff", False, False),
+            ("e0010200ff", False, False),  # its middle
+            ("a8010200ff", True, False),
+        ],
+    )
+    def test_a_vp9_layer_that_needs_none_below_starts_a_frame(
+        self, payload: str, starts_frame: bool, is_key_frame: bool
+    ) -> None:
+        part = rtp.depacketize("vp9", bytes.fromhex(payload))
+        assert (part.starts_frame, part.is_key_frame) == (starts_frame, is_key_frame)
+
+    def test_a_vp9_size_that_is_not_given_is_read(self) -> None:
+        frame = bytes.fromhex("82498342001 3f00b30".replace(" ", "")) + bytes(40)
+        info = rtp.read_frame_info("vp9", frame)
+        assert info.width > 0
+        told = rtp.Packetizer("vp9").packetize(
+            frame, 1200, is_key_frame=True, width=info.width, height=info.height
+        )
+        assert rtp.Packetizer("vp9").packetize(frame, 1200, is_key_frame=True) == told
+        assert rtp.Packetizer("vp9").packetize(frame, 1200) == told
+
+
+class TestAssembling:
+    @pytest.mark.parametrize("codec", VIDEO)
+    def test_payloads_without_the_first_are_refused(self, codec: str) -> None:
+        payloads = rtp.Packetizer(codec).packetize(frame_of(codec), 1000)
+        assert len(payloads) > 2
+        assert rtp.assemble_frame(codec, payloads)
+        with pytest.raises(MalformedError):
+            rtp.assemble_frame(codec, payloads[1:])
+
+    @pytest.mark.parametrize("codec", ["vp9", "h264", "av1"])
+    def test_payloads_without_the_last_are_refused(self, codec: str) -> None:
+        payloads = rtp.Packetizer(codec).packetize(frame_of(codec), 1000)
+        with pytest.raises(MalformedError):
+            rtp.assemble_frame(codec, payloads[:-1])
+
+    def test_two_frames_are_not_one(self) -> None:
+        with pytest.raises(MalformedError, match=r"payloads: .* more than one frame"):
+            rtp.assemble_frame("vp8", rtp.Packetizer("vp8").packetize(b"frame", 1000) * 2)
+
+    def test_a_fragment_that_is_followed_by_another_nal_unit_is_refused(self) -> None:
+        payloads = rtp.Packetizer("h264").packetize(frame_of("h264"), 1000)
+        with pytest.raises(MalformedError, match="payloads: a fragment"):
+            rtp.assemble_frame("h264", [payloads[0], *payloads])
+
+
+def frame_of(codec: str) -> bytes:
+    """Of one unit, so that only its fragments tell where it begins."""
+    body = bytes(range(1, 201)) * 13
+    if codec == "h264":
+        return bytes.fromhex("0000000165") + b"\x88" + body
+    return bytes.fromhex("32") + leb128(len(body)) + body if codec == "av1" else body

@@ -64,6 +64,9 @@ struct Obu {
   ByteView payload;
 
   [[nodiscard]] std::uint8_t type() const { return type_of(header); }
+  [[nodiscard]] bool has_extension() const { return (header & kExtensionFlag) != 0; }
+  /// temporal_id (3 bits) and spatial_id (2), AV1 section 5.3.3.
+  [[nodiscard]] std::uint8_t layer() const { return extension >> 3; }
   /// With the header, without a size field.
   [[nodiscard]] std::size_t size() const { return header_size(header) + payload.size(); }
 };

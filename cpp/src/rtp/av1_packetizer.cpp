@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "av1_obu.h"
@@ -93,8 +94,14 @@ class Av1Packetizer final : public Packetizer {
     plan.next = first;
     const std::size_t capacity = limit - kAggregationHeaderSize;
     std::size_t used = 0;  // by all elements, each with a length
+    std::optional<std::uint8_t> layer;
     while (plan.next.obu < obus_.size() && used < capacity) {
       const Obu& obu = obus_[plan.next.obu];
+      // Section 5 of the AV1 RTP specification: one packet, one layer.
+      if (obu.has_extension()) {
+        if (layer && *layer != obu.layer()) break;
+        layer = obu.layer();
+      }
       const std::size_t left = obu.size() - plan.next.offset;
       const bool has_length = plan.elements >= kMaxCount;
       const std::size_t room = capacity - used;

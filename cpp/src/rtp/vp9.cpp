@@ -14,6 +14,7 @@ constexpr std::uint8_t kStartOfFrame = 0x08;      // B
 constexpr std::uint8_t kEndOfFrame = 0x04;        // E
 constexpr std::uint8_t kHasStructure = 0x02;      // V
 constexpr std::uint8_t kSpatialLayerMask = 0x0E;  // SID
+constexpr std::uint8_t kInterLayer = 0x01;        // D
 constexpr std::uint8_t kMoreReferences = 0x01;    // N
 constexpr std::size_t kMaxReferences = 3;
 // The scalability structure, section 4.2.1.
@@ -70,8 +71,9 @@ class Vp9Packetizer final : public Packetizer {
     if (frame.empty() || max_payload < kDescriptorSize + kMinCapacity) {
       return Error::invalid_argument;
     }
-    const FrameInfo read = info.is_key_frame ? info : read_vp9_info(frame);
-    is_key_frame_ = read.is_key_frame.value_or(false);
+    const bool is_told = info.is_key_frame && info.width != 0 && info.height != 0;
+    const FrameInfo read = is_told ? info : read_vp9_info(frame);
+    is_key_frame_ = info.is_key_frame.value_or(read.is_key_frame.value_or(false));
     width_ = info.width != 0 ? info.width : read.width;
     height_ = info.height != 0 ? info.height : read.height;
     // The structure counts as data. A part is longer than half the capacity, so than it.
@@ -124,9 +126,12 @@ Result<PayloadPart> depacketize_vp9(ByteView payload) {
   const bool is_predicted = (flags & kInterPredicted) != 0;
   if (is_flexible && !has_picture_id) return Error::malformed;
   if (has_picture_id) skip_picture_id(reader);
-  std::uint8_t spatial_layer = 0;
+  bool is_lowest_layer = true;
+  bool needs_lower_layer = false;
   if ((flags & kHasLayers) != 0) {
-    spatial_layer = reader.u8() & kSpatialLayerMask;
+    const std::uint8_t layers = reader.u8();
+    is_lowest_layer = (layers & kSpatialLayerMask) == 0;
+    needs_lower_layer = !is_lowest_layer && (layers & kInterLayer) != 0;
     if (!is_flexible) reader.skip(1);
   }
   if (is_flexible && is_predicted) {
@@ -141,9 +146,10 @@ Result<PayloadPart> depacketize_vp9(ByteView payload) {
   PayloadPart part;
   part.data = reader.rest();
   if (part.data.empty()) return Error::malformed;
-  // The layers of a picture are one frame; it starts with the lowest.
-  part.starts_frame = (flags & kStartOfFrame) != 0 && spatial_layer == 0;
-  part.is_key_frame = part.starts_frame && !is_predicted;
+  // The layers of a picture are one frame; it starts with the lowest that is sent. A router leaves
+  // out those below that nothing needs (K-SVC).
+  part.starts_frame = (flags & kStartOfFrame) != 0 && !needs_lower_layer;
+  part.is_key_frame = part.starts_frame && is_lowest_layer && !is_predicted;
   return part;
 }
 
