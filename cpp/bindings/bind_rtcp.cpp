@@ -11,8 +11,10 @@
 #include "buffers.h"
 #include "errors.h"
 #include "frames.h"
+#include "number_arguments.h"
 #include "rtcp_objects.h"
 #include "rtp_text.h"
+#include "sealroom/base/sequence.h"
 
 namespace sealroom::bindings {
 namespace {
@@ -41,14 +43,21 @@ py::bytes written(std::size_t capacity, Write write) {
 }
 
 constexpr std::size_t kMaxReport = 28 + 24 * rtp::kMaxReportBlocks;
+constexpr std::size_t kMaxText = 255;
+constexpr std::size_t kMaxPacket = 4 + 4 * 0xFFFF;  // by its 16-bit length in words
 
-std::vector<Ssrc> to_ssrcs(const std::vector<std::uint32_t>& numbers) {
+std::vector<Ssrc> to_ssrcs(const char* name, const std::vector<std::int64_t>& numbers) {
   std::vector<Ssrc> ssrcs;
-  for (const std::uint32_t number : numbers) ssrcs.push_back(Ssrc{number});
+  for (const std::int64_t number : numbers) ssrcs.push_back(to_ssrc(name, number));
   return ssrcs;
 }
 
+void check_reports(const std::vector<rtp::ReportBlock>& reports) {
+  check_count("reports", reports.size(), 0, rtp::kMaxReportBlocks);
+}
+
 py::bytes write_sender_report(const PySenderReport& report) {
+  check_reports(report.reports);
   return written(kMaxReport, [&](rtp::RtcpWriter& writer) {
     return writer.sender_report({Ssrc{report.sender}, NtpTime{report.ntp_time},
                                  RtpTimestamp{report.rtp_timestamp}, report.packet_count,
@@ -57,82 +66,106 @@ py::bytes write_sender_report(const PySenderReport& report) {
 }
 
 py::bytes write_receiver_report(const PyReceiverReport& report) {
+  check_reports(report.reports);
   return written(kMaxReport, [&](rtp::RtcpWriter& writer) {
     return writer.receiver_report({Ssrc{report.sender}, to_blocks(report.reports)});
   });
 }
 
-py::bytes write_source_description(std::uint32_t ssrc, const std::string& cname,
-                                   const std::vector<std::pair<int, std::string>>& others) {
-  std::vector<rtp::SdesItem> items{{Ssrc{ssrc}, rtp::SdesType::cname, cname}};
+py::bytes write_source_description(
+    std::int64_t ssrc, const std::string& cname,
+    const std::vector<std::pair<std::int64_t, std::string>>& others) {
+  const Ssrc source = to_ssrc("ssrc", ssrc);
+  check_size("cname", cname.size(), 1, kMaxText);
+  std::vector<rtp::SdesItem> items{{source, rtp::SdesType::cname, cname}};
   std::size_t size = 16 + cname.size();
   for (const auto& [type, text] : others) {
-    if (type < 1 || type > 255) raise(Error::invalid_argument, "others: item types 1 to 255");
-    items.push_back({Ssrc{ssrc}, static_cast<rtp::SdesType>(type), text});
+    check_size("others", text.size(), 0, kMaxText);
+    items.push_back({source, static_cast<rtp::SdesType>(in_range("others", type, 1, 255)), text});
     size += 2 + text.size();
   }
-  if (cname.empty()) raise(Error::invalid_argument, "cname: 1 to 255 bytes");
+  check_size("others", size, 0, kMaxPacket);
   return written(size, [&](rtp::RtcpWriter& writer) { return writer.source_description(items); });
 }
 
-py::bytes write_bye(const std::variant<std::uint32_t, std::vector<std::uint32_t>>& ssrc,
+py::bytes write_bye(const std::variant<std::int64_t, std::vector<std::int64_t>>& ssrc,
                     const std::string& reason) {
   std::vector<Ssrc> sources;
-  if (const auto* one = std::get_if<std::uint32_t>(&ssrc)) {
-    sources.push_back(Ssrc{*one});
+  if (const auto* one = std::get_if<std::int64_t>(&ssrc)) {
+    sources.push_back(to_ssrc("ssrc", *one));
   } else {
-    sources = to_ssrcs(std::get<std::vector<std::uint32_t>>(ssrc));
+    sources = to_ssrcs("ssrc", std::get<std::vector<std::int64_t>>(ssrc));
   }
+  check_count("ssrc", sources.size(), 1, rtp::kMaxReportBlocks);
+  check_size("reason", reason.size(), 0, kMaxText);
   return written(8 + 4 * sources.size() + reason.size(),
                  [&](rtp::RtcpWriter& writer) { return writer.bye(sources, reason); });
 }
 
-py::bytes write_full_intra_request(std::uint32_t sender,
-                                   const std::vector<std::pair<std::uint32_t, std::uint8_t>>& to) {
+py::bytes write_full_intra_request(std::int64_t sender,
+                                   const std::vector<std::pair<std::int64_t, std::int64_t>>& to) {
+  check_count("targets", to.size(), 1, (kMaxPacket - 12) / 8);
   std::vector<rtp::FirEntry> entries;
-  for (const auto& [ssrc, number] : to) entries.push_back({Ssrc{ssrc}, number});
+  for (const auto& [ssrc, number] : to) {
+    entries.push_back(
+        {to_ssrc("targets", ssrc), to_unsigned<std::uint8_t>("targets, command number", number)});
+  }
   return written(12 + 8 * entries.size(), [&](rtp::RtcpWriter& writer) {
-    return writer.full_intra_request(Ssrc{sender}, entries);
+    return writer.full_intra_request(to_ssrc("sender", sender), entries);
   });
 }
 
-py::bytes write_remb(std::uint32_t sender, std::uint64_t bits_per_second,
-                     const std::vector<std::uint32_t>& sources) {
+py::bytes write_remb(std::int64_t sender, std::uint64_t bits_per_second,
+                     const std::vector<std::int64_t>& sources) {
+  check_count("sources", sources.size(), 0, 255);
   return written(20 + 4 * sources.size(), [&](rtp::RtcpWriter& writer) {
-    return writer.remb(Ssrc{sender}, bits_per_second, to_ssrcs(sources));
+    return writer.remb(to_ssrc("sender", sender), bits_per_second, to_ssrcs("sources", sources));
   });
 }
 
-py::bytes write_nack(std::uint32_t sender, std::uint32_t media,
-                     const std::vector<std::uint16_t>& sequence_numbers) {
-  return written(12 + 4 * sequence_numbers.size(), [&](rtp::RtcpWriter& writer) {
-    return writer.nack(Ssrc{sender}, Ssrc{media}, sequence_numbers);
+py::bytes write_nack(std::int64_t sender, std::int64_t media,
+                     const std::vector<std::int64_t>& sequence_numbers) {
+  check_count("sequence_numbers", sequence_numbers.size(), 1, rtp::kMaxNackedPackets);
+  std::vector<std::uint16_t> numbers;
+  for (const std::int64_t number : sequence_numbers) {
+    const std::uint16_t next = to_u16("sequence_numbers", number);
+    if (!numbers.empty() && !is_newer(next, numbers.back())) {
+      raise(Error::invalid_argument, "sequence_numbers: ascending, across the wrap too; " +
+                                         std::to_string(next) + " does not come after " +
+                                         std::to_string(numbers.back()));
+    }
+    numbers.push_back(next);
+  }
+  return written(12 + 4 * numbers.size(), [&](rtp::RtcpWriter& writer) {
+    return writer.nack(to_ssrc("sender", sender), to_ssrc("media", media), numbers);
   });
 }
 
-py::bytes write_picture_loss_indication(std::uint32_t sender, std::uint32_t media) {
+py::bytes write_picture_loss_indication(std::int64_t sender, std::int64_t media) {
   return written(12, [&](rtp::RtcpWriter& writer) {
-    return writer.picture_loss_indication(Ssrc{sender}, Ssrc{media});
+    return writer.picture_loss_indication(to_ssrc("sender", sender), to_ssrc("media", media));
   });
 }
 
 class PyCollector {
  public:
-  void packet_received(std::uint16_t sequence_number, double arrival) {
+  void packet_received(std::int64_t sequence_number, double arrival) {
     if (!std::isfinite(arrival) || std::abs(arrival) > 1e10) {
       raise(Error::invalid_argument, "arrival: seconds, finite");
     }
     collector_.packet_received(
-        sequence_number,
+        to_u16("sequence_number", sequence_number),
         TimePoint(Duration(static_cast<std::int64_t>(std::floor(arrival * 1e6 + 0.5)))));
   }
 
-  std::vector<py::bytes> take(std::uint32_t sender, std::uint32_t media, std::size_t max_size) {
-    if (max_size < 24 || max_size > 1200) raise(Error::invalid_argument, "max_size: 24 to 1200");
+  std::vector<py::bytes> take(std::int64_t sender, std::int64_t media, std::int64_t max_size) {
+    const Ssrc sender_ssrc = to_ssrc("sender", sender);
+    const Ssrc media_ssrc = to_ssrc("media", media);
+    const auto size = static_cast<std::size_t>(in_range("max_size", max_size, 24, 1200));
     std::vector<py::bytes> packets;
     while (collector_.has_feedback()) {
-      packets.push_back(written(max_size, [&](rtp::RtcpWriter& writer) {
-        return collector_.write(writer, Ssrc{sender}, Ssrc{media});
+      packets.push_back(written(size, [&](rtp::RtcpWriter& writer) {
+        return collector_.write(writer, sender_ssrc, media_ssrc);
       }));
     }
     return packets;
@@ -147,17 +180,20 @@ void bind_reports(py::module_& m) {
   using Reports = std::vector<ReportBlock>;
   py::class_<ReportBlock>(m, "ReportBlock",
                           "What a receiver says of one stream (RFC 3550 section 6.4.1).")
-      .def(py::init([](std::uint32_t ssrc, std::uint8_t fraction_lost, std::int32_t cumulative_lost,
-                       std::uint32_t extended_highest_sequence, std::uint32_t jitter,
-                       std::uint32_t last_sender_report,
-                       std::uint32_t delay_since_last_sender_report) {
-             return ReportBlock{Ssrc{ssrc},
-                                fraction_lost,
-                                cumulative_lost,
-                                extended_highest_sequence,
-                                jitter,
-                                last_sender_report,
-                                delay_since_last_sender_report};
+      .def(py::init([](std::int64_t ssrc, std::int64_t fraction_lost, std::int64_t cumulative_lost,
+                       std::int64_t extended_highest_sequence, std::int64_t jitter,
+                       std::int64_t last_sender_report,
+                       std::int64_t delay_since_last_sender_report) {
+             constexpr std::int64_t kMaxLost = 0x7FFFFF;
+             return ReportBlock{
+                 to_ssrc("ssrc", ssrc),
+                 to_unsigned<std::uint8_t>("fraction_lost", fraction_lost),
+                 static_cast<std::int32_t>(
+                     in_range("cumulative_lost", cumulative_lost, -kMaxLost - 1, kMaxLost)),
+                 to_u32("extended_highest_sequence", extended_highest_sequence),
+                 to_u32("jitter", jitter),
+                 to_u32("last_sender_report", last_sender_report),
+                 to_u32("delay_since_last_sender_report", delay_since_last_sender_report)};
            }),
            py::kw_only(), "ssrc"_a, "fraction_lost"_a = 0, "cumulative_lost"_a = 0,
            "extended_highest_sequence"_a = 0, "jitter"_a = 0, "last_sender_report"_a = 0,
@@ -176,8 +212,15 @@ void bind_reports(py::module_& m) {
                     "In 1/65536 s.");
   py::class_<PySenderReport>(m, "SenderReport",
                              "What a sender has sent, and when (RFC 3550 section 6.4.1).")
-      .def(py::init<std::uint32_t, std::uint64_t, std::uint32_t, std::uint32_t, std::uint32_t,
-                    Reports>(),
+      .def(py::init([](std::int64_t sender, std::uint64_t ntp_time, std::int64_t rtp_timestamp,
+                       std::int64_t packet_count, std::int64_t octet_count, Reports reports) {
+             return PySenderReport{to_u32("sender", sender),
+                                   ntp_time,
+                                   to_u32("rtp_timestamp", rtp_timestamp),
+                                   to_u32("packet_count", packet_count),
+                                   to_u32("octet_count", octet_count),
+                                   std::move(reports)};
+           }),
            py::kw_only(), "sender"_a, "ntp_time"_a, "rtp_timestamp"_a, "packet_count"_a,
            "octet_count"_a, "reports"_a = Reports())
       .def_readonly("sender", &PySenderReport::sender, "SSRC of who sent it, 32 bits.")
@@ -190,7 +233,10 @@ void bind_reports(py::module_& m) {
       .def_readonly("reports", &PySenderReport::reports, "At most 31 ReportBlock.");
   py::class_<PyReceiverReport>(m, "ReceiverReport",
                                "What is received, stream by stream (RFC 3550 section 6.4.2).")
-      .def(py::init<std::uint32_t, Reports>(), py::kw_only(), "sender"_a, "reports"_a = Reports())
+      .def(py::init([](std::int64_t sender, Reports reports) {
+             return PyReceiverReport{to_u32("sender", sender), std::move(reports)};
+           }),
+           py::kw_only(), "sender"_a, "reports"_a = Reports())
       .def_readonly("sender", &PyReceiverReport::sender, "SSRC of who sent it, 32 bits.")
       .def_readonly("reports", &PyReceiverReport::reports, "At most 31 ReportBlock.");
 }
@@ -260,7 +306,7 @@ void bind_rtcp(py::module_& m) {
                     "if untold) of each packet that came; the others did not.");
   py::class_<PyRtcpPacket>(m, "RtcpPacket",
                            "An RTCP packet without a class of its own (RFC 3550 section 6.1).")
-      .def_readonly("type", &PyRtcpPacket::type, "Packet type, 192 to 223.")
+      .def_readonly("type", &PyRtcpPacket::type, "Packet type, 8 bits.")
       .def_readonly("format", &PyRtcpPacket::format, "Format, count or subtype, 5 bits.")
       .def_property_readonly(
           "body", [](const PyRtcpPacket& packet) { return to_bytes(packet.body); },
@@ -276,16 +322,16 @@ void bind_rtcp(py::module_& m) {
         "One RTCP packet (RFC 3550 section 6.4.2). Raises InvalidArgumentError for more than 31 "
         "reports.");
   m.def("write_source_description", &write_source_description, "ssrc"_a, "cname"_a,
-        "others"_a = std::vector<std::pair<int, std::string>>(),
+        "others"_a = std::vector<std::pair<std::int64_t, std::string>>(),
         "One RTCP packet (RFC 3550 section 6.5). `cname` has 1 to 255 bytes; `others` are (item "
-        "type,\ntext) of the same source. Raises InvalidArgumentError.");
+        "type,\ntext of at most 255 bytes) of the same source. Raises InvalidArgumentError.");
   m.def("write_bye", &write_bye, "ssrc"_a, "reason"_a = "",
-        "One RTCP packet (RFC 3550 section 6.6) for one SSRC, or for up to 31. "
-        "Raises\nInvalidArgumentError.");
+        "One RTCP packet (RFC 3550 section 6.6) for one SSRC, or for up to 31; the reason has at\n"
+        "most 255 bytes. Raises InvalidArgumentError.");
   m.def("write_nack", &write_nack, "sender"_a, "media"_a, "sequence_numbers"_a,
         "One RTCP packet (RFC 4585 section 6.2.1). sequence_numbers, 16 bits each, ascend, across "
         "the\n"
-        "wrap too. Raises InvalidArgumentError for none, or too many.");
+        "wrap too. Raises InvalidArgumentError for none, more than 512, or others.");
   m.def("write_picture_loss_indication", &write_picture_loss_indication, "sender"_a, "media"_a,
         "One RTCP packet (RFC 4585 section 6.3.1): asks `media`, an SSRC, for a key frame.");
   m.def("write_full_intra_request", &write_full_intra_request, "sender"_a, "targets"_a,

@@ -11,6 +11,8 @@
 #include "buffers.h"
 #include "errors.h"
 #include "frames.h"
+#include "header_extensions.h"
+#include "number_arguments.h"
 #include "sealroom/rtp/dependency_descriptor.h"
 #include "sealroom/rtp/red.h"
 #include "sealroom/rtp/rtx.h"
@@ -24,19 +26,32 @@ namespace {
 namespace py = pybind11;
 using namespace py::literals;
 
-py::bytes wrap_rtx(const py::buffer& packet, std::uint32_t ssrc, int type,
-                   std::uint16_t sequence_number) {
+py::bytes wrap_rtx(const py::buffer& packet, std::int64_t ssrc, int type,
+                   std::int64_t sequence_number,
+                   const std::optional<PyHeaderExtensions>& extensions,
+                   const ExtensionIds& extension_ids) {
   const ReadBuffer in(packet);
-  const rtp::StreamAddress rtx{Ssrc{ssrc}, PayloadType{payload_type(type)}};
+  const rtp::StreamAddress rtx{to_ssrc("ssrc", ssrc), PayloadType{payload_type(type)}};
+  const std::uint16_t number = to_u16("sequence_number", sequence_number);
+  const rtp::ExtensionMap map = extension_map(extension_ids);
   const rtp::RtpPacketView original = unwrap(rtp::RtpPacketView::parse(in.view()));
   Bytes out(in.view().size() + rtp::kRtxOverhead);
-  const std::size_t size = unwrap(rtp::wrap_rtx(original, rtx, sequence_number, out));
-  return to_bytes(ByteView(out).first(size));
+  if (!extensions) {
+    if (!extension_ids.empty()) {
+      raise(Error::invalid_argument, "extension_ids: only with extensions");
+    }
+    out.resize(unwrap(rtp::wrap_rtx(original, rtx, number, out)));
+    return to_bytes(out);
+  }
+  const rtp::HeaderExtensions values = extensions->view();
+  out.resize(out.size() + rtp::header_size(values, map));
+  out.resize(unwrap(rtp::wrap_rtx(original, rtx, number, values, map, out)));
+  return to_bytes(out);
 }
 
-py::bytes unwrap_rtx(const py::buffer& packet, std::uint32_t ssrc, int type) {
+py::bytes unwrap_rtx(const py::buffer& packet, std::int64_t ssrc, int type) {
   const ReadBuffer in(packet);
-  const rtp::StreamAddress media{Ssrc{ssrc}, PayloadType{payload_type(type)}};
+  const rtp::StreamAddress media{to_ssrc("ssrc", ssrc), PayloadType{payload_type(type)}};
   const rtp::RtpPacketView wrapped = unwrap(rtp::RtpPacketView::parse(in.view()));
   Bytes out(in.view().size());
   const std::size_t size = unwrap(rtp::unwrap_rtx(wrapped, media, out));
@@ -56,15 +71,16 @@ std::vector<std::tuple<int, int, py::bytes>> parse_red(const py::buffer& payload
 
 class PyRedEncoder {
  public:
-  PyRedEncoder(int type, std::size_t distance)
+  PyRedEncoder(int type, std::int64_t distance)
       : encoder_(PayloadType{payload_type(type)}, checked(distance)) {}
 
-  py::bytes encode(const py::buffer& payload, std::uint32_t timestamp, std::size_t max_payload) {
+  py::bytes encode(const py::buffer& payload, std::int64_t timestamp, std::size_t max_payload) {
     const ReadBuffer in(payload);
+    const RtpTimestamp time{to_u32("timestamp", timestamp)};
     constexpr std::size_t kMost =
         rtp::RedEncoder::kMaxDistance * (4 + rtp::kMaxRedBlockSize) + 1;  // besides the primary
     Bytes out(std::min(max_payload, in.view().size() + kMost));
-    const auto size = encoder_.encode(in.view(), RtpTimestamp{timestamp}, out);
+    const auto size = encoder_.encode(in.view(), time, out);
     if (!size && size.error() == Error::buffer_too_small) {
       raise(Error::invalid_argument, "max_payload: at least 1 byte more than the payload");
     }
@@ -72,11 +88,9 @@ class PyRedEncoder {
   }
 
  private:
-  static std::size_t checked(std::size_t distance) {
-    if (distance == 0 || distance > rtp::RedEncoder::kMaxDistance) {
-      raise(Error::invalid_argument, "distance: 1 to 8");
-    }
-    return distance;
+  static std::size_t checked(std::int64_t distance) {
+    return static_cast<std::size_t>(
+        in_range("distance", distance, 1, rtp::RedEncoder::kMaxDistance));
   }
   rtp::RedEncoder encoder_;
 };
@@ -127,7 +141,9 @@ void bind_dependency_descriptor(py::module_& m) {
           "frame_number", [](const Descriptor& d) { return d.value.frame_number; }, "16 bits.")
       .def_property_readonly(
           "has_structure", [](const Descriptor& d) { return d.value.has_structure; },
-          "Whether the packet brought the structure that holds from now on.")
+          "Whether the packet brought a structure. It holds from now on, unless the frame is "
+          "older\n"
+          "than the one that the present structure came with.")
       .def_property_readonly(
           "active_decode_targets",
           [](const Descriptor& d) { return d.value.active_decode_targets; },
@@ -188,9 +204,12 @@ void bind_dependency_descriptor(py::module_& m) {
 
 void bind_repair(py::module_& m) {
   m.def("wrap_rtx", &wrap_rtx, "packet"_a, py::kw_only(), "ssrc"_a, "payload_type"_a,
-        "sequence_number"_a,
+        "sequence_number"_a, "extensions"_a = py::none(), "extension_ids"_a = ExtensionIds(),
         "An RTP packet as one of the RTX stream with this SSRC and payload type (RFC 4588).\n\n"
-        "Raises MalformedError.");
+        "Its header extensions are the original's, unless others are given: where the original "
+        "has\nrid a retransmission has repaired_rid (RFC 8852), and its own\n"
+        "transport_sequence_number.\n\n"
+        "Raises MalformedError, InvalidArgumentError.");
   m.def("unwrap_rtx", &unwrap_rtx, "packet"_a, py::kw_only(), "ssrc"_a, "payload_type"_a,
         "The original of an RTX packet (RFC 4588 section 4), of the media stream with this SSRC "
         "and payload type.\n\n"
@@ -202,7 +221,7 @@ void bind_repair(py::module_& m) {
   py::class_<PyRedEncoder>(m, "RedEncoder",
                            "Makes RED payloads (RFC 2198) with up to `distance` (1 to 8) payloads\n"
                            "before each; `payload_type` is that of the blocks. For one thread.")
-      .def(py::init<int, std::size_t>(), py::kw_only(), "payload_type"_a, "distance"_a = 1)
+      .def(py::init<int, std::int64_t>(), py::kw_only(), "payload_type"_a, "distance"_a = 1)
       .def("encode", &PyRedEncoder::encode, "payload"_a, "timestamp"_a, "max_payload"_a = 1200,
            "The RED payload of the next packet. Left out are, oldest first, blocks without room\n"
            "in max_payload bytes and what lies before one above 1,023 bytes or 16,383 timestamp\n"

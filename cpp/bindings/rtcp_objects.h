@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "errors.h"
+#include "sealroom/base/byte_reader.h"
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/rtp/transport_feedback.h"
 
@@ -135,10 +136,12 @@ inline pybind11::object feedback_object(const rtp::RtcpPacketView& packet) {
   }
   if (!is_transport && packet.count_or_format == rtp::kFirFormat) {
     PyFullIntraRequest request{feedback.sender.value, {}, {}};
-    const rtp::FirList list = unwrap(rtp::parse_fir(feedback));
-    for (std::size_t i = 0; i < list.count; ++i) {
-      request.targets.push_back(list.entries[i].ssrc.value);
-      request.sequence_numbers.push_back(list.entries[i].command_sequence_number);
+    (void)unwrap(rtp::parse_fir(feedback));
+    ByteReader entries(feedback.control_information);
+    while (entries.remaining() > 0) {  // also those that FirList has no room for
+      request.targets.push_back(entries.u32());
+      request.sequence_numbers.push_back(entries.u8());
+      entries.skip(3);
     }
     return pybind11::cast(std::move(request));
   }

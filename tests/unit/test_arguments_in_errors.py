@@ -152,7 +152,7 @@ def test_a_wrong_call_tells_what_is_taken_and_what_types_came() -> None:
 def test_a_frame_of_a_megabyte_makes_no_message_of_megabytes() -> None:
     with pytest.raises(TypeError) as caught:
         rtp.serialize_rtp(
-            bytes(1 << 20), payload_type=96, sequence_number=65536, timestamp=0, ssrc=7
+            bytes(1 << 20), payload_type=96, sequence_number=1 << 64, timestamp=0, ssrc=7
         )
     assert len(str(caught.value)) < 2000
 

@@ -4,6 +4,7 @@
 
 #include "sealroom/base/byte_reader.h"
 #include "sealroom/base/byte_writer.h"
+#include "wire_values.h"
 
 namespace sealroom::rtp {
 namespace {
@@ -15,10 +16,6 @@ constexpr std::size_t kMaxOneByteSize = 16;
 constexpr std::size_t kMaxTwoByteSize = 255;
 constexpr std::uint8_t kBackCameraBit = 0x08;
 constexpr std::uint8_t kFlipBit = 0x04;
-
-std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // An element of a size its type does not have says nothing that could be trusted: it is left out.
 void read_element(ExtensionType type, ByteView value, HeaderExtensions& extensions) {
@@ -175,30 +172,42 @@ std::optional<ExtensionType> ExtensionMap::type(std::uint8_t id) const {
   return static_cast<ExtensionType>(found - ids_.begin());
 }
 
+ExtensionReader::ExtensionReader(const RtpPacketView& packet)
+    : reader_(packet.extension_data()),
+      is_one_byte_(packet.extension_profile() == kOneByteExtensionProfile) {
+  // The low four bits are "appbits" of the two-byte form (RFC 8285 section 4.3).
+  const bool is_two_byte = (packet.extension_profile() & 0xFFF0) == kTwoByteExtensionProfile;
+  if (!is_one_byte_ && !is_two_byte) reader_ = ByteReader({});
+}
+
+bool ExtensionReader::next(ExtensionElement& element) {
+  std::uint8_t first = 0;
+  while (first == 0) {  // padding
+    if (reader_.remaining() == 0) return false;
+    first = reader_.u8();
+  }
+  element.id = first;
+  std::size_t size = 0;
+  if (is_one_byte_) {
+    element.id = first >> 4;
+    // RFC 8285 section 4.2: id 15, and id 0 with a length, end the processing.
+    if (element.id == 0 || element.id > kMaxOneByteId) {
+      reader_ = ByteReader({});
+      return false;
+    }
+    size = (first & 0x0FU) + 1U;
+  } else {
+    size = reader_.u8();
+  }
+  element.value = reader_.bytes(size);
+  return reader_.ok();
+}
+
 HeaderExtensions read_extensions(const RtpPacketView& packet, const ExtensionMap& map) {
   HeaderExtensions extensions;
-  const std::uint16_t profile = packet.extension_profile();
-  const bool one_byte = profile == kOneByteExtensionProfile;
-  // The low four bits are "appbits" of the two-byte form (RFC 8285 section 4.3).
-  if (!one_byte && (profile & 0xFFF0) != kTwoByteExtensionProfile) return extensions;
-
-  ByteReader reader(packet.extension_data());
-  while (reader.remaining() > 0) {
-    const std::uint8_t first = reader.u8();
-    if (first == 0) continue;  // padding
-    std::uint8_t id = first;
-    std::size_t size = 0;
-    if (one_byte) {
-      id = first >> 4;
-      // RFC 8285 section 4.2: id 15, and id 0 with a length, end the processing.
-      if (id == 0 || id > kMaxOneByteId) break;
-      size = (first & 0x0FU) + 1U;
-    } else {
-      size = reader.u8();
-    }
-    const ByteView value = reader.bytes(size);
-    if (!reader.ok()) break;
-    if (const auto type = map.type(id)) read_element(*type, value, extensions);
+  ExtensionReader reader(packet);
+  for (ExtensionElement element; reader.next(element);) {
+    if (const auto type = map.type(element.id)) read_element(*type, element.value, extensions);
   }
   return extensions;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sealroom/base/byte_reader.h"
+#include "wire_values.h"
 
 namespace sealroom::rtp {
 namespace {
@@ -10,10 +11,6 @@ namespace {
 constexpr std::size_t kRtcpHeaderSize = 4;
 constexpr std::uint8_t kCnameItem = 1;
 constexpr std::uint32_t kRembIdentifier = 0x52454D42;  // "REMB"
-
-std::int32_t sign_extend_24(std::uint32_t value) {
-  return static_cast<std::int32_t>(value << 8) >> 8;
-}
 
 // The count is a 5-bit field, so it never passes kMaxReportBlocks. What follows the blocks is a
 // profile's extension (RFC 3550 section 6.4.3).
@@ -32,10 +29,6 @@ Result<ReportBlocks> read_blocks(ByteReader& reader, std::uint8_t count) {
   }
   if (!reader.ok()) return Error::truncated;
   return reports;
-}
-
-std::string_view as_text(ByteView bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 bool append(NackList& list, std::uint16_t sequence_number) {
@@ -210,8 +203,7 @@ Result<FirList> parse_fir(const Feedback& feedback) {
 Result<Remb> parse_remb(const Feedback& feedback) {
   ByteReader reader(feedback.control_information);
   const std::uint32_t identifier = reader.u32();
-  if (!reader.ok()) return Error::truncated;
-  if (identifier != kRembIdentifier) return Error::unsupported;
+  if (!reader.ok() || identifier != kRembIdentifier) return Error::unsupported;
   Remb remb;
   const std::size_t count = reader.u8();
   const std::uint32_t rate = reader.u24();

@@ -1,5 +1,7 @@
 #include "sealroom/rtp/rtx.h"
 
+#include <algorithm>
+
 #include "sealroom/base/byte_reader.h"
 #include "sealroom/base/byte_writer.h"
 
@@ -44,6 +46,30 @@ Result<std::size_t> wrap_rtx(const RtpPacketView& original, const StreamAddress&
   writer.u16(original.header().sequence_number);
   writer.bytes(original.payload());
   return finish(writer);
+}
+
+Result<std::size_t> wrap_rtx(const RtpPacketView& original, const StreamAddress& rtx,
+                             std::uint16_t sequence_number, const HeaderExtensions& extensions,
+                             const ExtensionMap& map, MutableByteView out) {
+  RtpHeader header = original.header();
+  header.payload_type = rtx.payload_type;
+  header.sequence_number = sequence_number;
+  header.ssrc = rtx.ssrc;
+  const Result<std::size_t> size = write_header(header, extensions, map, out);
+  if (!size) return size.error();
+  const ByteView csrcs = original.csrcs();
+  const std::size_t header_size = size.value() + csrcs.size();
+  if (out.size() < header_size) return Error::buffer_too_small;
+  const auto behind_fixed = out.begin() + kFixedHeaderSize;
+  const auto end = out.begin() + static_cast<std::ptrdiff_t>(size.value());
+  std::copy_backward(behind_fixed, end, out.begin() + static_cast<std::ptrdiff_t>(header_size));
+  std::copy(csrcs.begin(), csrcs.end(), behind_fixed);
+  out[0] = static_cast<std::uint8_t>(out[0] | csrcs.size() / 4);
+  ByteWriter writer(out.subspan(header_size));
+  writer.u16(original.header().sequence_number);
+  writer.bytes(original.payload());
+  if (!writer.ok()) return Error::buffer_too_small;
+  return header_size + writer.position();
 }
 
 Result<std::size_t> unwrap_rtx(const RtpPacketView& packet, const StreamAddress& media,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire_values.h"
+
 namespace sealroom::rtp {
 namespace {
 
@@ -33,10 +35,6 @@ std::uint8_t symbol_in(std::uint16_t chunk, std::size_t index) {
     return static_cast<std::uint8_t>(chunk >> (kOneBitSymbols - 1 - index) & 1);
   }
   return static_cast<std::uint8_t>(chunk >> (2 * (kTwoBitSymbols - 1 - index)) & 3);
-}
-
-std::int32_t sign_extend_24(std::uint32_t value) {
-  return static_cast<std::int32_t>(value << 8) >> 8;
 }
 
 std::int64_t floor_divide(std::int64_t value, std::int64_t by) {

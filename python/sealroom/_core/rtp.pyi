@@ -9,7 +9,7 @@ from . import BytesLike
 
 class HeaderExtensions:
     """Values of the RTP header extensions (RFC 8285), None if absent. The constructor raises
-    InvalidArgumentError for a rotation that is not 0, 90, 180 or 270.
+    InvalidArgumentError for one that its field cannot hold.
     """
     def __init__(
         self,
@@ -31,16 +31,16 @@ class HeaderExtensions:
         """(voice activity, -dBov from 0, the loudest, to 127), RFC 6464."""
     @property
     def dependency_descriptor(self) -> bytes | None:
-        """As on the wire, for DependencyDescriptorReader."""
+        """As on the wire, for DependencyDescriptorReader; at most 255 bytes."""
     @property
     def mid(self) -> str | None:
         """Media identification (RFC 9143), at most 16 bytes."""
     @property
     def repaired_rid(self) -> str | None:
-        """Stream id that an RTX packet repairs (RFC 8852)."""
+        """Stream id that an RTX packet repairs (RFC 8852), at most 16 bytes."""
     @property
     def rid(self) -> str | None:
-        """Stream id of a simulcast layer (RFC 8852)."""
+        """Stream id of a simulcast layer (RFC 8852), at most 16 bytes."""
     @property
     def transport_sequence_number(self) -> int | None:
         """16 bits, of all packets of the transport
@@ -52,6 +52,9 @@ class HeaderExtensions:
 
 class RtpPacket:
     """A parsed RTP packet (RFC 3550 section 5.1)."""
+    @property
+    def csrcs(self) -> tuple[int, ...]:
+        """Contributing sources, at most 15, 32 bits each."""
     @property
     def extensions(self) -> HeaderExtensions:
         """HeaderExtensions: those whose ids were given."""
@@ -70,6 +73,11 @@ class RtpPacket:
     @property
     def payload_type(self) -> int:
         """7 bits."""
+    @property
+    def raw_extensions(self) -> list[tuple[int, bytes]]:
+        """(id, bytes) of every element of the header extension (RFC 8285), in order, known or
+        not.
+        """
     @property
     def sequence_number(self) -> int:
         """16 bits."""
@@ -115,8 +123,15 @@ class PayloadPart:
     def is_key_frame(self) -> bool:
         """Meaningful where starts_frame; always true for Opus."""
     @property
+    def may_be_preceded(self) -> bool:
+        """H.264, where starts_frame: it does not show whether packets of the same frame come before
+        it, as parameter sets come before an IDR slice.
+        """
+    @property
     def starts_frame(self) -> bool:
-        """It is the first packet of its frame."""
+        """A frame can begin with it. Of H.264 and AV1 several packets of one frame can; the first
+        is the one behind the end of another frame.
+        """
 
 class ReportBlock:
     """RFC 3550 section 6.4.1."""
@@ -350,7 +365,9 @@ class DependencyDescriptor:
         """16 bits."""
     @property
     def has_structure(self) -> bool:
-        """Whether the packet brought the structure that holds from now on."""
+        """Whether the packet brought a structure. It holds from now on, unless the frame is older
+        than the one that the present structure came with.
+        """
     @property
     def protected_by(self) -> list[int]:
         """The chain of each decode target; empty without chains."""
@@ -392,14 +409,15 @@ class RtcpPacket:
         """Format, count or subtype, 5 bits."""
     @property
     def type(self) -> int:
-        """Packet type, 192 to 223."""
+        """Packet type, 8 bits."""
 
 def assemble_frame(codec: str, payloads: Sequence[BytesLike]) -> bytes:
     """The frame in the payloads of all its packets, in order, by the RFC of the codec (see
     Packetizer).
 
     H.264 comes with start codes of four bytes, AV1 with size fields and without temporal
-    delimiters. Raises MalformedError if the payloads are not one whole frame.
+    delimiters. Raises MalformedError for a first payload that can begin no frame, and for what is
+    missing where the payloads show it: any OBU's part in AV1, a fragment in H.264, the end in VP9.
     """
 
 def depacketize(codec: str, payload: BytesLike) -> PayloadPart:
@@ -487,15 +505,26 @@ def unwrap_rtx(packet: BytesLike, *, ssrc: int, payload_type: int) -> bytes:
     Raises MalformedError, TruncatedError for a packet that only probes with padding.
     """
 
-def wrap_rtx(packet: BytesLike, *, ssrc: int, payload_type: int, sequence_number: int) -> bytes:
+def wrap_rtx(
+    packet: BytesLike,
+    *,
+    ssrc: int,
+    payload_type: int,
+    sequence_number: int,
+    extensions: HeaderExtensions | None = None,
+    extension_ids: Mapping[str, int] = {},
+) -> bytes:
     """An RTP packet as one of the RTX stream with this SSRC and payload type (RFC 4588).
 
-    Raises MalformedError.
+    Its header extensions are the original's, unless others are given: where the original has rid a
+    retransmission has repaired_rid (RFC 8852), and its own transport_sequence_number.
+
+    Raises MalformedError, InvalidArgumentError.
     """
 
 def write_bye(ssrc: int | Sequence[int], reason: str = "") -> bytes:
-    """One RTCP packet (RFC 3550 section 6.6) for one SSRC, or for up to 31. Raises
-    InvalidArgumentError.
+    """One RTCP packet (RFC 3550 section 6.6) for one SSRC, or for up to 31; the reason has at most
+    255 bytes. Raises InvalidArgumentError.
     """
 
 def write_full_intra_request(sender: int, targets: Sequence[tuple[int, int]]) -> bytes:
@@ -505,7 +534,7 @@ def write_full_intra_request(sender: int, targets: Sequence[tuple[int, int]]) ->
 
 def write_nack(sender: int, media: int, sequence_numbers: Sequence[int]) -> bytes:
     """One RTCP packet (RFC 4585 section 6.2.1). sequence_numbers, 16 bits each, ascend, across the
-    wrap too. Raises InvalidArgumentError.
+    wrap too. Raises InvalidArgumentError for none, more than 512, or others.
     """
 
 def write_picture_loss_indication(sender: int, media: int) -> bytes:
@@ -530,5 +559,5 @@ def write_source_description(
     ssrc: int, cname: str, others: Sequence[tuple[int, str]] = []
 ) -> bytes:
     """One RTCP packet (RFC 3550 section 6.5). `cname` has 1 to 255 bytes; `others` are (item type,
-    text) of the same source. Raises InvalidArgumentError.
+    text of at most 255 bytes) of the same source. Raises InvalidArgumentError.
     """

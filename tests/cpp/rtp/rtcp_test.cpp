@@ -256,7 +256,7 @@ TEST(Rtcp, RefusesRembThatCannotBe) {
     const auto remb = parse_remb(Feedback{{}, {}, bytes});
     return remb.ok() ? std::optional<Error>() : remb.error();
   };
-  EXPECT_EQ(error("52454d"), Error::truncated);
+  EXPECT_EQ(error("52454d"), Error::unsupported);
   EXPECT_EQ(error("52454d42010000"), Error::truncated);
   EXPECT_EQ(error("52454d4201000001"), Error::truncated);
   EXPECT_EQ(error("4142434400000001"), Error::unsupported);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string_view>
 
+#include "sealroom/base/byte_reader.h"
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
 #include "sealroom/base/types.h"
@@ -63,6 +64,24 @@ struct HeaderExtensions {
   std::optional<AudioLevel> audio_level;
   std::optional<VideoOrientation> video_orientation;
   ByteView dependency_descriptor;  ///< as it is on the wire; empty: absent; at most 255 bytes
+};
+
+/// One extension of a packet.
+struct ExtensionElement {
+  std::uint8_t id = 0;
+  ByteView value;
+};
+
+/// Walks the elements of a packet's header extension, one- and two-byte form. Malformed ones end it
+/// (RFC 8285 section 4.1.1), and an extension of another form has none.
+class ExtensionReader {
+ public:
+  explicit ExtensionReader(const RtpPacketView& packet);
+  bool next(ExtensionElement& element);
+
+ private:
+  ByteReader reader_;
+  bool is_one_byte_ = false;
 };
 
 /// Reads what the map knows and skips what it does not, one- and two-byte form. Malformed elements

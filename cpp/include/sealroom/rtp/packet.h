@@ -33,6 +33,10 @@ class RtpPacketView {
   [[nodiscard]] ByteView packet() const { return packet_; }
   /// With CSRCs and extensions.
   [[nodiscard]] std::size_t header_size() const { return header_size_; }
+  /// Contributing sources, 4 bytes each.
+  [[nodiscard]] ByteView csrcs() const {
+    return packet_.subspan(kFixedHeaderSize, std::size_t{4} * (packet_[0] & 0x0F));
+  }
   /// Without padding.
   [[nodiscard]] ByteView payload() const { return payload_; }
   [[nodiscard]] std::size_t padding_size() const { return padding_size_; }

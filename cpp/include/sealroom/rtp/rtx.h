@@ -3,6 +3,7 @@
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
 #include "sealroom/base/types.h"
+#include "sealroom/rtp/header_extension.h"
 #include "sealroom/rtp/packet.h"
 
 namespace sealroom::rtp {
@@ -28,6 +29,13 @@ Result<RtxPayload> parse_rtx(const RtpPacketView& packet);
 /// kRtxOverhead more. Errors: buffer_too_small, invalid_argument for a payload type above 127.
 Result<std::size_t> wrap_rtx(const RtpPacketView& original, const StreamAddress& rtx,
                              std::uint16_t sequence_number, MutableByteView out);
+
+/// The same with these header extensions instead of the original's: a retransmission has a
+/// transport-wide sequence number of its own, and repaired-rid where the original has rid (RFC 8852
+/// section 3). Errors as those of write_header.
+Result<std::size_t> wrap_rtx(const RtpPacketView& original, const StreamAddress& rtx,
+                             std::uint16_t sequence_number, const HeaderExtensions& extensions,
+                             const ExtensionMap& map, MutableByteView out);
 
 /// The way back. Errors besides those: truncated.
 Result<std::size_t> unwrap_rtx(const RtpPacketView& packet, const StreamAddress& media,
