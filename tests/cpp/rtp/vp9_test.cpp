@@ -185,10 +185,11 @@ TEST(Vp9, ReadsEveryDescriptorVariant) {
   }
 }
 
-TEST(Vp9, OnlyTheLowestLayerStartsAFrame) {
+TEST(Vp9, OnlyALayerThatNeedsNoneBelowStartsAFrame) {
   EXPECT_TRUE(read_payload(Codec::vp9, from_hex("280000aa")).value().starts_frame);
   EXPECT_TRUE(read_payload(Codec::vp9, from_hex("28e100aa")).value().starts_frame);  // TID, D
-  EXPECT_FALSE(read_payload(Codec::vp9, from_hex("280200aa")).value().starts_frame);
+  EXPECT_TRUE(read_payload(Codec::vp9, from_hex("280200aa")).value().starts_frame);
+  EXPECT_FALSE(read_payload(Codec::vp9, from_hex("280300aa")).value().starts_frame);
   EXPECT_FALSE(read_payload(Codec::vp9, from_hex("280e00aa")).value().is_key_frame);
   EXPECT_FALSE(read_payload(Codec::vp9, from_hex("04aa")).value().starts_frame);
 }
