@@ -77,7 +77,9 @@ class WholeFrame {
 
   void add(ByteView payload, const rtp::PayloadPart& part) {
     const bool is_first = count_++ == 0;
-    if (is_first && !part.starts_frame) refuse("the first of them begins no frame");
+    // A caller of H.264 may have cut off what comes before a later slice.
+    const bool shows_begin = codec_ != rtp::Codec::h264;
+    if (is_first && shows_begin && !part.starts_frame) refuse("the first of them begins no frame");
     if (codec_ == rtp::Codec::vp8 && !is_first && part.starts_frame) {
       refuse("they are of more than one frame");
     }
@@ -176,9 +178,10 @@ void bind_payload_formats(py::module_& m) {
       "The frame in the payloads of all its packets, in order, by the RFC of the codec (RFC 7741,\n"
       "9628, 6184, 7587; see Packetizer).\n\n"
       "H.264 comes with start codes of four bytes, AV1 with size fields and without\ntemporal "
-      "delimiters. Raises MalformedError for a first payload that can begin no frame, and for what "
-      "is\nmissing where the payloads show it: any OBU's part in AV1, a fragment in H.264, the end "
-      "in VP9.");
+      "delimiters. Raises MalformedError for a first payload that can begin no frame (VP8, VP9, "
+      "AV1)\nand for what is missing where the payloads show it: any OBU's part in AV1, a fragment "
+      "in "
+      "H.264,\nthe end in VP9.");
   py::class_<rtp::FrameInfo>(m, "FrameInfo", "What the bytes of an encoded frame say of it.")
       .def_readonly("is_key_frame", &rtp::FrameInfo::is_key_frame,
                     "None where the frame does not tell.")

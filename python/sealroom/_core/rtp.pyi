@@ -416,8 +416,9 @@ def assemble_frame(codec: str, payloads: Sequence[BytesLike]) -> bytes:
     Packetizer).
 
     H.264 comes with start codes of four bytes, AV1 with size fields and without temporal
-    delimiters. Raises MalformedError for a first payload that can begin no frame, and for what is
-    missing where the payloads show it: any OBU's part in AV1, a fragment in H.264, the end in VP9.
+    delimiters. Raises MalformedError for a first payload that can begin no frame (VP8, VP9, AV1)
+    and for what is missing where the payloads show it: any OBU's part in AV1, a fragment in H.264,
+    the end in VP9.
     """
 
 def depacketize(codec: str, payload: BytesLike) -> PayloadPart:
