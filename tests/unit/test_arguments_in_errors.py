@@ -1,5 +1,6 @@
 """What is given to the core, a frame, a message or a key, is never part of an error's text."""
 
+# Wrong types are given on purpose here: each ignored type is the mistake under test.
 from __future__ import annotations
 
 import enum

@@ -1,5 +1,7 @@
 """Settings of the core are checked where they are given, and errors say what helps."""
 
+# Ignored types: a setting of the wrong type, or a numpy integer, which the core takes and `int`
+# does not say.
 from __future__ import annotations
 
 import copy

@@ -1,5 +1,6 @@
 """A call with a wrong argument must not print the key that came with it."""
 
+# Wrong types are given on purpose here: each ignored type is the mistake under test.
 from __future__ import annotations
 
 from collections.abc import Callable
