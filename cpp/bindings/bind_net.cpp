@@ -89,10 +89,11 @@ void bind_net(py::module_& parent) {
       "net", "The I/O thread: the only part of the core that makes system calls.");
   py::class_<net::IoThread>(
       m, "IoThread",
-      "A thread that reads the sockets and fires the timers of many sessions and routers.")
+      "A thread that reads the sockets and fires the timers of many sessions and routers. Of no\n"
+      "use in a child of fork: NotReadyError.")
       .def(py::init<>());
   m.def("default_io_thread", &default_io_thread, py::return_value_policy::reference,
-        "The I/O thread used where none is named; started on first use.");
+        "The I/O thread used where none is named; started on first use, in a child of fork anew.");
   bind_socket_properties(m);
   bind_transport_statistics(m);
 }

@@ -268,7 +268,8 @@ void bind_session(py::module_& parent) {
       "the id of a sender or receiver raise InvalidArgumentError for an unknown one. With "
       "`pacing_rate`, bit/s of\n"
       "at least 10,000, what is sent is spread over time, in bursts of 5 ms; audio goes first and\n"
-      "nothing waits longer than 250 ms. Thread-safe.");
+      "nothing waits longer than 250 ms. Thread-safe. A child of fork has to make its own: there\n"
+      "the methods of this one raise NotReadyError. Raises OSError when out of descriptors.");
   PacketTransport<PyMediaSession>::bind(session);
   session
       .def(py::init([](net::IoThread* io_thread, const std::optional<std::string>& backend,

@@ -223,14 +223,17 @@ void bind_sfu(py::module_& parent) {
       .def("take_events", &PyRouterTransport::take_events, "Always empty; clears the descriptor.")
       .def("close", &PyRouterTransport::close,
            "Takes its producers and consumers out of the router. Idempotent.");
-  py::class_<PyRouter>(m, "Router", "Forwards tracks between transports on the I/O thread.")
+  py::class_<PyRouter>(
+      m, "Router",
+      "Forwards tracks between transports on the I/O thread. A child of fork has to make\n"
+      "its own: there the methods of this one raise NotReadyError.")
       .def(py::init<net::IoThread*, const std::optional<std::string>&>(),
            "io_thread"_a = py::none(), py::kw_only(), "backend"_a = py::none(),
            py::keep_alive<1, 2>())
       .def("create_transport", &PyRouter::create_transport, py::kw_only(), "extensions"_a,
            KeepSelfAlive(),
            "Ids of RTP header extensions as in {\"mid\": 1, \"abs_send_time\": 2}.\n"
-           "Raises LimitExceededError.")
+           "Raises LimitExceededError, OSError when out of descriptors.")
       .def("add_producer", &PyRouter::add_producer, "transport"_a, py::kw_only(), "mid"_a,
            "ssrc"_a = py::none(), "payload_type"_a, "codec"_a,
            "The id of a track that arrives by `transport`. Without `ssrc` it takes the first one\n"

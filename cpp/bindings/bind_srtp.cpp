@@ -152,7 +152,7 @@ void bind_sender(py::module_& m) {
            "allow_repeats"_a = false, "backend"_a = py::none())
       .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
            "The protected packet, `rtp_overhead` bytes longer. Raises ReplayError for a sequence\n"
-           "number sent before and TooOldError for one more than 1024 behind the newest,\n"
+           "number sent before and TooOldError for one 1024 or more behind the newest,\n"
            "MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
       .def("protect_rtp_many", &PySender::protect_rtp_many, "packets"_a, py::kw_only(),
            "return_errors"_a = false,

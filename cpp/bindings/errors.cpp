@@ -1,5 +1,7 @@
 #include "errors.h"
 
+#include <system_error>
+
 namespace sealroom::bindings {
 namespace {
 
@@ -64,6 +66,22 @@ void raise(Error error, const std::string& message) {
   const py::object exception = make_exception(error, message);
   PyErr_SetObject(py::type::handle_of(exception).ptr(), exception.ptr());
   throw py::error_already_set();
+}
+
+void translate_exceptions() {
+  py::register_local_exception_translator([](std::exception_ptr thrown) {
+    try {
+      if (thrown) std::rethrow_exception(thrown);
+    } catch (const MadeBeforeFork&) {
+      const py::object exception =
+          make_exception(Error::not_ready,
+                         "made by another process, before a fork: make a new one in this process");
+      PyErr_SetObject(py::type::handle_of(exception).ptr(), exception.ptr());
+    } catch (const std::system_error& error) {
+      const py::tuple arguments = py::make_tuple(error.code().value(), error.what());
+      PyErr_SetObject(PyExc_OSError, arguments.ptr());
+    }
+  });
 }
 
 }  // namespace sealroom::bindings

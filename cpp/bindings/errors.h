@@ -2,6 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
+#include <exception>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -18,6 +19,13 @@ pybind11::object make_exception(Error error, const std::string& message);
 /// GIL.
 [[noreturn]] void raise(Error error);
 [[noreturn]] void raise(Error error, const std::string& message);
+
+/// A call to what belongs to another process; NotReadyError in Python. Thrown without the GIL, too.
+struct MadeBeforeFork : std::exception {};
+
+/// Has MadeBeforeFork and std::system_error (as OSError with its errno) raised by every function
+/// of this module.
+void translate_exceptions();
 
 /// The value, or the exception. Needs the GIL.
 template <class T>

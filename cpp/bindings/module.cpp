@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "errors.h"
 #include "plain_repr.h"
 #include "quiet_errors.h"
 
@@ -9,7 +10,6 @@ namespace py = pybind11;
 
 namespace sealroom::bindings {
 
-void bind_errors(py::module_& m);
 void bind_native(py::module_& m);
 void bind_crypto(py::module_& m);
 void bind_sframe(py::module_& m);
@@ -28,6 +28,7 @@ PYBIND11_MODULE(_core, m) {
   using namespace sealroom::bindings;  // NOLINT(google-build-using-namespace)
   m.doc() = "The native core of sealroom.";
   m.attr("__version__") = SEALROOM_VERSION;
+  translate_exceptions();
   bind_native(m);
   // A class is bound before the functions that mention it, so that signatures come out typed.
   bind_crypto(m);

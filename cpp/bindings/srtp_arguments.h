@@ -31,7 +31,7 @@ inline std::string sealing_error(Error error) {
       return "packet: its sequence number was sent before, and again would reuse its key stream; "
              "allow_repeats=True takes retransmissions";
     case Error::too_old:
-      return "packet: its sequence number is more than 1024 behind the newest, so perhaps sent "
+      return "packet: its sequence number is 1024 or more behind the newest, so perhaps sent "
              "before; allow_repeats=True takes retransmissions";
     default:
       return std::string(error_message(error));

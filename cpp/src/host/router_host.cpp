@@ -23,9 +23,16 @@ Result<std::unique_ptr<RouterTransport>> RouterHost::create_transport(
   const auto id = router_.add_transport();
   if (!id) return id.error();
   (void)router_.set_extensions(id.value(), extensions);
-  auto transport = std::make_unique<RouterTransport>(*this, id.value());
-  transports_.emplace(id.value().value, transport.get());
-  return transport;
+  try {
+    RouterTransport*& place = transports_[id.value().value];
+    auto transport = std::make_unique<RouterTransport>(*this, id.value());
+    place = transport.get();
+    return transport;
+  } catch (...) {  // it takes a descriptor and memory: out of them, the router is as it was
+    transports_.erase(id.value().value);
+    router_.remove_transport(id.value());
+    throw;
+  }
 }
 
 void RouterHost::remove(sfu::TransportId id) {

@@ -102,6 +102,7 @@ void SessionHost::set_pacing_rate(std::uint64_t rate) {
   } else if (pacer_) {
     DatagramBatch::Run run;
     while (!closed_ && pacer_->take(run)) port_.send(run.data, run.segment_size);
+    earlier_pacers_ = pacer_statistics_locked();
     pacer_.reset();
   }
   finish(net::IoThread::now());
@@ -109,7 +110,19 @@ void SessionHost::set_pacing_rate(std::uint64_t rate) {
 
 net::PacerStatistics SessionHost::pacer_statistics() {
   const std::lock_guard lock(mutex_);
-  return pacer_ ? pacer_->statistics() : net::PacerStatistics{};
+  return pacer_statistics_locked();
+}
+
+net::PacerStatistics SessionHost::pacer_statistics_locked() const {
+  net::PacerStatistics all = earlier_pacers_;
+  all.queued_bytes = 0;
+  if (!pacer_) return all;
+  const net::PacerStatistics now = pacer_->statistics();
+  all.datagrams_delayed += now.datagrams_delayed;
+  all.datagrams_overdue += now.datagrams_overdue;
+  all.datagrams_overflow += now.datagrams_overflow;
+  all.queued_bytes = now.queued_bytes;
+  return all;
 }
 
 void SessionHost::transmit(TimePoint now) {

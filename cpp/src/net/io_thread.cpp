@@ -13,6 +13,7 @@
 
 #include "poller.h"
 #include "sealroom/base/timer_heap.h"
+#include "sealroom/net/process.h"
 
 namespace sealroom::net {
 namespace {
@@ -77,6 +78,11 @@ struct IoThread::State {
   bool stopping = false;
 
   std::thread thread;
+
+  // In a child of fork the thread is not there, the mutex may be held for good, and the epoll
+  // instance is the parent's.
+  const std::uint32_t fork_count = net::fork_count();
+  [[nodiscard]] bool is_copy_in_child() const { return fork_count != net::fork_count(); }
 };
 
 void IoThread::State::begin_handler(Id id, std::unique_lock<std::mutex>& lock) {
@@ -152,6 +158,10 @@ IoThread::IoThread() : state_(std::make_unique<State>()) {
 }
 
 IoThread::~IoThread() {
+  if (state_->is_copy_in_child()) {
+    (void)state_.release();
+    return;
+  }
   {
     const std::lock_guard lock(state_->mutex);
     state_->stopping = true;
@@ -159,6 +169,8 @@ IoThread::~IoThread() {
   state_->poller.wake();
   state_->thread.join();
 }
+
+bool IoThread::is_of_this_process() const { return !state_->is_copy_in_child(); }
 
 TimePoint IoThread::now() {
   const timespec time = read_clock(CLOCK_MONOTONIC);
@@ -174,6 +186,7 @@ NtpTime IoThread::ntp_now() {
 }
 
 Result<IoThread::Id> IoThread::add_socket(UdpSocket& socket, DatagramHandler& handler) {
+  if (state_->is_copy_in_child()) return Error::system_error;
   const std::lock_guard lock(state_->mutex);
   const Id id = state_->next_id++;
   state_->sockets.emplace(id, State::Watched{&socket, &handler});
@@ -185,6 +198,7 @@ Result<IoThread::Id> IoThread::add_socket(UdpSocket& socket, DatagramHandler& ha
 }
 
 void IoThread::remove_socket(Id id) {
+  if (state_->is_copy_in_child()) return;
   std::unique_lock lock(state_->mutex);
   const auto found = state_->sockets.find(id);
   if (found != state_->sockets.end()) {
@@ -205,6 +219,7 @@ IoThread::Id IoThread::add_timer(TimerHandler& handler) {
 }
 
 void IoThread::remove_timer(Id id) {
+  if (state_->is_copy_in_child()) return;
   std::unique_lock lock(state_->mutex);
   const auto found = state_->timers.find(id);
   if (found != state_->timers.end()) {

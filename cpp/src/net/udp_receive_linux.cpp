@@ -18,7 +18,16 @@ constexpr std::size_t kMessages = 16;
 // all start a buffer, from competing for the same cache sets.
 constexpr std::size_t kMessageSize = 65'536;
 constexpr std::size_t kStride = kMessageSize + 192;
-constexpr std::size_t kControlSize = CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(std::uint32_t));
+// Ours take 48 bytes. The rest is for what the one who opened the socket may have switched on, such
+// as SO_TIMESTAMP: where a run's segment size finds no room, the run cannot be cut.
+constexpr std::size_t kControlSize = 256;
+
+template <class T>
+bool read_value(cmsghdr& header, T& value) {
+  if (header.cmsg_len < CMSG_LEN(sizeof value)) return false;
+  std::memcpy(&value, CMSG_DATA(&header), sizeof value);
+  return true;
+}
 
 struct Ancillary {
   std::size_t segment_size = 0;  ///< 0: not coalesced
@@ -31,10 +40,10 @@ Ancillary read_ancillary(msghdr& message) {
        header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
       int size = 0;
-      std::memcpy(&size, CMSG_DATA(header), sizeof size);
-      if (size > 0) result.segment_size = static_cast<std::size_t>(size);
+      if (read_value(*header, size) && size > 0)
+        result.segment_size = static_cast<std::size_t>(size);
     } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_RXQ_OVFL) {
-      std::memcpy(&result.drop_count, CMSG_DATA(header), sizeof result.drop_count);
+      (void)read_value(*header, result.drop_count);
     }
   }
   return result;
@@ -108,7 +117,7 @@ bool ReceiveBatch::receive(UdpSocket& socket) {
           std::memory_order_relaxed);
       counted.last_drop_count = ancillary.drop_count;
     }
-    if ((batch.messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) continue;
+    if ((batch.messages[i].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) continue;
     MutableByteView run{batch.storage.get() + i * kStride, batch.messages[i].msg_len};
     bytes += run.size();
     const std::size_t segment =

@@ -1,6 +1,7 @@
 #include "sealroom/net/udp_socket.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,6 +60,13 @@ Result<void> check_and_prepare(int fd) {
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_size) != 0) {
     return Error::invalid_argument;
   }
+#if defined(__linux__)
+  // Whoever opened it may have asked for an error queue. Nobody reads it here, and one ICMP error
+  // in it would keep the socket "ready" for good.
+  const int off = 0;
+  (void)::setsockopt(fd, IPPROTO_IP, IP_RECVERR, &off, sizeof off);
+  (void)::setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &off, sizeof off);
+#endif
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) return Error::system_error;
   return {};

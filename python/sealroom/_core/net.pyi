@@ -1,11 +1,13 @@
 """The I/O thread: the only part of the core that makes system calls."""
 
 class IoThread:
-    """A thread that reads the sockets and fires the timers of many sessions and routers."""
+    """A thread that reads the sockets and fires the timers of many sessions and routers. Of no
+    use in a child of fork: NotReadyError.
+    """
     def __init__(self) -> None: ...
 
 def default_io_thread() -> IoThread:
-    """The I/O thread used where none is named; started on first use."""
+    """The I/O thread used where none is named; started on first use, in a child of fork anew."""
 
 class SocketProperties:
     """What the attached socket got of what was asked for."""

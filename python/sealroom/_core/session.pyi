@@ -139,7 +139,9 @@ class MediaSession:
     are ids of RTP header extensions, as in {"mid": 1, "abs_send_time": 2}. Methods that take
     the id of a sender or receiver raise InvalidArgumentError for an unknown one. With
     `pacing_rate`, bit/s of at least 10,000, what is sent is spread over time, in bursts of 5 ms;
-    audio goes first and nothing waits longer than 250 ms. Thread-safe.
+    audio goes first and nothing waits longer than 250 ms. Thread-safe. A child of fork has to make
+    its own: there the methods of this one raise NotReadyError. Raises OSError when out of
+    descriptors.
     """
     def __init__(
         self,

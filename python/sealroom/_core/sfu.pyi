@@ -88,7 +88,9 @@ class RouterTransport:
     def is_attached(self) -> bool: ...
 
 class Router:
-    """Forwards tracks between transports on the I/O thread."""
+    """Forwards tracks between transports on the I/O thread. A child of fork has to make its own:
+    there the methods of this one raise NotReadyError.
+    """
     def __init__(
         self, io_thread: IoThread | None = None, *, backend: str | None = None
     ) -> None: ...
@@ -113,7 +115,7 @@ class Router:
     def consumer_statistics(self, consumer: int) -> ConsumerStatistics: ...
     def create_transport(self, *, extensions: Mapping[str, int]) -> RouterTransport:
         """Ids of RTP header extensions as in {"mid": 1, "abs_send_time": 2}.
-        Raises LimitExceededError.
+        Raises LimitExceededError, OSError when out of descriptors.
         """
     def producer_statistics(self, producer: int) -> ProducerStatistics: ...
     def remove_consumer(self, consumer: int) -> None: ...

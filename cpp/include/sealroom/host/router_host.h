@@ -23,6 +23,7 @@ class RouterHost final : private net::TimerHandler {
   RouterHost(const RouterHost&) = delete;
   RouterHost& operator=(const RouterHost&) = delete;
 
+  /// Throws std::system_error when the process is out of descriptors.
   Result<std::unique_ptr<RouterTransport>> create_transport(const rtp::ExtensionMap& extensions);
 
   /// Runs `function(router)` under the lock, then does what is due and sends what came of it.

@@ -66,6 +66,7 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   void handle_timer(TimePoint now) override;
   void finish(TimePoint now);
   void transmit(TimePoint now);
+  [[nodiscard]] net::PacerStatistics pacer_statistics_locked() const;
 
   net::IoThread& io_thread_;
   std::mutex mutex_;
@@ -73,6 +74,7 @@ class SessionHost final : private net::MediaSink, private net::TimerHandler {
   net::EventNotifier notifier_;
   net::PacketPort port_;
   std::optional<net::Pacer> pacer_;
+  net::PacerStatistics earlier_pacers_;  ///< counters of those taken off again
   net::IoThread::Id timer_;
   TimePoint armed_at_ = kNever;
   std::mutex attach_mutex_;  ///< attach_socket against close; never taken on the I/O thread

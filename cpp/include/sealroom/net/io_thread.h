@@ -32,6 +32,9 @@ class TimerHandler {
 /// rule: do not call them holding a mutex that this handler takes. Called on the I/O thread itself
 /// they never wait (handlers run one at a time, so the one in question either does not run or is
 /// the caller): a handler may remove and destroy itself.
+///
+/// It belongs to the process that made it. In a child of fork add_socket() fails, the `remove`
+/// methods and the destructor touch nothing of the parent's, and the rest is not to be called.
 class IoThread {
  public:
   using Id = std::uint64_t;  ///< never 0, never reused
@@ -40,6 +43,9 @@ class IoThread {
   ~IoThread();  ///< stops and joins; handlers are not called afterwards. Not on the I/O thread
   IoThread(const IoThread&) = delete;
   IoThread& operator=(const IoThread&) = delete;
+
+  /// False in a child of fork.
+  [[nodiscard]] bool is_of_this_process() const;
 
   [[nodiscard]] static TimePoint now();    ///< CLOCK_MONOTONIC
   [[nodiscard]] static NtpTime ntp_now();  ///< wall clock, for sender reports

@@ -12,7 +12,9 @@ inline constexpr std::size_t kMaxMkiSize = 128;
 /// Master keys that a Receiver holds at a time.
 inline constexpr std::size_t kMaxMasterKeys = 16;
 
-/// RFC 3711 section 9.2: what one master key may protect, over all streams.
+/// RFC 3711 section 9.2: what one master key may protect, over all streams. The section wants a new
+/// one as soon as either is spent; here only packets of the kind that is spent are refused, as each
+/// kind has session keys of its own.
 inline constexpr std::uint64_t kMaxRtpPackets = std::uint64_t{1} << 48;
 inline constexpr std::uint64_t kMaxRtcpPackets = std::uint64_t{1} << 31;
 

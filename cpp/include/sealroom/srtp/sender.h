@@ -48,7 +48,7 @@ class Sender {
   /// lie outside `buffer`. Returns the size of the protected packet. Errors: malformed (also when
   /// the result would not fit a datagram, or `header_size` is not what the header says),
   /// buffer_too_small, limit_exceeded (kMaxSendStreams), key_exhausted; replayed (sealed before)
-  /// and too_old (more than kSendWindow behind the newest).
+  /// and too_old (kSendWindow or more behind the newest).
   Result<std::size_t> protect_rtp(MutableByteView buffer, std::size_t header_size,
                                   ByteView payload);
 
