@@ -25,13 +25,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const ByteView extension = input.bytes(input.u8());
     if (!input.ok()) break;
     const bool had_structure = reader.structure() != nullptr;
+    const DependencyStructure* const used_before = reader.last_used();
+    const std::size_t targets_before = had_structure ? used_before->decode_targets : 0;
     const auto read = reader.read(extension);
     if (!read.ok()) {
       require(had_structure == (reader.structure() != nullptr));
+      require(reader.last_used() == used_before);
+      require(!had_structure || used_before->decode_targets == targets_before);
       continue;
     }
     const DependencyDescriptor& descriptor = read.value();
-    const DependencyStructure& structure = *reader.structure();
+    const DependencyStructure& structure = *reader.last_used();
     require(structure.templates >= 1 && structure.templates <= kMaxTemplates);
     require(structure.decode_targets >= 1 && structure.decode_targets <= kMaxDecodeTargets);
     require(structure.chains <= structure.decode_targets);

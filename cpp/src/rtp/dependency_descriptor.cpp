@@ -118,7 +118,7 @@ Result<DependencyDescriptor> DependencyDescriptorReader::read(ByteView extension
   const bool has_custom_indications = is_extended && reader.flag();
   const bool has_custom_differences = is_extended && reader.flag();
   const bool has_custom_chains = is_extended && reader.flag();
-  const std::size_t index = descriptor.has_structure ? 1 - current_ : current_;
+  const std::size_t index = descriptor.has_structure ? unused_structure() : current_;
   DependencyStructure& structure = structures_[index];
   if (descriptor.has_structure) {
     if (const auto read = read_structure(reader, structure); !read) return read.error();
@@ -154,6 +154,13 @@ Result<DependencyDescriptor> DependencyDescriptorReader::read(ByteView extension
     (void)frame_numbers_.unwrap(descriptor.frame_number);
   }
   return descriptor;
+}
+
+// A draft that is refused must not be what last_used() gives.
+std::size_t DependencyDescriptorReader::unused_structure() const {
+  std::size_t index = 0;
+  while (index == current_ || index == last_used_) ++index;
+  return index;
 }
 
 // What is left of an older key frame may still come when a newer one has begun.

@@ -191,6 +191,15 @@ TEST_F(DependencyDescriptorTest, EveryTruncationIsRefusedAndKeepsTheStructure) {
   EXPECT_TRUE(read("400002").ok());
 }
 
+TEST_F(DependencyDescriptorTest, ARefusedStructureBehindALateOneKeepsWhatTheLateOneWasReadWith) {
+  ASSERT_TRUE(read(l1t3(60, 100)).ok());
+  ASSERT_TRUE(read("80003280003a410180ef808680").ok());  // kOneLayer's structure, of frame 50
+  EXPECT_EQ(reader->last_used()->decode_targets, 1U);
+  ASSERT_FALSE(read(l1t3(59, 101)).ok());
+  EXPECT_EQ(reader->last_used()->decode_targets, 1U);
+  EXPECT_EQ(reader->structure()->decode_targets, 3U);
+}
+
 TEST_F(DependencyDescriptorTest, MoreTemplatesLayersOrDifferencesThanThereMayBeAreRefused) {
   for (const std::uint32_t next : {0U, 1U, 2U}) {
     Bits bits = begin(0, 0, kStructure);
