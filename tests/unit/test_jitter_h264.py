@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 import struct
 
 import pytest
@@ -157,3 +158,56 @@ def test_fragments_without_a_byte_are_taken() -> None:
     frame = [packet(5 + i, 6000, part, i == 3) for i, part in enumerate((*parts[:3], parts[4]))]
     buffer.insert(frame, now=0.033)
     assert buffer.pop()[1].data.tobytes() == START + bytes.fromhex("6588aa")
+
+
+FRAGMENT = bytes.fromhex("7c050909")  # of a frame that began before
+IDR = bytes.fromhex("6580010203")
+
+
+def test_key_frame_whose_earlier_start_comes_late_keeps_its_place_behind_others() -> None:
+    """The buffer let go of packets that the third frame was then put together from."""
+    buffer = jitter.VideoJitterBuffer("h264")
+    hostile = [
+        packet(40, 50, FRAGMENT, marker=False),
+        packet(50, 100, IDR, marker=False),
+        packet(60, 200, IDR, marker=False),
+        packet(45, 200, bytes.fromhex("6742c01e"), marker=False),
+        packet(46, 200, IDR, marker=True),
+    ]
+    for i, each in enumerate(hostile):
+        buffer.insert([each], now=0.001 * i)
+    [frame] = buffer.pop()
+    assert (frame.first_sequence_number, frame.last_sequence_number) == (45, 46)
+    assert frame.data.tobytes() == START + bytes.fromhex("6742c01e") + START + IDR
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_interleaved_starts_in_any_order_do_no_harm(seed: int) -> None:
+    """Frames begun and ended at random in a window of 64 numbers, as attackers would send them."""
+    chosen = random.Random(seed)
+    units = [IDR, IDR, bytes.fromhex("6742c01e"), bytes.fromhex("419a"), FRAGMENT]
+    buffer = jitter.VideoJitterBuffer("h264", max_packets=chosen.choice([16, 64, 2048]))
+    now = 0.0
+    for _ in range(400):
+        now += chosen.random() * 0.02
+        number = chosen.randrange(65_500, 65_564)
+        timestamp = 3000 * chosen.randrange(4)
+        each = packet(number, timestamp, chosen.choice(units), chosen.random() < 0.25)
+        buffer.insert([each], now=now)
+        if chosen.random() < 0.02:
+            buffer.require_key_frame()
+        for frame in buffer.pop():
+            assert len(frame.data) > 0
+    assert buffer.statistics.packets_received == 400
+
+
+def test_padding_that_ends_a_frame_is_not_taken_into_the_key_frame_behind_it() -> None:
+    """It made what came before it, which is no key frame, the first frame of the stream."""
+    buffer = jitter.VideoJitterBuffer("h264")
+    padding = struct.pack("!BBHII", 0xA0, 0x80 | 96, 11, 200, 1) + b"\0\0\0\4"
+    buffer.insert([packet(9, 100, bytes.fromhex("419a"), marker=True)], now=0.0)
+    buffer.insert([packet(10, 200, bytes.fromhex("0910"), marker=False), padding], now=0.001)
+    buffer.insert([packet(12, 200, IDR, marker=True)], now=0.002)
+    [frame] = buffer.pop()
+    assert frame.is_key_frame
+    assert frame.data.tobytes() == START + IDR

@@ -21,7 +21,7 @@ class Peer:
         key = os.urandom(KEY_SIZE)
         self.session = MediaSession(extensions={"mid": 1})
         self.session.start(profile=PROFILE, send_key=os.urandom(KEY_SIZE), receive_key=key)
-        self.type = 96 if codec == "vp8" else 111
+        self.type = 111 if codec == "opus" else 96
         self.codec = codec
         self.receiver = self.add_receiver(mid="m", **receiver)
         self.srtp = srtp.Sender(profile=PROFILE, master=key)
@@ -170,3 +170,18 @@ def test_a_track_may_be_received_again_after_its_receiver_was_removed() -> None:
         peer.send(1, b"two")
         assert peer.frames == 1
         assert peer.session.statistics().datagrams_rejected == 0
+
+
+def test_a_member_that_knows_the_keys_cannot_end_the_process_with_packets_out_of_order() -> None:
+    """Five packets did: the jitter buffer assembled a key frame of packets it had let go of."""
+    with contextlib.closing(Peer("h264")) as peer:
+        idr = bytes.fromhex("6580010203")
+        for sequence, timestamp, payload, marker in (
+            (40, 50, bytes.fromhex("7c050909"), False),
+            (50, 100, idr, False),
+            (60, 200, idr, False),
+            (45, 200, bytes.fromhex("6742c01e"), False),
+            (46, 200, idr, True),
+        ):
+            peer.send(sequence, payload, timestamp=timestamp, marker=marker)
+        assert peer.frames == 1

@@ -17,11 +17,13 @@ void VideoJitterBuffer::insert(const VideoPacket& packet, TimePoint now) {
   // After the packet: one that comes in the moment its place would be given up still counts.
   if (now >= state_->next_timeout()) state_->handle_timeout(now);
   state_->update_statistics();
+  state_->check();
 }
 
 void VideoJitterBuffer::handle_timeout(TimePoint now) {
   state_->handle_timeout(now);
   state_->update_statistics();
+  state_->check();
 }
 
 TimePoint VideoJitterBuffer::next_timeout() const { return state_->next_timeout(); }
@@ -42,6 +44,7 @@ bool VideoJitterBuffer::take_key_frame_request(TimePoint now) {
 void VideoJitterBuffer::require_key_frame() {
   state_->require_key_frame();
   state_->update_statistics();
+  state_->check();
 }
 
 void VideoJitterBuffer::set_round_trip_time(Duration round_trip_time) {

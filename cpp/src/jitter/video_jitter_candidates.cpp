@@ -13,14 +13,16 @@ void VideoJitterBuffer::State::add_candidate(std::int64_t sequence, const VideoP
   added.lowest = sequence;
   added.start_is_sure = !packet.may_be_preceded;
   for (std::size_t i = 0; i < candidate_count_; ++i) {
-    Candidate& known = candidates_[i];
+    const Candidate& known = candidates_[i];
     if (known.timestamp != packet.timestamp) continue;
     // A packetizer that sets starts_frame for every slice or layer starts one frame only.
     if (sequence > known.frame.begin) return;
     if (packet.marker) continue;
-    // Nor do packets that overtook each other. A neighbour is taken in by settle_start().
-    if (sequence != known.lowest - 1 || in_chain_) known = added;
-    return;
+    // Nor do packets that overtook each other. A neighbour is taken in by settle_start(); another
+    // begins earlier than the known one did, so it does not take over its place in the order.
+    if (sequence == known.lowest - 1 && !in_chain_) return;
+    remove_candidates(i, 1);
+    break;
   }
   if (candidate_count_ == kMaxCandidates) remove_candidates(0, 1);
   std::size_t index = candidate_count_++;
@@ -76,11 +78,16 @@ VideoJitterBuffer::State::Outcome VideoJitterBuffer::State::try_candidate(std::s
   if (!candidate.is_whole || !candidate.start_is_sure) return Outcome::waits;
   const FrameCursor frame = candidate.frame;
   drop_until(frame.begin);
+  if (!append(frame.begin, frame.next)) {  // never, see is_consistent()
+    assembly_.clear();
+    candidate_count_ = 0;
+    drop_until(frame.next);
+    return Outcome::removed;
+  }
   remove_candidates(0, index + 1);
   in_chain_ = true;
   is_fresh_ = false;
   request_is_pending_ = false;
-  append(frame.begin, frame.next);
   push_ready(frame, now);
   advance_main(now);
   return Outcome::started_chain;
@@ -91,7 +98,10 @@ VideoJitterBuffer::State::Outcome VideoJitterBuffer::State::try_candidate(std::s
 // that it is the first packet only the one before it shows, by being another frame's.
 void VideoJitterBuffer::State::settle_start(Candidate& candidate) {
   while (const StoredPacket* before = store_.seen(candidate.lowest - 1)) {
-    const bool is_padding = before->size == 0;  // proves nothing, whatever its timestamp
+    // Padding proves nothing, whatever its timestamp, unless it ends a frame as FrameCursor sees
+    // it.
+    const bool ends_frame = before->marker && before->timestamp == candidate.timestamp;
+    const bool is_padding = before->size == 0 && !ends_frame;
     if (!is_padding && !continues(*before, candidate)) {
       candidate.start_is_sure = true;
       return;

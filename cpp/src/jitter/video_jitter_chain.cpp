@@ -25,22 +25,25 @@ void VideoJitterBuffer::State::advance_main(TimePoint now) {
 FrameCursor::Progress VideoJitterBuffer::State::assemble() {
   const std::int64_t first = main_.next;
   const FrameCursor::Progress progress = main_.advance(store_);
-  append(first, main_.next);
-  return progress;
+  // Never torn, see is_consistent(); if it were, the chain would be lost rather than a frame wrong.
+  return append(first, main_.next) ? progress : FrameCursor::Progress::broken;
 }
 
-void VideoJitterBuffer::State::append(std::int64_t first, std::int64_t end) {
+bool VideoJitterBuffer::State::append(std::int64_t first, std::int64_t end) {
   if (assembly_.empty() && assembly_.capacity() < usual_size_) assembly_.reserve(usual_size_);
   for (; first < end; ++first) {
+    const StoredPacket* packet = store_.find(first);
+    if (packet == nullptr) return false;
     ByteView payload = incoming_;
     if (first == incoming_sequence_) {
       incoming_sequence_ = kNone;
     } else {
-      payload = store_.payload(*store_.find(first));
+      payload = store_.payload(*packet);
     }
     assembly_.insert(assembly_.end(), payload.begin(), payload.end());
     store_.empty(first);
   }
+  return true;
 }
 
 void VideoJitterBuffer::State::push_ready(const FrameCursor& frame, TimePoint now) {

@@ -33,6 +33,7 @@ struct VideoJitterBuffer::State {
   bool take_key_frame_request(TimePoint now);
   void require_key_frame();
   void update_statistics();
+  void check() const;
 
   VideoJitterConfig config;
   VideoJitterStatistics statistics;
@@ -64,7 +65,8 @@ struct VideoJitterBuffer::State {
 
   void advance_main(TimePoint now);
   FrameCursor::Progress assemble();
-  void append(std::int64_t first, std::int64_t end);
+  /// False if one of the packets is not there: `assembly_` is of no use then.
+  [[nodiscard]] bool append(std::int64_t first, std::int64_t end);
   void push_ready(const FrameCursor& frame, TimePoint now);
   void count_ready(const FrameCursor& frame, TimePoint now);
   void count_freeze(TimePoint now);
@@ -97,6 +99,11 @@ struct VideoJitterBuffer::State {
 
   void release(std::int64_t first, std::int64_t end);
   void drop_until(std::int64_t sequence);
+
+  /// What the pointers into the store rest on. Checked after each call in debug builds and under
+  /// SEALROOM_CHECK_INVARIANTS (tests and fuzzers), where it ends the process.
+  [[nodiscard]] bool is_consistent() const;
+  [[nodiscard]] bool holds(std::int64_t first, std::int64_t end) const;
 
   PacketStore store_;
   SequenceLine line_;
