@@ -204,6 +204,20 @@ def test_flags_say_whether_author_and_owner_can_be_demoted() -> None:
         ), (policy, author)
 
 
+def test_an_author_stays_a_member_under_the_key_that_signs() -> None:
+    policy = {str(Flag.UPDATER_CAN_BE_REMOVED_FROM_MANAGERS): "yes"}
+    gone = with_roles(owner="manager", user="user")
+    assert following(policy, "other", members=gone) is Rule.MEMBERS
+    assert following(policy, "owner", members=gone, epoch=2, epoch_commitment=b"2" * 32) is None
+    renewed = [
+        RoomMember(user_id="other", identity_fingerprint=fingerprint("new"), role="manager"),
+        *gone,
+    ]
+    changes = {"members": renewed, "epoch": 2, "epoch_commitment": b"2" * 32}
+    assert following(policy, "other", **changes) is Rule.MEMBERS
+    assert following(policy, "owner", **changes) is None
+
+
 def test_the_creator_manages_the_room_unless_the_policy_says_no() -> None:
     members = with_roles(owner="user", other="manager")
     violation = find_first_violation(record({}, members=members))

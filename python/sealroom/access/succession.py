@@ -136,6 +136,13 @@ def _find_author_violation(previous: RoomRecord, record: RoomRecord) -> Violatio
     author = _members(previous).get(record.author)
     if author is None or author.role != "manager":
         return Violation(Rule.AUTHOR, "a manager of the version before signs")
+    # Who reads the record sees its author among the members, with the key that signed it: nobody
+    # vouches for a room, and chooses its secret, unseen.
+    after = _members(record).get(record.author)
+    if after is None:
+        return Violation(Rule.MEMBERS, "the author stays a member: have another manager remove it")
+    if after.identity_fingerprint != author.identity_fingerprint:
+        return Violation(Rule.MEMBERS, "the author keeps its key: have another manager renew it")
     policy = Policy.from_record(previous.policy)
     needed = [Right.GET, Right.UPDATE]
     if record.policy != previous.policy:

@@ -167,8 +167,7 @@ def check_next_record(
     if violation is not None and violation.field in (f"policy.{Right.UPDATE}", "author"):
         raise access_denied()
     _refuse(violation)
-    if any(one.user_id == user_id for one in record.members):
-        _expect_own_fingerprint(record, user_id, identity)
+    _expect_own_fingerprint(record, user_id, identity)
     if record.policy != previous.policy:
         missing = find_missing_entry(context_policy, record.policy)
         _expect(missing is None, f"policy.{missing}", "name it as the context does (context.get)")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from sealroom.client.connection import Connection
 from sealroom.crypto.errors import (
@@ -21,7 +22,19 @@ from sealroom.protocol import (
     RoomHistoryParams,
     RoomHistoryResult,
     RoomRecord,
+    SealedSecret,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """A record that was verified, and what the Bridge handed out with it.
+
+    The secret is whatever the Bridge says: it is good only if it opens to the record's commitment.
+    """
+
+    verified: VerifiedRecord
+    sealed_secret: SealedSecret | None
 
 
 class RoomChain:
@@ -36,16 +49,8 @@ class RoomChain:
         self._connection = connection
         self._room_id = room_id
 
-    async def advance(
-        self,
-        known: VerifiedRecord | None,
-        head: HistoricRecord,
-        between: Sequence[HistoricRecord] = (),
-    ) -> bool:
+    async def advance(self, known: VerifiedRecord | None, head: HistoricRecord) -> ChainLink:
         """Verify `head` as the newest record of the room. `pin` it once all else has been checked.
-
-        `between` holds the records after `known` up to `head`, if they were fetched before. Returns
-        whether the signature of `head` was checked, False if it is a record seen before.
 
         Raises:
             RecordRollbackError, RecordForkError, RecordHistoryError: not the history seen before.
@@ -58,47 +63,68 @@ class RoomChain:
             raise ContextMismatchError("the room record was made for another context")
         if claimed.room_id != room_id:
             raise RoomMismatchError("the room record was made for another room")
-        seen = max(pin.version if pin else 0, known.record.version if known else 0)
-        if claimed.version < seen:
-            raise RecordRollbackError(
-                f"version {claimed.version} of a room that was at {seen} before"
-            )
+        _check_not_behind(claimed.version, known, pin)
         if known is not None and claimed.version == known.record.version:
             if head.record.payload != known.payload:
                 raise RecordForkError("another record in place of the one seen before")
-            return False
+            return ChainLink(known, head.sealed_secret)
         current = known
         if known is None and pin is not None:
             since = pin.version - 1
         else:
             since = 0 if known is None else known.record.version
-        if between or since == claimed.version - 1:
-            records = _these(between or [head])
-        else:
-            records = self.history(since, claimed.version)
-        is_recalled = False
+        is_one_step = since == claimed.version - 1
+        records = _only(head) if is_one_step else self.history(since, claimed.version)
         async for entry in records:
-            is_recalled = current is None and since > 0
-            if is_recalled:
-                assert pin is not None
+            if current is None and pin is not None:
                 current = self._recall(entry, pin)
             else:
                 current = self.verify(current, entry)
-            if pin is not None and current.record.version == pin.version:
-                _compare(current, pin)
+            _compare(current, pin)
         assert current is not None
         if current.payload != head.record.payload:
             raise RecordForkError("the history of the room does not end with its newest record")
-        return not is_recalled
+        return ChainLink(current, head.sealed_secret)
+
+    async def follow(self, known: VerifiedRecord) -> list[ChainLink]:
+        """Fetch and verify all records after `known`, oldest first; none if there are none.
+
+        Each is verified before the next page is asked for, so that only what managers signed is
+        kept. `pin` the last one once all else has been checked.
+
+        Raises:
+            As `advance`.
+        """
+        connection = self._connection
+        links: list[ChainLink] = []
+        current = known
+        while True:
+            params = RoomHistoryParams(room_id=self._room_id, since=current.record.version)
+            result = await connection.call("room.history", params, RoomHistoryResult)
+            for entry in result.records:
+                current = self.verify(current, entry)
+                links.append(ChainLink(current, entry.sealed_secret))
+            if not result.records or current.record.version >= result.newest:
+                break
+        pin = await connection.room_pins.load(connection.context_id, self._room_id)
+        _check_not_behind(current.record.version, known, pin)
+        for link in links:
+            _compare(link.verified, pin)
+        return links
 
     async def pin(self, verified: VerifiedRecord) -> None:
-        """Remember a record as the newest seen."""
+        """Remember a record as the newest seen.
+
+        Raises:
+            RecordForkError: meanwhile another program has seen another one of this version.
+        """
         connection, record = self._connection, verified.record
         await connection.room_pins.save(
             connection.context_id,
             self._room_id,
             RoomPin(record.version, verified.hash, record.epoch),
         )
+        _compare(verified, await connection.room_pins.load(connection.context_id, self._room_id))
 
     def verify(self, current: VerifiedRecord | None, entry: HistoricRecord) -> VerifiedRecord:
         """Verify the record after `current`, or the first one; pins are not looked at."""
@@ -116,7 +142,8 @@ class RoomChain:
         """Take the pinned record up again: it was verified when it was pinned."""
         record = read_unverified(entry.record, RoomRecord)
         recalled = VerifiedRecord(record, entry.record.payload)
-        _compare(recalled, pin)
+        if recalled.hash != pin.hash:
+            raise RecordForkError(f"another version {pin.version} than the one seen before")
         return recalled
 
     async def history(self, since: int, until: int) -> AsyncIterator[HistoricRecord]:
@@ -152,11 +179,30 @@ def author_of(entry: HistoricRecord) -> PublicIdentity:
         raise MalformedObjectError(f"the identity of a record's author: {error}") from error
 
 
-async def _these(entries: Sequence[HistoricRecord]) -> AsyncIterator[HistoricRecord]:
-    for entry in entries:
-        yield entry
+async def _only(entry: HistoricRecord) -> AsyncIterator[HistoricRecord]:
+    yield entry
 
 
-def _compare(current: VerifiedRecord, pin: RoomPin) -> None:
+def _check_not_behind(version: int, known: VerifiedRecord | None, pin: RoomPin | None) -> None:
+    """Refuse a version older than one seen before, and a known record that is not the pinned one.
+
+    Raises:
+        RecordRollbackError, RecordForkError.
+    """
+    seen = max(pin.version if pin else 0, known.record.version if known else 0)
+    if version < seen:
+        raise RecordRollbackError(f"version {version} of a room that was at {seen} before")
+    if known is not None:
+        _compare(known, pin)
+
+
+def _compare(current: VerifiedRecord, pin: RoomPin | None) -> None:
+    """Refuse another record of the pinned version.
+
+    Raises:
+        RecordForkError.
+    """
+    if pin is None or current.record.version != pin.version:
+        return
     if current.hash != pin.hash:
         raise RecordForkError(f"another version {pin.version} than the one seen before")

@@ -218,7 +218,7 @@ class RoomSession:
 
     def _accept_epochs(self, room: OpenRoom) -> None:
         for epoch in sorted(room.secrets):
-            if epoch > self._keys.newest.id.epoch:
+            if self._keys.newest.id.epoch < epoch <= room.record.epoch:
                 keys = room.keys_of(epoch)
                 self.receiving.add_epoch(keys)
                 self._keys.add(keys)

@@ -12,7 +12,7 @@ from sealroom.access import owner_of
 from sealroom.client.connection import Connection
 from sealroom.client.errors import ProtocolError
 from sealroom.client.models import RefusedRoom, StreamRoom, StreamRoomList
-from sealroom.client.room_chain import RoomChain, author_of
+from sealroom.client.room_chain import ChainLink, RoomChain
 from sealroom.crypto.announcement import VerifiedStream, verify_announcement
 from sealroom.crypto.custom_event import OpenedEvent, open_custom_event
 from sealroom.crypto.epoch import EpochId, EpochKeys, derive_epoch_keys, open_secret
@@ -24,7 +24,6 @@ from sealroom.crypto.errors import (
 )
 from sealroom.crypto.private_metadata import decrypt_private_metadata
 from sealroom.crypto.room_record import VerifiedRecord, check_reader
-from sealroom.crypto.signed_object import read_unverified
 from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.identity import PublicIdentity, UserKey
 from sealroom.protocol import (
@@ -33,8 +32,6 @@ from sealroom.protocol import (
     ContextUsersResult,
     Empty,
     HistoricRecord,
-    RoomHistoryParams,
-    RoomHistoryResult,
     RoomListItems,
     RoomListParams,
     RoomParams,
@@ -150,41 +147,28 @@ class RoomDirectory:
         )
         known = self._known.get(expected)
         chain = RoomChain(self._connection, expected)
-        is_new = await chain.advance(None if known is None else known.verified, head)
-        return await self._accept(head, view, known, is_new=is_new)
+        newest = await chain.advance(None if known is None else known.verified, head)
+        return await self._accept(newest, view, known)
 
     async def refresh(self, known: OpenRoom) -> OpenRoom:
         """Fetches what happened to a room since, and opens the secrets of all epochs since."""
+        chain = RoomChain(self._connection, known.record.room_id)
         for attempt in range(MAX_FETCHES):
-            entries = await self._history(known)
-            if not entries:
-                return known
-            chain = RoomChain(self._connection, known.record.room_id)
             try:
-                await chain.advance(known.verified, entries[-1], entries)
+                links = await chain.follow(known.verified)
             except RecordRollbackError:
                 if attempt == MAX_FETCHES - 1:
                     raise
                 continue
+            if not links:
+                return known
             secrets = dict(known.secrets)
-            for entry in entries:
-                record = read_unverified(entry.record, RoomRecord)
-                if entry.sealed_secret is not None and record.epoch not in secrets:
-                    secrets[record.epoch] = self._open_secret(record, [entry.sealed_secret])
-            opened = replace(known, secrets=secrets)
-            return await self._accept(entries[-1], known.room, opened, is_new=True)
+            for link in links:
+                record = link.verified.record
+                if link.sealed_secret is not None and record.epoch not in secrets:
+                    secrets[record.epoch] = self._open_secret(record, [link.sealed_secret])
+            return await self._accept(links[-1], known.room, replace(known, secrets=secrets))
         raise AssertionError
-
-    async def _history(self, known: OpenRoom) -> list[HistoricRecord]:
-        entries: list[HistoricRecord] = []
-        while True:
-            params = RoomHistoryParams(
-                room_id=known.record.room_id, since=known.record.version + len(entries)
-            )
-            result = await self._connection.call("room.history", params, RoomHistoryResult)
-            entries += result.records
-            if not result.records or params.since + len(result.records) >= result.newest:
-                return entries
 
     async def epoch_secrets(self, opened: OpenRoom) -> dict[int, bytes]:
         """Every epoch secret of a room this user was given, by number, from the verified history.
@@ -248,25 +232,24 @@ class RoomDirectory:
 
     async def _accept(
         self,
-        head: HistoricRecord,
+        newest: ChainLink,
         view: RoomView | StreamRoom,
         known: OpenRoom | None,
-        *,
-        is_new: bool,
     ) -> OpenRoom:
-        """Opens a room whose history has been verified up to `head`."""
+        """Opens a room whose history has been verified up to its newest record.
+
+        Its author is a member of it with the key that signed, so the verifier's word on the members
+        is one on the author as well, who holds the history before together.
+        """
         connection = self._connection
-        verified = VerifiedRecord(read_unverified(head.record, RoomRecord), head.record.payload)
+        verified = newest.verified
         record = verified.record
         own = {connection.user_id: connection.identity.public.fingerprint}
         check_reader(record, connection.user_id, own)
-        fingerprints = {one.user_id: one.identity_fingerprint for one in record.members}
-        if is_new:  # the author's word holds the history together, even if no member any more
-            fingerprints.setdefault(record.author, author_of(head).fingerprint)
-        await self._trust(fingerprints)
+        await self._trust({one.user_id: one.identity_fingerprint for one in record.members})
         secrets = dict(known.secrets) if known is not None else {}
         if record.epoch not in secrets:
-            sealed = [] if head.sealed_secret is None else [head.sealed_secret]
+            sealed = [] if newest.sealed_secret is None else [newest.sealed_secret]
             secrets[record.epoch] = self._open_secret(record, sealed)
         keys = derive_epoch_keys(secrets[record.epoch], epoch_id(record, record.epoch))
         room = StreamRoom(
@@ -317,7 +300,12 @@ class RoomDirectory:
     async def _fetch(self, user_ids: list[str]) -> dict[str, PublicIdentity]:
         params = ContextUsersParams(context_id=self._connection.context_id, user_ids=user_ids)
         result = await self._connection.call("context.users", params, ContextUsersResult)
-        found = {one.user_id: PublicIdentity.parse(one.identity) for one in result.users}
+        wanted = set(user_ids)  # whoever else is in the answer was not asked for
+        found = {
+            one.user_id: PublicIdentity.parse(one.identity)
+            for one in result.users
+            if one.user_id in wanted
+        }
         missing = [user_id for user_id in user_ids if user_id not in found]
         if missing:
             raise InvalidArgumentError(

@@ -282,7 +282,7 @@ def verify_next_record(
 
     Raises:
         ObjectTypeError, ForgedSignatureError, MalformedObjectError: see `verify_object`.
-        MemberKeyMismatchError: the record before gives the author another key.
+        MemberKeyMismatchError: the record before, or this one, gives the author another key.
         AuthorError: the author was no manager there, or is not who signed.
         ContextMismatchError, RoomMismatchError: replayed from elsewhere.
         RecordVersionError, RecordForkError: it does not count on, or follows another record.
@@ -296,6 +296,9 @@ def verify_next_record(
     record = verify_object(signed, ROOM_RECORD_TYPE, author, RoomRecord)
     if record.author != signed.author:
         raise AuthorError(f"the record of {record.author!r} is handed out as {signed.author!r}'s")
+    after = _by_id(record).get(record.author)
+    if after is not None and after.identity_fingerprint != author.fingerprint:
+        raise MemberKeyMismatchError(record.author)
     _refuse(find_violation(previous.record, previous.payload, record))
     return VerifiedRecord(record, signed.payload)
 
