@@ -89,6 +89,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         self._host_addresses = host_addresses
         self._switch_within = switch_within
         self._grace = grace
+        self._joining: set[str] = set()
         self._unanswered_joins: set[str] = set()
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
         self._homes = Homes(connection, self._joined, self._make_home)
@@ -136,23 +137,32 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         If it lives at another Bridge, this side goes there by itself (`Connection.connect`).
 
         Raises:
-            AlreadyJoinedError: it is joined already.
+            AlreadyJoinedError: it is joined already, or another call is joining it.
             RoomElsewhereError: it lives at a Bridge that cannot be reached. If that one is gone for
                 good, the room is free after a while (15 s unless the Bridges say otherwise).
             HomeRefusedError: it lives where this side does not go.
         """
         check_room_id(room_id)
-        await self._settled()
-        if room_id in self._joined:
-            raise AlreadyJoinedError(f"room {room_id} is joined already")
-        # Events of the room wait until it is set up, so none is lost or comes too early.
-        async with self._inbox.paused():
-            try:
-                await self._enter(room_id, None)
-            except BaseException:
-                if room_id in self._joined:
-                    await self._forget(room_id).close()
-                raise
+        if room_id in self._joining:
+            raise AlreadyJoinedError(f"another call is joining room {room_id}: await that one")
+        self._joining.add(room_id)
+        try:
+            await self._settled()
+            if room_id in self._joined:
+                raise AlreadyJoinedError(f"room {room_id} is joined already")
+            # Events of the room wait until it is set up, so none is lost or comes too early.
+            async with self._inbox.paused():
+                await self._enter_or_leave_off(room_id)
+        finally:
+            self._joining.discard(room_id)
+
+    async def _enter_or_leave_off(self, room_id: str) -> None:
+        try:
+            await self._enter(room_id, None)
+        except BaseException:
+            if room_id in self._joined:
+                await self._forget(room_id).close()
+            raise
 
     async def _enter(
         self, room_id: str, before: RoomSession | None, first: Connection | None = None
