@@ -316,6 +316,8 @@ class MediaTransport:
             self._path.send(datagram)
 
     def _dtls_state_changed(self) -> None:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            return  # asyncio.run is ending: what began now would be destroyed while it is pending
         is_up = self._state in ("connected", "disconnected")
         if is_up and self._close_task is None and self._dtls.state in ("failed", "closed"):
             self._close_task = asyncio.create_task(self._close())

@@ -375,3 +375,17 @@ def test_a_missing_private_name_is_reported_with_the_versions(monkeypatch):
 def test_a_renamed_attribute_is_noticed(monkeypatch):
     monkeypatch.setattr("aiortc.RTCDtlsTransport._setup_srtp", lambda self: None)
     assert any("_ssl" in text for text in aiortc_hooks.missing_hooks())
+
+
+async def test_the_end_of_asyncio_run_begins_nothing_new(connected_pair):
+    """It cancels all tasks once and destroys what they began meanwhile, with a complaint."""
+    _, peers = await connected_pair()
+    told = []
+    for peer in peers:
+        peer.on_state_change = told.append
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert told == []
