@@ -247,6 +247,21 @@ def test_video_that_is_not_fetched_is_dropped_up_to_a_key_frame(pair: Pair) -> N
     assert len(of_kind(pair.alice, KeyFrameRequested)) >= 1
 
 
+def test_frames_that_waited_for_their_key_are_dropped_up_to_a_key_frame_too(pair: Pair) -> None:
+    pair.send(vp8_frame(200))
+    for _ in range(234):
+        pair.send(vp8_frame(100, key=False))
+    pair.alice.set_sender_key(pair.sender, suite=SUITE, key_id=2, base_key=BASE_KEY[::-1])
+    for _ in range(40):
+        pair.send(vp8_frame(100, key=False))  # the queue has room for 21 of them
+    pair.send(vp8_frame(200))
+    pair.send(vp8_frame(100, key=False))
+    pair.bob.add_receiver_key(pair.receiver, suite=SUITE, key_id=2, base_key=BASE_KEY[::-1])
+    frames = of_kind(pair.bob, FrameReceived)
+    assert [frame.is_key_frame for frame in frames] == [True, False]
+    assert pair.bob.receiver_statistics(pair.receiver).rejected["queue_overflow"] == 235 + 40
+
+
 def test_datagrams_that_nobody_sends_are_bounded_and_the_newest_kept(pair: Pair) -> None:
     for number in range(2100):
         pair.alice.send_frame(

@@ -100,11 +100,12 @@ void RtpReceiver::reject_frame(FrameReceived frame, RejectReason reason) {
 }
 
 /// In order of arrival up to the last frame under `key_id`; what still lacks its key by then is
-/// late.
+/// late. What follows a frame that the queue had no room for is dropped as well, up to a key frame.
 void RtpReceiver::release_held(KeyId key_id) {
   KeyId held_under;
   HeldFrame held;
   bool in_gap = false;
+  bool overflowed = false;
   while (pending_.count(key_id) > 0 && pending_.take_oldest(held_under, held)) {
     FrameReceived& frame = held.frame;
     if (held_under != key_id) {
@@ -112,13 +113,18 @@ void RtpReceiver::release_held(KeyId key_id) {
       continue;
     }
     in_gap = is_video() && !frame.is_key_frame && (in_gap || held.follows_a_gap);
+    overflowed = overflowed && !frame.is_key_frame;
     if (in_gap) {  // it cannot be decoded, and the key frame is asked for already
       reject_frame(std::move(frame), RejectReason::unknown_key_id);
     } else if (frame.is_missing) {
       enqueue(std::move(frame));
     } else if (const auto opened = unprotect(frame)) {
       counters_.frames_received += 1;
-      enqueue(std::move(frame));
+      if (overflowed) {
+        reject(RejectReason::queue_overflow);
+      } else {
+        overflowed = !enqueue(std::move(frame));
+      }
     } else {
       in_gap = true;
       refuse(std::move(frame), reject_reason(opened.error()));
@@ -134,7 +140,9 @@ void RtpReceiver::refuse_held() {
   }
 }
 
-void RtpReceiver::enqueue(FrameReceived frame) {
+/// False if there was no room: the frame is dropped then, and so must be what follows it up to a
+/// key frame.
+bool RtpReceiver::enqueue(FrameReceived frame) {
   const std::size_t size = frame.data.size();
   if (queue_.size() >= limits_.max_queued_frames ||
       queued_bytes_ + size > limits_.max_queued_bytes) {
@@ -145,7 +153,7 @@ void RtpReceiver::enqueue(FrameReceived frame) {
       if (!frame.is_key_frame) {
         reject(RejectReason::queue_overflow);
         std::get<jitter::VideoJitterBuffer>(jitter_).require_key_frame();
-        return;
+        return false;
       }
     } else {
       drop_queued(1);
@@ -153,6 +161,7 @@ void RtpReceiver::enqueue(FrameReceived frame) {
   }
   queued_bytes_ += size;
   queue_.push_back(std::move(frame));
+  return true;
 }
 
 void RtpReceiver::drop_queued(std::size_t count) {

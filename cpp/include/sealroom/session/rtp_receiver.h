@@ -118,7 +118,7 @@ class RtpReceiver {
   void release_held(KeyId key_id);
   void refuse_held();
   void reject(RejectReason reason);
-  void enqueue(FrameReceived frame);
+  bool enqueue(FrameReceived frame);
   void drop_queued(std::size_t count);
   [[nodiscard]] bool is_video() const;
 
