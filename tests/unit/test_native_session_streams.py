@@ -48,6 +48,17 @@ class Peer:
             marker=True,
         )
 
+    def rtx(self, sequence: int, ssrc: int, original: int) -> None:
+        """Packet `original` of a stream of `video`, again."""
+        self.send(
+            sequence,
+            original.to_bytes(2) + b"\x10" + vp8_frame(50, key=False),
+            ssrc=ssrc,
+            payload_type=97,
+            timestamp=3000 * original,
+            marker=True,
+        )
+
     @property
     def frames(self) -> int:
         return self.session.receiver_statistics(self.receiver).frames_received
@@ -75,6 +86,44 @@ def test_streams_that_take_turns_packet_by_packet_restart_nothing() -> None:
         # Each new stream once, up to the bound on such changes; then the last of them alone.
         assert peer.frames == 9 + 49
         assert peer.session.statistics().datagrams_unrouted == 50 * 15 - 9 - 49
+
+
+@pytest.mark.parametrize("named", [{}, {"rtx_ssrc": 70}], ids=["latched", "named"])
+def test_a_late_retransmission_of_the_old_stream_is_none_of_the_new_one(
+    named: dict[str, int],
+) -> None:
+    with contextlib.closing(Peer("vp8", rtx_payload_type=97, **named)) as peer:
+        for sequence in range(30_000, 30_010):
+            peer.video(sequence, ssrc=7, key=sequence == 30_000)
+        peer.rtx(0, 70, 30_009)
+        for sequence in range(100, 105):
+            peer.video(sequence, ssrc=8, key=sequence == 100)
+        peer.rtx(1, 70, 30_005)  # its number would throw away all that the new stream sends
+        for sequence in range(105, 110):
+            peer.video(sequence, ssrc=8)
+        assert peer.frames == 10 + 10
+        assert peer.session.statistics().datagrams_unrouted == 1
+        peer.video(111, ssrc=8)
+        peer.rtx(0, 80, 110)  # the new one has retransmissions of its own
+        peer.rtx(2, 70, 30_006)
+        peer.video(113, ssrc=8)
+        peer.rtx(1, 80, 112)
+        assert peer.frames == 10 + 14
+        statistics = peer.session.receiver_statistics(peer.receiver)
+        assert statistics.retransmissions_received == 3
+        assert peer.session.statistics().datagrams_unrouted == 2
+
+
+def test_retransmissions_come_back_with_their_stream() -> None:
+    with contextlib.closing(Peer("vp8", rtx_payload_type=97)) as peer:
+        peer.video(0, ssrc=7, key=True)
+        peer.rtx(0, 70, 0)
+        peer.video(0, ssrc=8, key=True)
+        time.sleep(3.1)
+        peer.video(10, ssrc=7, key=True)
+        peer.video(12, ssrc=7)
+        peer.rtx(1, 70, 11)
+        assert peer.frames == 5
 
 
 def test_a_stream_may_come_back_when_the_one_in_its_place_is_silent() -> None:

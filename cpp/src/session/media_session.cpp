@@ -230,8 +230,8 @@ RtpReceiver* MediaSession::route_rtx(const rtp::RtpPacketView& packet) {
   const Ssrc ssrc = packet.header().ssrc;
   if (const auto known = rtx_routes_.find(ssrc); known != rtx_routes_.end()) {
     RtpReceiver& receiver = receivers_.at(known->second);
-    return receiver.config().rtx->payload_type == packet.header().payload_type ? &receiver
-                                                                               : nullptr;
+    const bool is_its = receiver.config().rtx->payload_type == packet.header().payload_type;
+    return is_its && receiver.accepts_rtx(ssrc) ? &receiver : nullptr;
   }
   if (routes_.contains(ssrc)) return nullptr;
   const rtp::HeaderExtensions values = rtp::read_extensions(packet, config_.extensions);
@@ -239,7 +239,8 @@ RtpReceiver* MediaSession::route_rtx(const rtp::RtpPacketView& packet) {
   ReceiverId match_id{};
   for (auto& [id, receiver] : receivers_) {
     const auto& rtx = receiver.config().rtx;
-    if (!rtx || rtx->ssrc || rtx->payload_type != packet.header().payload_type) continue;
+    if (!rtx || !receiver.accepts_rtx(ssrc)) continue;
+    if (rtx->payload_type != packet.header().payload_type) continue;
     if (!values.mid.empty() && receiver.config().mid != values.mid) continue;
     if (!rtx->repaired_rid.empty() && rtx->repaired_rid != values.repaired_rid) continue;
     if (match != nullptr) return nullptr;  // ambiguous

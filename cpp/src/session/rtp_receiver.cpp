@@ -34,6 +34,7 @@ RtpReceiver::RtpReceiver(crypto::Backend backend, ReceiverId id, ReceiverConfig 
       config_(std::move(config)),
       limits_(limits),
       ssrc_(config_.ssrc),
+      rtx_ssrc_(config_.rtx ? config_.rtx->ssrc : std::nullopt),
       jitter_(make_jitter_buffer(config_.codec)),
       reception_(rtp::clock_rate(config_.codec)),
       sframe_(backend, kAnySuite) {}
@@ -62,15 +63,24 @@ bool RtpReceiver::accepts(Ssrc ssrc, TimePoint now) const {
   if (!ssrc_ || *ssrc_ == ssrc || now - last_packet_at_ >= kSilence) return true;
   const std::size_t known = std::min(replacements_, kMaxReplaced);
   const auto replaced = std::span(replaced_).first(known);
-  if (std::ranges::find(replaced, ssrc) != replaced.end()) return false;
+  if (std::ranges::find(replaced, ssrc, &Replaced::media) != replaced.end()) return false;
   // Who changes more often than any track does would have the buffers made anew for each packet.
   return known < kMaxReplaced || now - replaced_at_ >= kReplacementInterval;
+}
+
+bool RtpReceiver::accepts_rtx(Ssrc ssrc) const {
+  // The one that was named is that of the first stream.
+  const auto& named = config_.rtx->ssrc;
+  if (named && *named != ssrc && replacements_ == 0) return false;
+  const auto replaced = std::span(replaced_).first(std::min(replacements_, kMaxReplaced));
+  return std::ranges::none_of(
+      replaced, [&](const Replaced& old) { return old.rtx == ssrc && old.media != ssrc_; });
 }
 
 void RtpReceiver::start_stream(Ssrc ssrc, TimePoint now) {
   last_packet_at_ = now;
   if (ssrc_ && *ssrc_ != ssrc) {
-    replaced_[replacements_++ % kMaxReplaced] = *ssrc_;
+    replaced_[replacements_++ % kMaxReplaced] = {*ssrc_, std::exchange(rtx_ssrc_, std::nullopt)};
     replaced_at_ = now;
     counters_ = statistics();  // of all streams: they never run backwards
     counters_.jitter = 0;
@@ -95,6 +105,7 @@ void RtpReceiver::handle_packet(const rtp::RtpPacketView& packet, TimePoint now)
 void RtpReceiver::handle_rtx(const rtp::RtpPacketView& packet, TimePoint now) {
   const auto rtx = rtp::parse_rtx(packet);
   if (!ssrc_ || !rtx) return;  // one without a number only probes the bandwidth
+  if (!rtx_ssrc_) rtx_ssrc_ = packet.header().ssrc;
   counters_.retransmissions_received += 1;
   rtp::RtpHeader header = packet.header();
   header.ssrc = *ssrc_;

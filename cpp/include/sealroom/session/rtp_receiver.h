@@ -66,6 +66,9 @@ class RtpReceiver {
   [[nodiscard]] bool accepts(Ssrc ssrc, TimePoint now) const;
   /// An authenticated packet of this track. Another SSRC than before restarts the stream.
   void handle_packet(const rtp::RtpPacketView& packet, TimePoint now);
+  /// Whether a packet of RTX stream `ssrc` may be handled: not when it belongs to a stream that
+  /// another SSRC took the place of, whose numbers mean other packets. Only with `config().rtx`.
+  [[nodiscard]] bool accepts_rtx(Ssrc ssrc) const;
   /// An authenticated packet of its RTX stream.
   void handle_rtx(const rtp::RtpPacketView& packet, TimePoint now);
   [[nodiscard]] bool takes(PayloadType media) const {
@@ -94,6 +97,10 @@ class RtpReceiver {
   static constexpr Duration kReplacementInterval = std::chrono::seconds(1);
   static constexpr std::size_t kMaxReplaced = 8;
 
+  struct Replaced {
+    Ssrc media;
+    std::optional<Ssrc> rtx;
+  };
   struct HeldFrame {
     FrameReceived frame;
     bool follows_a_gap = false;  ///< video: what came before it under its key id was dropped
@@ -127,7 +134,8 @@ class RtpReceiver {
   ReceiverConfig config_;
   ReceiverLimits limits_;
   std::optional<Ssrc> ssrc_;
-  std::array<Ssrc, kMaxReplaced> replaced_{};  ///< the last ones before ssrc_, a ring
+  std::optional<Ssrc> rtx_ssrc_;                   ///< of the retransmissions for ssrc_
+  std::array<Replaced, kMaxReplaced> replaced_{};  ///< the last ones before ssrc_, a ring
   std::size_t replacements_ = 0;
   TimePoint replaced_at_{};
   TimePoint last_packet_at_{};
