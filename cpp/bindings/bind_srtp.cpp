@@ -152,8 +152,9 @@ void bind_sender(py::module_& m) {
            "allow_repeats"_a = false, "backend"_a = py::none())
       .def("protect_rtp", &PySender::protect_rtp, "packet"_a,
            "The protected packet, `rtp_overhead` bytes longer. Raises ReplayError for a sequence\n"
-           "number sent before and TooOldError for one 1024 or more behind the newest,\n"
-           "MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.")
+           "number sent before and TooOldError for one 1024 (with `allow_repeats` 16384) or more\n"
+           "behind the newest, MalformedError, LimitExceededError (4096 streams),\n"
+           "KeyExhaustedError.")
       .def("protect_rtp_many", &PySender::protect_rtp_many, "packets"_a, py::kw_only(),
            "return_errors"_a = false,
            "As protect_rtp for each packet. A refused packet does not stop the others: its place\n"

@@ -32,7 +32,7 @@ inline std::string sealing_error(Error error) {
              "allow_repeats=True takes retransmissions";
     case Error::too_old:
       return "packet: its sequence number is 1024 or more behind the newest, so perhaps sent "
-             "before; allow_repeats=True takes retransmissions";
+             "before; allow_repeats=True takes retransmissions of less than 16384 behind";
     default:
       return std::string(error_message(error));
   }

@@ -47,8 +47,23 @@ def test_repeats_are_sealed_alike_where_they_are_allowed(
     size = sum(srtp.master_size(profile))
     sender = srtp.Sender(profile=profile, master=bytes(size), backend=backend, allow_repeats=True)
     first = sender.protect_rtp(packet_of(5))
-    sender.protect_rtp(packet_of(30_000))
+    sender.protect_rtp(packet_of(5 + 16_383))
     assert sender.protect_rtp(packet_of(5)) == first
+    sender.protect_rtp(packet_of(5 + 16_384))
+    with pytest.raises(errors.TooOldError, match=r"repeats=True takes .* less than 16384 behind"):
+        sender.protect_rtp(packet_of(5))
+
+
+def test_a_number_that_got_far_ahead_is_not_sealed_as_an_old_one(
+    profile: srtp.Profile, backend: str
+) -> None:
+    size = sum(srtp.master_size(profile))
+    sender = srtp.Sender(profile=profile, master=bytes(size), backend=backend, allow_repeats=True)
+    for number in (0, 30_000, 60_000):
+        sender.protect_rtp(packet_of(number))
+    # 49,151 numbers on, which nothing was sealed of: by its 16 bits, one of those before.
+    with pytest.raises(errors.TooOldError):
+        sender.protect_rtp(packet_of((60_000 + 49_151) % 65_536))
 
 
 def test_a_key_that_is_here_is_not_taken_again(profile: srtp.Profile, backend: str) -> None:

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "producer.h"
+
 namespace sealroom::sfu {
 namespace {
 
@@ -34,6 +36,10 @@ bool Consumer::begin_run(std::int64_t sequence, TimePoint now) {
 
 bool Consumer::forward(const OpenedPacket& packet, TimePoint now) {
   if (!is_ready()) return false;
+  if (is_running_ && rewriter_.has_lost_touch(packet.sequence)) {
+    restart();
+    if (kind_ == MediaKind::video) producer_.request_key_frame();
+  }
   if (!is_running_ && (kind_ == MediaKind::video || !begin_run(packet.sequence, now))) return false;
   const std::optional<std::int64_t> output = rewriter_.to_output(packet.sequence);
   if (!output || !send(packet, *output)) return false;
@@ -60,6 +66,8 @@ bool Consumer::send(const OpenedPacket& packet, std::int64_t output) {
   const auto header_size = rtp::write_header(header, extensions, extensions_, buffer);
   if (!header_size) return false;
   const auto size = transport_.sender->protect_rtp(buffer, header_size.value(), packet.payload);
+  // As SRTP counts: an index is spent even if sealing fails, but not by a packet that is refused.
+  if (size.ok() || size.error() == Error::crypto_failure) rewriter_.mark_used(output);
   if (!size) return false;
   transport_.commit(size.value());
   return true;

@@ -9,8 +9,8 @@ namespace sealroom::sfu {
 
 /// The last opened packets of a producer by unwrapped sequence number, for retransmission to any
 /// consumer. What is kept under a number never changes: a second packet with it is refused, and so
-/// is one that is older than the ring is long. O(1); memory in one piece, taken with the first
-/// packet.
+/// is one that is older than the ring is long, or too large. O(1); memory in one piece, taken with
+/// the first packet.
 class PacketCache {
  public:
   static constexpr std::size_t kMaxPacket = 1500;
@@ -18,9 +18,10 @@ class PacketCache {
   /// `capacity` is a power of two.
   explicit PacketCache(std::size_t capacity) : capacity_(capacity) {}
 
-  /// False for a duplicate and for one that is too old: neither may be forwarded. Of packets larger
-  /// than kMaxPacket only the number is kept.
+  /// False for a duplicate, and for one that is too old or larger than kMaxPacket: none may be
+  /// forwarded.
   bool insert(std::int64_t sequence, ByteView packet) {
+    if (packet.size() > kMaxPacket) return false;
     if (slots_.empty()) {
       slots_.resize(capacity_);
       storage_.resize(capacity_ * kMaxPacket);
@@ -30,12 +31,12 @@ class PacketCache {
     Slot& slot = slots_[index(sequence)];
     if (slot.is_used && slot.sequence == sequence) return false;
     if (sequence > newest_) newest_ = sequence;
-    slot = {sequence, packet.size() <= kMaxPacket ? packet.size() : 0, true};
-    if (slot.size > 0) std::memcpy(place(sequence), packet.data(), slot.size);
+    slot = {sequence, packet.size(), true};
+    std::memcpy(place(sequence), packet.data(), packet.size());
     return true;
   }
 
-  /// Empty if it never came, is too old or was too large.
+  /// Empty if it never came or is too old.
   [[nodiscard]] ByteView find(std::int64_t sequence) const {
     if (slots_.empty() || sequence <= newest_ - static_cast<std::int64_t>(capacity_)) return {};
     const Slot& slot = slots_[index(sequence)];

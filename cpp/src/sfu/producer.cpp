@@ -59,9 +59,12 @@ OpenedPacket Producer::open(const rtp::RtpPacketView& view, std::int64_t sequenc
 
 bool Producer::receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded& forwarded) {
   const rtp::RtpHeader& header = view.header();
+  // Whatever becomes of it, as SRTP's index has moved with it too.
+  const std::int64_t sequence = unwrapper_.unwrap(header.sequence_number);
+  // It could not be sent again, and a consumer may be unable to seal it at all.
+  if (view.packet().size() > PacketCache::kMaxPacket) return false;
   if (header.payload_type != config_.payload_type) return false;
   const bool is_first = next_receiver_report_ == kNever;
-  const std::int64_t sequence = unwrapper_.unwrap(header.sequence_number);
   const std::int64_t newest_before = is_first ? sequence : cache_.newest();
   if (!cache_.insert(sequence, view.packet())) return false;
 

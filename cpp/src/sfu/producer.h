@@ -26,8 +26,8 @@ class Producer {
  public:
   Producer(ProducerId id, Transport& transport, ProducerConfig config);
 
-  /// An authenticated packet of it. False if it was not passed on: of another payload type, or a
-  /// duplicate. `forwarded` grows by what was sent to consumers.
+  /// An authenticated packet of it. False if it was not passed on: of another payload type, a
+  /// duplicate, or larger than the cache keeps. `forwarded` grows by what was sent to consumers.
   bool receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded& forwarded);
   /// Only before the first packet: a retransmission must not differ.
   void set_extensions(const rtp::ExtensionMap& map) {

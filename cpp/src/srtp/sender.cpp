@@ -86,6 +86,8 @@ Result<SealJob> Sender::State::admit_rtp(MutableByteView buffer, std::size_t hea
     stream = &new_stream(header.ssrc);
   } else if (stream->sent) {
     if (auto fresh = stream->sent->check(index); !fresh) return fresh.error();
+  } else if (index + kRepeatWindow <= stream->newest_rtp_index) {
+    return Error::too_old;
   }
   if (stream->sent) stream->sent->commit(index);
   ++rtp_packets;

@@ -85,8 +85,9 @@ class Sender:
         """The protected compound packet, always encrypted. Raises as protect_rtp."""
     def protect_rtp(self, packet: BytesLike) -> bytes:
         """The protected packet, `rtp_overhead` bytes longer. Raises ReplayError for a sequence
-        number sent before and TooOldError for one 1024 or more behind the newest,
-        MalformedError, LimitExceededError (4096 streams), KeyExhaustedError.
+        number sent before and TooOldError for one 1024 (with `allow_repeats` 16384) or more
+        behind the newest, MalformedError, LimitExceededError (4096 streams),
+        KeyExhaustedError.
         """
     def protect_rtp_batch(
         self, data: BytesLike, sizes: _Sizes

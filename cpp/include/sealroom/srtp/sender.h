@@ -28,11 +28,15 @@ struct SenderOptions {
 
 /// Packets behind the newest one whose numbers a Sender still tells apart.
 inline constexpr std::size_t kSendWindow = 1024;
+/// Packets behind the newest one that a Sender with allow_repeats seals again. Far less than half
+/// the round of the numbers: what a caller has let get ahead of the newest sealed one by up to 2^16
+/// less this looks old, and must not be sealed under the index, the key stream, of another packet.
+inline constexpr std::size_t kRepeatWindow = 16'384;
 
 /// Protects RTP and RTCP of one direction of one association (RFC 3711, RFC 7714, RFC 6188). Not
 /// safe for concurrent use. Keeps one roll-over counter per SSRC. A sequence number is sealed once
-/// under a key, as the same index is the same key stream; with allow_repeats one up to 2^15 behind
-/// the newest is sealed again under the index it had.
+/// under a key, as the same index is the same key stream; with allow_repeats one less than
+/// kRepeatWindow behind the newest is sealed again under the index it had.
 class Sender {
  public:
   /// `master` is master key followed by master salt. Keys are derived with a key derivation rate of
@@ -48,7 +52,7 @@ class Sender {
   /// lie outside `buffer`. Returns the size of the protected packet. Errors: malformed (also when
   /// the result would not fit a datagram, or `header_size` is not what the header says),
   /// buffer_too_small, limit_exceeded (kMaxSendStreams), key_exhausted; replayed (sealed before)
-  /// and too_old (kSendWindow or more behind the newest).
+  /// and too_old (kSendWindow, or with allow_repeats kRepeatWindow, or more behind the newest).
   Result<std::size_t> protect_rtp(MutableByteView buffer, std::size_t header_size,
                                   ByteView payload);
 
