@@ -207,11 +207,23 @@ TimePoint Producer::next_timeout() const {
   return std::min({next, next_key_frame_request(), next_receiver_report_, next_sender_reports_});
 }
 
+// A compound begins with a report (RFC 3550 section 6.1): reduced size is not negotiated.
+template <class Write>
+bool Producer::send_feedback(Write write) {
+  return transport_.send_rtcp([&](rtp::RtcpWriter& writer) {
+    rtp::ReceiverReport empty;
+    empty.sender = kRouterSsrc;
+    (void)writer.receiver_report(empty);
+    (void)writer.source_description(kRouterSsrc, cname_);
+    write(writer);
+  });
+}
+
 void Producer::send_nacks(TimePoint now) {
   nacks_.handle_timeout(now);
   std::array<std::uint16_t, kNacksPerMessage> missing;
   while (const std::size_t count = nacks_.take(now, missing)) {
-    transport_.send_rtcp([&](rtp::RtcpWriter& writer) {
+    send_feedback([&](rtp::RtcpWriter& writer) {
       (void)writer.nack(kRouterSsrc, *ssrc_, std::span(missing).first(count));
     });
   }
@@ -229,7 +241,7 @@ TimePoint Producer::next_key_frame_request() const {
 }
 
 void Producer::send_key_frame_request(TimePoint now) {
-  const bool sent = transport_.send_rtcp(
+  const bool sent = send_feedback(
       [&](rtp::RtcpWriter& writer) { (void)writer.picture_loss_indication(kRouterSsrc, *ssrc_); });
   key_frames_.request_sent(now);
   if (sent) ++key_frame_requests_;

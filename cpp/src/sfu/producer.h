@@ -68,6 +68,8 @@ class Producer {
   std::optional<std::int64_t> find_run_start(const OpenedPacket& key_start);
   void forward_from(Consumer& consumer, std::int64_t first, const OpenedPacket& packet,
                     TimePoint now, Forwarded& forwarded);
+  template <class Write>
+  bool send_feedback(Write write);
   void send_nacks(TimePoint now);
   [[nodiscard]] TimePoint next_key_frame_request() const;
   void send_key_frame_request(TimePoint now);
