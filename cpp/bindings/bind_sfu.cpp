@@ -95,7 +95,8 @@ class PyRouter : public HostOwner<host::RouterHost> {
     return unwrap(
                run([&](sfu::Router& router) { return router.add_producer(id, std::move(config)); }),
                "transport, mid or ssrc: an open transport; mid of at most 16 bytes; without ssrc a "
-               "mid, and then no other producer of it")
+               "mid, and then no other producer of it; an ssrc of no other producer and of no "
+               "stream that was given up, so a new one")
         .value;
   }
 
@@ -192,7 +193,9 @@ void bind_values(py::module_& m) {
       .def_readonly("packets_received", &sfu::RouterStatistics::packets_received)
       .def_readonly("packets_forwarded", &sfu::RouterStatistics::packets_forwarded)
       .def_readonly("bytes_forwarded", &sfu::RouterStatistics::bytes_forwarded)
-      .def_readonly("packets_rejected", &sfu::RouterStatistics::packets_rejected);
+      .def_readonly("packets_rejected", &sfu::RouterStatistics::packets_rejected,
+                    "Not authentic, replayed, of no producer, of a stream that was given up, or\n"
+                    "larger than 1500 bytes.");
   py::class_<sfu::ProducerStatistics>(m, "ProducerStatistics", "Counters of one producer.")
       .def_readonly("packets_received", &sfu::ProducerStatistics::packets_received)
       .def_readonly("bytes_received", &sfu::ProducerStatistics::bytes_received)
@@ -237,7 +240,9 @@ void bind_sfu(py::module_& parent) {
       .def("add_producer", &PyRouter::add_producer, "transport"_a, py::kw_only(), "mid"_a,
            "ssrc"_a = py::none(), "payload_type"_a, "codec"_a,
            "The id of a track that arrives by `transport`. Without `ssrc` it takes the first one\n"
-           "that comes with `mid`. Raises UnsupportedError, LimitExceededError.")
+           "that comes with `mid`. Of streams without a producer 1024 are kept, and the ssrc of\n"
+           "one that was given up is refused. Raises UnsupportedError, LimitExceededError (3040\n"
+           "producers of a transport).")
       .def("remove_producer", &PyRouter::remove_producer, "producer"_a)
       .def("add_consumer", &PyRouter::add_consumer, "transport"_a, "producer"_a, py::kw_only(),
            "ssrc"_a, "payload_type"_a, "mid"_a,

@@ -194,6 +194,18 @@ def test_tracks_that_come_and_go_do_not_use_a_session_up() -> None:
         assert peer.frames == 2
 
 
+def test_streams_that_no_receiver_ever_took_do_not_use_a_session_up() -> None:
+    with contextlib.closing(Peer("opus", ssrc=5)) as peer:
+        for number in range(4096):
+            ssrc = 1000 + number
+            peer.send(0, b"one", ssrc=ssrc, mid="")
+            peer.srtp.remove_stream(ssrc)
+        peer.send(0, b"taken", ssrc=5)
+        assert peer.frames == 1
+        assert peer.session.statistics().datagrams_rejected == 0
+        assert peer.session.statistics().datagrams_unrouted == 4096
+
+
 def test_a_stream_that_was_given_up_is_refused_for_good() -> None:
     with contextlib.closing(Peer("opus")) as peer:
         recorded = peer.send(0, b"recorded")

@@ -4,7 +4,6 @@
 #include <array>
 #include <utility>
 
-#include "sealroom/base/byte_reader.h"
 #include "sealroom/srtp/open_datagrams.h"
 
 namespace sealroom::session {
@@ -93,8 +92,7 @@ Result<ReceiverId> MediaSession::add_receiver(ReceiverConfig config) {
     return Error::invalid_argument;
   }
   const auto is_taken = [&](Ssrc ssrc) {
-    return routes_.contains(ssrc) || rtx_routes_.contains(ssrc) ||
-           refused_ssrcs_.contains(ssrc.value);
+    return routes_.contains(ssrc) || rtx_routes_.contains(ssrc) || idle_streams_.is_refused(ssrc);
   };
   if (config.ssrc && is_taken(*config.ssrc)) return Error::invalid_argument;
   if (config.red &&
@@ -181,9 +179,9 @@ void MediaSession::retire(Ssrc sent) {
 
 // One SSRC per receiver and kind: the tables are bounded by the receivers.
 void MediaSession::set_route(Routes& routes, Ssrc ssrc, ReceiverId to) {
+  idle_streams_.remove(ssrc);  // before another one goes there, which this might be given up for
   remove_routes(routes, to);
   routes.emplace(ssrc, to);
-  idle_streams_.erase(ssrc);
 }
 
 void MediaSession::remove_routes(Routes& routes, ReceiverId to) {
@@ -192,36 +190,16 @@ void MediaSession::remove_routes(Routes& routes, ReceiverId to) {
       ++route;
       continue;
     }
-    note_idle(route->first);
+    const Ssrc ssrc = route->first;
     route = routes.erase(route);
+    note_unused(ssrc);
   }
 }
 
-// SRTP has room for a limited number of streams. What the peer still sends, and be it RTCP only, is
-// heard of: among the rest a stream that is given up is one of a track that ended.
-void MediaSession::note_idle(Ssrc ssrc) {
-  idle_streams_[ssrc] = ++heard_;
-  if (idle_streams_.size() <= kMaxIdleStreams) return;
-  const auto oldest =
-      std::ranges::min_element(idle_streams_, {}, [](const auto& stream) { return stream.second; });
-  if (srtp_receiver_ && refused_ssrcs_.size() < kMaxRefusedSsrcs) {
-    refused_ssrcs_.insert(oldest->first.value);
-    srtp_receiver_->remove_stream(oldest->first);
-  }
-  idle_streams_.erase(oldest);
-}
-
-void MediaSession::note_heard(Ssrc ssrc) {
-  const auto idle = idle_streams_.find(ssrc);
-  if (idle != idle_streams_.end()) idle->second = ++heard_;
-}
-
-// Read before it is opened: RTP has its SSRC in the third word, RTCP in the second.
-bool MediaSession::is_refused(ByteView datagram) const {
-  ByteReader reader(datagram);
-  reader.skip(rtp::is_rtcp(datagram) ? 4 : 8);
-  const std::uint32_t ssrc = reader.u32();
-  return reader.ok() && refused_ssrcs_.contains(ssrc);
+// A stream that the peer sends, or its RTCP, if it has no route.
+void MediaSession::note_unused(Ssrc ssrc) {
+  if (routes_.contains(ssrc) || rtx_routes_.contains(ssrc)) return;
+  idle_streams_.add(ssrc, srtp_receiver_ ? &*srtp_receiver_ : nullptr);
 }
 
 // A stream of retransmissions that no receiver has named by its SSRC. The payload type alone tells
@@ -281,16 +259,9 @@ void MediaSession::handle_datagrams(std::span<const MutableByteView> datagrams, 
     return;
   }
   if (next_report_ == kNever) next_report_ = now + kReportInterval;
-  while (!refused_ssrcs_.empty() && !datagrams.empty()) {
-    const auto refused =
-        std::ranges::find_if(datagrams, [&](ByteView it) { return is_refused(it); });
-    const auto before = static_cast<std::size_t>(refused - datagrams.begin());
-    open(datagrams.first(before), now, wall_clock);
-    if (before == datagrams.size()) return;
-    statistics_.datagrams_rejected += 1;
-    datagrams = datagrams.subspan(before + 1);
-  }
-  open(datagrams, now, wall_clock);
+  statistics_.datagrams_rejected += idle_streams_.open_accepted(
+      datagrams,
+      [&](std::span<const MutableByteView> accepted) { open(accepted, now, wall_clock); });
 }
 
 void MediaSession::open(std::span<const MutableByteView> datagrams, TimePoint now,
@@ -309,9 +280,12 @@ void MediaSession::handle_rtp(MutableByteView datagram, Result<std::size_t> size
     }
     return;
   }
+  const Ssrc ssrc = *srtp::IdleStreams::ssrc_of(datagram);
   const auto packet = rtp::RtpPacketView::parse(datagram.first(size.value()));
-  if (!packet) {
+  // One that was given up since it was opened, by a packet before it, is refused too.
+  if (!packet || idle_streams_.is_refused(ssrc)) {
     statistics_.datagrams_rejected += 1;
+    note_unused(ssrc);
     return;
   }
   RtpReceiver* receiver = route(packet.value(), now);
@@ -321,7 +295,7 @@ void MediaSession::handle_rtp(MutableByteView datagram, Result<std::size_t> size
     repaired->handle_rtx(packet.value(), now);
   } else {
     statistics_.datagrams_unrouted += 1;
-    note_heard(packet.value().header().ssrc);
+    note_unused(ssrc);
   }
 }
 

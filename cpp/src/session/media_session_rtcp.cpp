@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "sealroom/base/byte_reader.h"
 #include "sealroom/session/media_session.h"
 
 namespace sealroom::session {
@@ -30,7 +29,7 @@ void MediaSession::handle_rtcp(MutableByteView datagram, TimePoint now, NtpTime 
     statistics_.datagrams_rejected += 1;
     return;
   }
-  note_heard(Ssrc{ByteReader(datagram.subspan(4)).u32()});  // the sender's, of the first packet
+  note_unused(*srtp::IdleStreams::ssrc_of(datagram));  // the sender's, of the first packet
   rtp::RtcpReader reader(datagram.first(size.value()));
   rtp::RtcpPacketView packet;
   while (reader.next(packet)) {

@@ -14,11 +14,14 @@ void Router::State::handle_rtp(Transport& transport, MutableByteView datagram,
                               : Result<rtp::RtpPacketView>(size.error());
   if (!view.ok()) {
     ++counted.packets_rejected;
+    if (size.ok()) transport.note_unused(*srtp::IdleStreams::ssrc_of(datagram));
     return;
   }
-  const auto found = transport.producers_by_ssrc.find(view.value().header().ssrc.value);
+  const Ssrc ssrc = view.value().header().ssrc;
+  const auto found = transport.producers_by_ssrc.find(ssrc.value);
   Producer* const producer =
       found != transport.producers_by_ssrc.end() ? found->second : latch(transport, view.value());
+  if (producer == nullptr) transport.note_unused(ssrc);
   Forwarded forwarded;
   if (producer == nullptr || !producer->receive(view.value(), now, forwarded)) {
     ++counted.packets_rejected;
@@ -32,6 +35,8 @@ void Router::State::handle_rtp(Transport& transport, MutableByteView datagram,
 
 // The packet is authentic, so its mid is the sender's word.
 Producer* Router::State::latch(Transport& transport, const rtp::RtpPacketView& view) {
+  // Given up since it was opened, by a packet before it.
+  if (transport.idle_streams.is_refused(view.header().ssrc)) return nullptr;
   const rtp::HeaderExtensions extensions = rtp::read_extensions(view, transport.extensions);
   if (extensions.mid.empty()) return nullptr;
   for (Producer* producer : transport.producers) {
@@ -40,7 +45,7 @@ Producer* Router::State::latch(Transport& transport, const rtp::RtpPacketView& v
       continue;
     }
     producer->latch(view.header().ssrc);
-    transport.producers_by_ssrc.emplace(view.header().ssrc.value, producer);
+    transport.take(view.header().ssrc, *producer);
     return producer;
   }
   return nullptr;
@@ -52,6 +57,7 @@ void Router::State::handle_rtcp(Transport& transport, MutableByteView datagram, 
     ++counted.packets_rejected;
     return;
   }
+  transport.note_unused(*srtp::IdleStreams::ssrc_of(datagram));
   rtp::RtcpReader reader(datagram.first(size.value()));
   rtp::RtcpPacketView packet;
   std::size_t nack_budget = kMaxNackedPerDatagram;

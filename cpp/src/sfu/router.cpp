@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "router_state.h"
-#include "sealroom/srtp/open_datagrams.h"
 
 namespace sealroom::sfu {
 namespace {
@@ -37,7 +36,10 @@ void Router::State::remove(Consumer& consumer) {
 void Router::State::remove(Producer& producer) {
   while (!producer.consumers.empty()) remove(*producer.consumers.back());
   Transport& transport = producer.transport();
-  if (producer.ssrc()) transport.producers_by_ssrc.erase(producer.ssrc()->value);
+  if (producer.ssrc()) {
+    transport.producers_by_ssrc.erase(producer.ssrc()->value);
+    transport.note_unused(*producer.ssrc());
+  }
   std::erase(transport.producers, &producer);
   timers.disarm(producer.timer);
   producers.erase(producer.id().value);
@@ -99,7 +101,8 @@ Result<ProducerId> Router::add_producer(TransportId id, ProducerConfig config) {
       config.payload_type.value > kMaxPayloadType || (!config.ssrc && config.mid.empty())) {
     return Error::invalid_argument;
   }
-  if (config.ssrc && transport->producers_by_ssrc.contains(config.ssrc->value)) {
+  if (config.ssrc && (transport->producers_by_ssrc.contains(config.ssrc->value) ||
+                      transport->idle_streams.is_refused(*config.ssrc))) {
     return Error::invalid_argument;
   }
   // Two of one mid that both wait for an SSRC could not be told apart.
@@ -109,13 +112,14 @@ Result<ProducerId> Router::add_producer(TransportId id, ProducerConfig config) {
                                     return !other->ssrc() && other->config().mid == config.mid;
                                   });
   if (is_ambiguous) return Error::invalid_argument;
-  if (state_->producers.size() >= state_->limits.max_producers) return Error::limit_exceeded;
+  if (state_->producers.size() >= state_->limits.max_producers ||
+      transport->producers.size() >= kMaxProducersPerTransport) {
+    return Error::limit_exceeded;
+  }
 
   const ProducerId producer_id{state_->next_id++};
   auto producer = std::make_unique<Producer>(producer_id, *transport, std::move(config));
-  if (producer->ssrc()) {
-    transport->producers_by_ssrc.emplace(producer->ssrc()->value, producer.get());
-  }
+  if (producer->ssrc()) transport->take(*producer->ssrc(), *producer);
   transport->producers.push_back(producer.get());
   state_->producers.emplace(producer_id.value, std::move(producer));
   state_->timers.reserve(state_->producers.size());
@@ -175,12 +179,15 @@ void Router::handle_datagrams(TransportId from, std::span<const MutableByteView>
     state_->counted.packets_rejected += datagrams.size();
     return;
   }
-  srtp::open_datagrams(
-      *transport->receiver, datagrams,
-      [&](MutableByteView datagram, Result<std::size_t> size) {
-        state_->handle_rtp(*transport, datagram, size, now);
-      },
-      [&](MutableByteView datagram) { state_->handle_rtcp(*transport, datagram, now); });
+  state_->counted.packets_rejected += transport->idle_streams.open_accepted(
+      datagrams, [&](std::span<const MutableByteView> accepted) {
+        srtp::open_datagrams(
+            *transport->receiver, accepted,
+            [&](MutableByteView datagram, Result<std::size_t> size) {
+              state_->handle_rtp(*transport, datagram, size, now);
+            },
+            [&](MutableByteView datagram) { state_->handle_rtcp(*transport, datagram, now); });
+      });
 }
 
 void Router::handle_timeout(TimePoint now) {

@@ -8,6 +8,8 @@
 #include "sealroom/base/datagram_batch.h"
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/sfu/router.h"
+#include "sealroom/srtp/idle_streams.h"
+#include "sealroom/srtp/open_datagrams.h"
 #include "sealroom/srtp/receiver.h"
 #include "sealroom/srtp/sender.h"
 
@@ -22,6 +24,10 @@ inline constexpr std::size_t kMaxRtcpSize = rtp::kMaxDatagramSize;
 /// Consumers one transport may have in its life: their SSRCs are remembered, see
 /// Transport::used_ssrcs.
 inline constexpr std::size_t kMaxSsrcsPerTransport = 65'536;
+/// Producers one transport may have at a time: SRTP has places for these, for the idle streams and
+/// for those that are opened before the first of them is handed on.
+inline constexpr std::size_t kMaxProducersPerTransport =
+    srtp::kMaxReceiveStreams - srtp::kMaxIdleStreams - srtp::kMaxOpenedAtOnce;
 
 struct Transport;
 /// The transports that have something to send, in no particular order.
@@ -56,6 +62,16 @@ struct Transport {
     return size.ok();
   }
 
+  /// An authenticated stream, if no producer takes it.
+  void note_unused(Ssrc ssrc) {
+    if (producers_by_ssrc.contains(ssrc.value)) return;
+    idle_streams.add(ssrc, receiver ? &*receiver : nullptr);
+  }
+  void take(Ssrc ssrc, Producer& producer) {
+    producers_by_ssrc.emplace(ssrc.value, &producer);
+    idle_streams.remove(ssrc);
+  }
+
   const TransportId id;
   SendQueue& send_queue;
   bool is_queued = false;
@@ -66,6 +82,7 @@ struct Transport {
 
   std::vector<Producer*> producers;
   std::unordered_map<std::uint32_t, Producer*> producers_by_ssrc;
+  srtp::IdleStreams idle_streams;
   std::unordered_map<std::uint32_t, Consumer*> consumers_by_ssrc;
   /// Also of consumers that are gone. Used anew, an SSRC would begin again with the SRTP indices,
   /// and so the key stream, of the one before.

@@ -27,7 +27,10 @@ class RouterStatistics:
     @property
     def packets_received(self) -> int: ...
     @property
-    def packets_rejected(self) -> int: ...
+    def packets_rejected(self) -> int:
+        """Not authentic, replayed, of no producer, of a stream that was given up, or
+        larger than 1500 bytes.
+        """
 
 class ProducerStatistics:
     """Counters of one producer."""
@@ -110,7 +113,9 @@ class Router:
         codec: str,
     ) -> int:
         """The id of a track that arrives by `transport`. Without `ssrc` it takes the first one
-        that comes with `mid`. Raises UnsupportedError, LimitExceededError.
+        that comes with `mid`. Of streams without a producer 1024 are kept, and the ssrc of
+        one that was given up is refused. Raises UnsupportedError, LimitExceededError (3040
+        producers of a transport).
         """
     def consumer_statistics(self, consumer: int) -> ConsumerStatistics: ...
     def create_transport(self, *, extensions: Mapping[str, int]) -> RouterTransport:

@@ -11,6 +11,7 @@
 #include "sealroom/session/events.h"
 #include "sealroom/session/rtp_receiver.h"
 #include "sealroom/session/rtp_sender.h"
+#include "sealroom/srtp/idle_streams.h"
 #include "sealroom/srtp/receiver.h"
 #include "sealroom/srtp/sender.h"
 
@@ -29,10 +30,6 @@ inline constexpr std::size_t kMaxReceivers = 1024;
 /// SSRCs a session may send under in its life, RTX among them: they are remembered, see
 /// MediaSession::can_send_as.
 inline constexpr std::size_t kMaxSentSsrcs = 65'536;
-/// Streams without a receiver whose place in SRTP is kept, in case they come back; from then on,
-/// those heard of longest ago are given up, and their SSRCs refused.
-inline constexpr std::size_t kMaxIdleStreams = 1024;
-inline constexpr std::size_t kMaxRefusedSsrcs = 65'536;
 inline constexpr std::size_t kMaxPendingEvents =
     256;  ///< besides frames, which each receiver bounds
 
@@ -107,9 +104,7 @@ class MediaSession {
   using Routes = std::map<Ssrc, ReceiverId>;
   void set_route(Routes& routes, Ssrc ssrc, ReceiverId to);  ///< in place of another one to it
   void remove_routes(Routes& routes, ReceiverId to);
-  void note_idle(Ssrc ssrc);
-  void note_heard(Ssrc ssrc);
-  [[nodiscard]] bool is_refused(ByteView datagram) const;
+  void note_unused(Ssrc ssrc);
   void send_bye(Ssrc sender, std::span<const Ssrc> streams);
   void send_reports(TimePoint now, NtpTime wall_clock);
   [[nodiscard]] Ssrc rtcp_ssrc() const;
@@ -127,11 +122,8 @@ class MediaSession {
   std::unordered_set<std::uint32_t> spent_ssrcs_;
   std::map<ReceiverId, RtpReceiver> receivers_;
   Routes routes_;
-  Routes rtx_routes_;                           ///< one per receiver at most
-  std::map<Ssrc, std::uint64_t> idle_streams_;  ///< with no route any more, and when last heard of
-  std::uint64_t heard_ = 0;                     ///< their clock
-  /// Of streams that SRTP has forgotten: it would take their old packets for new ones.
-  std::unordered_set<std::uint32_t> refused_ssrcs_;
+  Routes rtx_routes_;               ///< one per receiver at most
+  srtp::IdleStreams idle_streams_;  ///< those without a route
   std::uint64_t next_id_ = 1;
   DatagramBatch batch_;
   std::deque<Event> events_;

@@ -56,8 +56,10 @@ struct ConsumerStatistics {
 struct RouterStatistics {
   std::uint64_t packets_received = 0;
   std::uint64_t packets_forwarded = 0;
-  std::uint64_t bytes_forwarded = 0;   ///< RTP payload
-  std::uint64_t packets_rejected = 0;  ///< not authentic, replayed, or of no producer
+  std::uint64_t bytes_forwarded = 0;  ///< RTP payload
+  /// Not authentic, replayed, of no producer, of a stream that was given up, or larger than 1500
+  /// bytes.
+  std::uint64_t packets_rejected = 0;
 };
 
 /// A frame as the router could see it: the reassembled payload, which is ciphertext.
@@ -110,6 +112,8 @@ class Router {
   /// differ.
   Result<void> set_extensions(TransportId id, const rtp::ExtensionMap& map);
 
+  /// The SSRC of a producer that was removed may come back, as long as its stream was not given up
+  /// (srtp::IdleStreams): then it is refused, its SRTP replay window being gone.
   Result<ProducerId> add_producer(TransportId id, ProducerConfig config);
   void remove_producer(ProducerId id);  ///< and its consumers, each with a BYE
   /// An SSRC that this transport had before is refused: its SRTP indices are spent.
