@@ -76,7 +76,8 @@ class RoomChain:
         is_one_step = since == claimed.version - 1
         records = _only(head) if is_one_step else self.history(since, claimed.version)
         async for entry in records:
-            if current is None and pin is not None:
+            if current is None and since > 0:
+                assert pin is not None
                 current = self._recall(entry, pin)
             else:
                 current = self.verify(current, entry)
