@@ -96,7 +96,8 @@ class Room:
             author,
             VerifiedRecord(before, self.entries[-1].record.payload),
             members=before.members if members is None else members,
-            identities={name: one.public for name, one in IDENTITIES.items()},
+            identities={name: one.public for name, one in IDENTITIES.items()}
+            | changes.pop("identities", {}),
             policy=changes.pop("policy", before.policy),
             public_meta=changes.pop("public_meta", b"public"),
             private_meta=b"private",

@@ -6,7 +6,7 @@ nothing to object to.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,8 +19,10 @@ from sealroom.client.room_editor import RoomEditor
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rooms import OpenRoom
 from sealroom.client.rotation import KeySchedule
+from sealroom.crypto.announcement import VerifiedStream, make_announcement
 from sealroom.crypto.epoch import EpochId, EpochKeys, commit, open_secret, seal_secret
 from sealroom.crypto.errors import (
+    ForgedSignatureError,
     MalformedObjectError,
     MemberKeyMismatchError,
     RecordForkError,
@@ -32,9 +34,10 @@ from sealroom.crypto.errors import (
 from sealroom.crypto.room_record import Member, VerifiedRecord, make_room
 from sealroom.crypto.signed_object import read_unverified, sign_object
 from sealroom.errors import InvalidArgumentError
-from sealroom.identity import AllowList, Identity, MemoryRoomPins, RoomPin
+from sealroom.identity import AllowList, Identity, MemoryRoomPins, RoomPin, UserKey
 from sealroom.protocol import (
     ROOM_RECORD_TYPE,
+    AnnouncedTrack,
     ContextUsersResult,
     ContextView,
     HistoricRecord,
@@ -42,6 +45,7 @@ from sealroom.protocol import (
     RoomMember,
     RoomRecord,
     SealedSecret,
+    StreamView,
     User,
 )
 
@@ -301,6 +305,57 @@ async def test_a_user_withheld_is_missed() -> None:
     )
     with pytest.raises(InvalidArgumentError, match="bob"):
         await bridge.directory.identities(["bob"], {})
+
+
+async def test_a_renewed_identity_is_asked_for_again_and_a_lie_about_it_is_not_kept() -> None:
+    """Bob's key changed while the program ran; alice's record says so, and the verifier agrees."""
+    room = Room.new()
+    keys = {name: one.public for name, one in IDENTITIES.items()}
+    believed: dict[str, bytes] = {}
+
+    class Verifier:
+        async def verify(self, context_id: str, users: Sequence[UserKey]) -> list[bool]:
+            asked = [(one.user_id, one.fingerprint) for one in users]
+            return [believed.get(user_id, key) == key for user_id, key in asked]
+
+    bridge = Bridge(room, user_id="alice", trust=Verifier())
+    bridge.answers["context.users"] = lambda params: ContextUsersResult(
+        users=[User(one, keys[one].encode()) for one in params.user_ids], total=1
+    )
+
+    async def verify(identity: Identity) -> VerifiedStream:
+        opened = await bridge.get()
+        announced = make_announcement(
+            identity,
+            "bob",
+            keys=opened.keys,
+            stream_id="s",
+            tracks=[AnnouncedTrack(track_id="t", kind="audio", codec="opus")],
+        )
+        view = StreamView("s", "p", "bob", announced)
+        return await bridge.directory.verify_stream(view, opened)
+
+    await verify(IDENTITIES["bob"])
+    renewed = IDENTITIES["mallory"]
+    believed["bob"] = renewed.public.fingerprint
+    room.update(
+        members=[
+            member("alice", "manager"),
+            member("carol", "manager"),
+            member("bob", "user", "mallory"),
+        ],
+        identities={"bob": renewed.public},
+    )
+    keys["bob"] = EVIL.public
+    with pytest.raises(MemberKeyMismatchError):
+        await verify(renewed)
+    keys["bob"] = renewed.public
+    assert (await verify(renewed)).fingerprint == renewed.public.fingerprint
+    count = bridge.calls.count("context.users")
+    await verify(renewed)
+    assert bridge.calls.count("context.users") == count  # and then it is kept
+    with pytest.raises(ForgedSignatureError):
+        await verify(IDENTITIES["bob"])
 
 
 # Two histories, shown to two programs of one user at once

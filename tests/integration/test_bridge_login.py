@@ -55,6 +55,16 @@ async def test_another_identity_is_refused(world: World) -> None:
     await refused_login(client, await challenge(world, client), world.identities["bob"])
 
 
+async def test_a_payload_that_is_no_text_is_refused_like_a_wrong_one(world: World) -> None:
+    client = await world.connect()
+    good = msgspec.json.encode(await challenge(world, client))
+    raw = good.replace(b'"alice"', b'"\xff"')
+    assert raw != good
+    with pytest.raises(Refused) as refusal:
+        await client.call("auth.login", payload=raw, signature=bytes(64))
+    assert refusal.value.code is ErrorCode.LOGIN_FAILED
+
+
 async def test_a_signature_of_another_type_is_refused(world: World) -> None:
     client = await world.connect()
     raw = msgspec.json.encode(await challenge(world, client))

@@ -12,6 +12,7 @@ from sealroom.protocol import (
     SignedObject,
     StreamAnnouncement,
 )
+from sealroom.protocol.decoding import decode_json
 
 from .errors import RequestError, limit_exceeded, malformed
 from .records import RoomAccess, verify_signed
@@ -31,7 +32,7 @@ def check_announcement(
         )
     verify_signed(signed, STREAM_ANNOUNCEMENT_TYPE, user_id, identity, "announcement")
     try:
-        announcement = msgspec.json.decode(signed.payload, type=StreamAnnouncement)
+        announcement = decode_json(signed.payload, StreamAnnouncement)
     except msgspec.DecodeError as error:
         code = ErrorCode.ANNOUNCEMENT_INVALID
         raise malformed(code, error, prefix="announcement.payload") from None

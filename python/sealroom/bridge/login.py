@@ -22,6 +22,7 @@ from sealroom.protocol import (
     ResumeParams,
     ResumePayload,
 )
+from sealroom.protocol.decoding import decode_json
 
 from .errors import RequestError
 from .store import Store
@@ -137,7 +138,7 @@ class Authenticator:
         shape: type[_Payload],
     ) -> tuple[_Payload, PublicIdentity]:
         try:
-            payload = msgspec.json.decode(params.payload, type=shape)
+            payload = decode_json(params.payload, shape)
         except msgspec.DecodeError:
             self._challenges.forget(connection_id)
             raise login_failed() from None

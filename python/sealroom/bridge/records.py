@@ -29,6 +29,7 @@ from sealroom.protocol import (
     SealedSecret,
     SignedObject,
 )
+from sealroom.protocol.decoding import decode_json
 
 from .errors import RequestError, access_denied, malformed
 from .room_store import CheckedRecord, StoredMember, version_conflict
@@ -156,7 +157,7 @@ def check_next_record(
     Raises:
         RequestError: VERSION_CONFLICT, ACCESS_DENIED, or as `check_new_room`.
     """
-    previous = msgspec.json.decode(previous_payload, type=RoomRecord)
+    previous = decode_json(previous_payload, RoomRecord)
     record = _read_record(params.record, user_id, identity)
     _expect(record.room_id == params.room_id, "room_id", "name the room of the request")
     if record.version <= previous.version:
@@ -210,7 +211,7 @@ def check_members_exist(
 def _read_record(signed: SignedObject, user_id: str, identity: PublicIdentity) -> RoomRecord:
     verify_signed(signed, ROOM_RECORD_TYPE, user_id, identity, "record")
     try:
-        record = msgspec.json.decode(signed.payload, type=RoomRecord)
+        record = decode_json(signed.payload, RoomRecord)
     except msgspec.DecodeError as error:
         raise malformed(ErrorCode.RECORD_INVALID, error, prefix="record.payload") from None
     _expect(record.author == user_id, "author", "name the user who signs")

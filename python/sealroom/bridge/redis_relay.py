@@ -194,7 +194,7 @@ class RedisRelay:
                 continue
             try:
                 relayed = self._decoder.decode(message["data"])
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 get_logger().error("relay: a message is malformed")
                 continue
             if relayed.origin == self._origin:

@@ -18,6 +18,7 @@ from sealroom.protocol import (
     RoomUpdated,
     RoomUpdateParams,
 )
+from sealroom.protocol.decoding import decode_json
 
 from .audit import AuditLog, membership
 from .bus import EventBus, Session
@@ -165,7 +166,7 @@ class RoomChanges:
         signed = params.event
         verify_signed(signed, CUSTOM_EVENT_TYPE, session.user_id, session.identity, "event")
         try:
-            payload = msgspec.json.decode(signed.payload, type=CustomEventPayload)
+            payload = decode_json(signed.payload, CustomEventPayload)
         except msgspec.DecodeError as error:
             raise malformed(ErrorCode.EVENT_INVALID, error, prefix="event.payload") from None
         for fits, field in (

@@ -25,6 +25,7 @@ from sealroom.protocol import (
     SealedSecret,
     SignedObject,
 )
+from sealroom.protocol.decoding import decode_json
 
 from .database import Database, uncancelled
 from .errors import RequestError, limit_exceeded
@@ -223,7 +224,7 @@ def version_conflict() -> RequestError:
 def public_fields(public_meta: bytes) -> dict[str, str]:
     """Return the fields that lists filter on, with their values as JSON; none if it is no JSON."""
     try:
-        fields = msgspec.json.decode(public_meta, type=dict[str, object])
+        fields = decode_json(public_meta, dict[str, object])
     except msgspec.DecodeError:
         return {}
     texts = (

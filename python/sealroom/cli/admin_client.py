@@ -20,6 +20,7 @@ from sealroom.protocol import (
     Empty,
     PageParams,
 )
+from sealroom.protocol.decoding import decode_json
 
 TIMEOUT = 15.0
 
@@ -43,7 +44,7 @@ class AdminClient:
         """
         raw = await self._socket.request(method, params)
         try:
-            return msgspec.json.decode(raw, type=result)
+            return decode_json(raw, result)
         except msgspec.DecodeError as error:
             raise ProtocolError(f"{method}: malformed result: {error}") from None
 

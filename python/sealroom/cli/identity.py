@@ -83,5 +83,5 @@ def read_public_identity(text: str) -> PublicIdentity:
         return PublicIdentity.parse(content.decode("ascii", "replace").strip())
     try:
         return PublicIdentity.parse(msgspec.json.decode(content, type=_PublicPart).public)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise CommandError(f"{path} holds no identity. Remedy: sealroom identity new.") from None

@@ -23,6 +23,7 @@ from sealroom.protocol import (
     ResumePayload,
     ResumeResult,
 )
+from sealroom.protocol.decoding import decode_json
 
 ResultT = TypeVar("ResultT", bound=msgspec.Struct)
 
@@ -101,6 +102,6 @@ async def ask(
 def decode_result(method: str, raw: msgspec.Raw, result: type[ResultT]) -> ResultT:
     """Returns a decoded result; raises ProtocolError if it is malformed."""
     try:
-        return msgspec.json.decode(raw, type=result)
+        return decode_json(raw, result)
     except msgspec.DecodeError as error:
         raise ProtocolError(f"{method}: malformed result: {error}") from None

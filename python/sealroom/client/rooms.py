@@ -15,7 +15,7 @@ from sealroom.client.models import RefusedRoom, StreamRoom, StreamRoomList
 from sealroom.client.room_chain import ChainLink, RoomChain
 from sealroom.crypto.announcement import VerifiedStream, verify_announcement
 from sealroom.crypto.custom_event import OpenedEvent, open_custom_event
-from sealroom.crypto.epoch import EpochId, EpochKeys, derive_epoch_keys, open_secret
+from sealroom.crypto.epoch import EpochId, EpochKeys, KeyHolder, derive_epoch_keys, open_secret
 from sealroom.crypto.errors import (
     EventSenderError,
     MemberKeyMismatchError,
@@ -42,6 +42,7 @@ from sealroom.protocol import (
     SignedObject,
     StreamView,
 )
+from sealroom.protocol.decoding import decode_json
 
 MAX_KNOWN_ROOMS = 256
 """Rooms whose newest record is kept at hand; of others the history is fetched again."""
@@ -51,7 +52,7 @@ MAX_FETCHES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRoom:
+class OpenRoom(KeyHolder):
     """A verified room with the keys of its epochs that are known; repr shows none of them."""
 
     room: StreamRoom
@@ -112,7 +113,7 @@ class RoomDirectory:
             room_id = ""
             try:
                 try:
-                    view = msgspec.json.decode(item, type=RoomView)
+                    view = decode_json(item, RoomView)
                 except msgspec.DecodeError as error:
                     raise ProtocolError(f"room.list: malformed room: {error}") from None
                 room_id = view.room_id
@@ -195,7 +196,7 @@ class RoomDirectory:
 
         Title and names are there if this user was given the secret of the epoch they are under.
         """
-        identity = await self._identity(view.user_id)
+        identity = await self._identity(view.user_id, opened.record)
         stream = verify_announcement(view, opened.record, identity)
         epoch = stream.announcement.epoch
         if epoch not in opened.secrets:
@@ -209,7 +210,7 @@ class RoomDirectory:
         members = {one.user_id for one in record.members}
         if signed.author not in members:
             raise EventSenderError(f"{signed.author!r} sends events without being a member")
-        sender = await self._identity(signed.author)
+        sender = await self._identity(signed.author, record)
         return open_custom_event(signed, record, epochs, sender, self._connection.user_id)
 
     async def identities(
@@ -288,14 +289,17 @@ class RoomDirectory:
             record.epoch_commitment,
         )
 
-    async def _identity(self, user_id: str) -> PublicIdentity:
+    async def _identity(self, user_id: str, record: RoomRecord) -> PublicIdentity:
+        """A member's trusted identity, asked for again if the record names another than before."""
         if user_id == self._connection.user_id:
             return self._connection.identity.public
-        if user_id not in self._identities:
-            identity = (await self._fetch([user_id]))[user_id]
-            await self._trust({user_id: identity.fingerprint})
-            self._identities[user_id] = identity
-        return self._identities[user_id]
+        known = self._identities.get(user_id)
+        member = next((one for one in record.members if one.user_id == user_id), None)
+        if known is None or (member and member.identity_fingerprint != known.fingerprint):
+            known = (await self._fetch([user_id]))[user_id]
+            await self._trust({user_id: known.fingerprint})
+            self._identities[user_id] = known
+        return known
 
     async def _fetch(self, user_ids: list[str]) -> dict[str, PublicIdentity]:
         params = ContextUsersParams(context_id=self._connection.context_id, user_ids=user_ids)

@@ -38,6 +38,7 @@ from sealroom.protocol import (
     Incoming,
     Request,
 )
+from sealroom.protocol.decoding import decode_json
 
 PING_INTERVAL: Final = 5.0
 PING_TIMEOUT: Final = 10.0
@@ -179,7 +180,7 @@ class RpcSocket:
         closure = Closure("closed by the Bridge")
         try:
             async for message in self._socket:
-                self._handle(msgspec.json.decode(message, type=Incoming))
+                self._handle(decode_json(message, Incoming))
         except ConnectionClosed as error:
             closure = _closure(error)
         except msgspec.DecodeError as error:
@@ -193,7 +194,7 @@ class RpcSocket:
     def _handle(self, message: Incoming) -> None:
         if message.method is not msgspec.UNSET:
             if message.method == EVENT_METHOD and message.params is not msgspec.UNSET:
-                self._on_event(msgspec.json.decode(message.params, type=EventEnvelope))
+                self._on_event(decode_json(message.params, EventEnvelope))
             return
         waiting = self._open.get(message.id) if isinstance(message.id, int) else None
         if waiting is None or waiting[1].done():

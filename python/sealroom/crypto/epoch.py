@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from sealroom.crypto.errors import (
     CommitmentMismatchError,
@@ -27,8 +28,17 @@ class EpochId:
     epoch: int
 
 
+class KeyHolder:
+    """Base of what holds keys or secrets as bytes: it is neither copied nor pickled."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} holds keys: it is neither copied nor pickled")
+
+
 @dataclass(frozen=True, slots=True)
-class EpochKeys:
+class EpochKeys(KeyHolder):
     """The separate keys of an epoch; repr shows none of them."""
 
     id: EpochId

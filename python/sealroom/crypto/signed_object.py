@@ -9,6 +9,7 @@ import msgspec
 from sealroom.crypto.errors import ForgedSignatureError, MalformedObjectError, ObjectTypeError
 from sealroom.identity import Identity, PublicIdentity, SignatureError
 from sealroom.protocol import Message, SignedObject
+from sealroom.protocol.decoding import decode_json
 
 Payload = TypeVar("Payload", bound=Message)
 
@@ -52,6 +53,6 @@ def read_unverified(signed: SignedObject, payload: type[Payload]) -> Payload:
         MalformedObjectError: the payload does not have its shape.
     """
     try:
-        return msgspec.json.decode(signed.payload, type=payload)
+        return decode_json(signed.payload, payload)
     except msgspec.DecodeError as error:
         raise MalformedObjectError(f"the payload of a {signed.type!r}: {error}") from error

@@ -133,7 +133,7 @@ class RoomPinFile:
             return {}
         except OSError as error:
             raise PinFileError(f"cannot read {self._path}: {error.strerror}") from error
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise PinFileError(f"{self._path} is not a file of pinned rooms") from error
 
 

@@ -98,7 +98,7 @@ def decode(data: bytes, passphrase: str | None) -> tuple[bytes, str]:
     """
     try:
         content = msgspec.json.decode(data, type=_File)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise IdentityFileError("not an identity file") from error
     if content.format != FORMAT or content.version != 1:
         raise IdentityFileError("not an identity file of a known version")

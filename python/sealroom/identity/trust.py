@@ -171,7 +171,7 @@ def _read_pins(path: Path) -> dict[str, dict[str, str]]:
         return {}
     except OSError as error:
         raise PinFileError(f"cannot read {path}: {error.strerror}") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PinFileError(f"{path} is not a file of pinned keys") from error
 
 

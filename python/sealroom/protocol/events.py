@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from .decoding import decode_json
 from .limits import MAX_ID_LENGTH
 from .objects import (
     Participant,
@@ -198,5 +199,6 @@ def decode_event_data(envelope: EventEnvelope) -> Message:
 
     Raises:
         msgspec.ValidationError: the data does not have the shape of its type.
+        msgspec.DecodeError: it is no JSON, or not in UTF-8.
     """
-    return msgspec.json.decode(envelope.data, type=EVENTS[envelope.type])
+    return decode_json(envelope.data, EVENTS[envelope.type])

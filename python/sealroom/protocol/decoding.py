@@ -1,0 +1,24 @@
+"""JSON that came from somebody else, read with one kind of error whatever is wrong with it."""
+
+from typing import TypeVar
+
+import msgspec
+
+_Shape = TypeVar("_Shape")
+
+
+def decode_json(data: bytes | str | msgspec.Raw, shape: type[_Shape]) -> _Shape:
+    """Return the decoded message.
+
+    msgspec lets invalid UTF-8 in a text, and nesting without end, out as errors of Python's.
+
+    Raises:
+        msgspec.ValidationError: it does not have its shape.
+        msgspec.DecodeError: it is no JSON.
+    """
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"Text is not UTF-8: {error.reason}") from None
+    except RecursionError:
+        raise msgspec.DecodeError("Nested too deep") from None
