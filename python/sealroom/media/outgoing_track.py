@@ -44,7 +44,7 @@ class OutgoingStatistics:
     key_frames_sent: int = 0
     key_frames_requested: int = 0
     frames_dropped: int = 0
-    """By the handler, for want of keys, or because they build on a dropped frame."""
+    """By the handler, empty, for want of keys, or because they build on a dropped frame."""
     handler_errors: int = 0
 
 
@@ -52,7 +52,8 @@ class OutgoingTrack:
     """Pulls frames from `source`, encodes them on the codec threads and sends them.
 
     A source may yield decoded frames or `av.Packet`s of the same codec, which pass unencoded; if
-    such a source has a method `request_key_frame()`, it is called when a receiver needs one.
+    such a source has a method `request_key_frame()`, it is called when a receiver needs one, no
+    more often than an encoder here would make one (`key_frame_budget`).
     Event-loop thread only.
     """
 
@@ -97,6 +98,7 @@ class OutgoingTrack:
         self._timestamp_offset = secrets.randbits(32)
         self._input = EncodedInput(codec)
         self._key_frame_wanted = False
+        self._is_source_to_be_asked = False
         self._key_frame_budget = KeyFrameBudget()
         self._is_chain_broken = False
         self._is_enabled = is_enabled
@@ -145,10 +147,19 @@ class OutgoingTrack:
         return asyncio.gather(self._task, return_exceptions=True)
 
     def request_key_frame(self) -> None:
-        """Has the encoder make a key frame soon."""
+        """Has the encoder, or the source of packets, make a key frame soon."""
         self._key_frame_wanted = True
+        self._is_source_to_be_asked = True
+        self._ask_source()
+
+    def _ask_source(self) -> None:
+        # Now or, if a peer asks too often, with a later packet. Of what is encoded here the encoder
+        # spends the budget.
         ask = getattr(self.source, "request_key_frame", None)
-        if ask is not None:
+        if ask is None or self._encoder is not None or not self._is_source_to_be_asked:
+            return
+        if self._key_frame_budget.take(time.monotonic()):
+            self._is_source_to_be_asked = False
             ask()
 
     def _handle_event(self, event: Any) -> None:
@@ -186,6 +197,7 @@ class OutgoingTrack:
 
     async def _encode(self, frame: Any) -> list[Encoded]:
         if isinstance(frame, Packet):
+            self._ask_source()
             frames = self._input.read(frame)
             if self.level_meter is None:
                 return frames
@@ -246,6 +258,8 @@ class OutgoingTrack:
             return
         if frame is not None and self._is_chain_broken and not encoded.is_key_frame:
             frame = None
+        if frame is not None and not len(frame.data):
+            frame = None  # nothing that a decoder takes
         if frame is None or not self._send_natively(frame, encoded.audio_level):
             self._statistics.frames_dropped += 1
             if self.kind == "video" and not self._is_chain_broken:
@@ -256,7 +270,7 @@ class OutgoingTrack:
         if encoded.is_key_frame:
             self._is_chain_broken = False
             # Not before: who asked while it was being made is served by it.
-            self._key_frame_wanted = False
+            self._key_frame_wanted = self._is_source_to_be_asked = False
             self._statistics.key_frames_sent += self.kind == "video"
         self._statistics.frames_sent += 1
         self._statistics.bytes_sent += len(frame.data)

@@ -154,6 +154,35 @@ async def test_packets_pass_unencoded_and_key_frames_are_asked_of_the_source(out
     assert source.asked == 1
 
 
+async def test_a_peer_cannot_flood_the_source_with_requests(outgoing, monkeypatch):
+    monkeypatch.setattr(key_frame_budget, "INTERVAL", 3600.0)
+    session = FakeSession()
+    source = Packets(encoded_video(1) * 30)
+    track = outgoing(session, source)
+    for _ in range(100):
+        session.emit(KeyFrameRequested(1))
+    await until(lambda: len(session.sent) == 30)
+    assert track.statistics.key_frames_requested == 100
+    assert source.asked == key_frame_budget.BURST
+
+
+async def test_a_request_too_many_reaches_the_source_when_the_budget_allows_it(
+    outgoing, monkeypatch
+):
+    monkeypatch.setattr(key_frame_budget, "INTERVAL", 0.05)
+    session = FakeSession()
+    first, *deltas = encoded_video(100)
+    source = Packets([first, *deltas])
+    outgoing(session, source)
+    await until(lambda: session.sent)
+    for _ in range(key_frame_budget.BURST + 3):
+        session.emit(KeyFrameRequested(1))
+    assert source.asked == key_frame_budget.BURST
+    await until(lambda: source.asked == key_frame_budget.BURST + 1)
+    await until(lambda: len(session.sent) == 100)
+    assert source.asked == key_frame_budget.BURST + 1  # one for all that had to wait
+
+
 async def test_audio_levels_stay_private_unless_wanted(outgoing):
     class Tone(MediaStreamTrack):
         kind = "audio"
