@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from av import AudioFrame, AudioResampler, CodecContext, Packet
+from av import AudioFrame, AudioResampler, CodecContext
 
-from sealroom.media.codecs import Encoded
+from sealroom.media.codecs import Encoded, nonempty_packet
 
 AUDIO_CLOCK = 48_000
 AUDIO_TIME_BASE = Fraction(1, AUDIO_CLOCK)
@@ -81,7 +81,7 @@ class OpusDecoder:
 
     def decode(self, data: Any) -> list[AudioFrame]:
         """Decodes one packet; raises DecodeError."""
-        frames: list[AudioFrame] = list(self._codec.decode(Packet(data)))
+        frames: list[AudioFrame] = list(self._codec.decode(nonempty_packet(data)))
         if frames:
             self._last = frames[-1].to_ndarray()
         return frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,16 @@ from typing import Any
 import av
 
 DecodeError = av.error.FFmpegError
+
+
+def nonempty_packet(data: Any) -> av.Packet[Any]:
+    """Returns a packet for a decoder; raises DecodeError if there is nothing in it.
+
+    FFmpeg takes an empty packet for the end of the stream, after which a decoder takes no other.
+    """
+    if not len(data):
+        raise av.error.InvalidDataError(errno.EINVAL, "an empty frame")
+    return av.Packet(data)
 
 
 @cache

@@ -30,10 +30,14 @@ class EncodedInput:
     def read(self, packet: Packet[Any]) -> list[Encoded]:
         """Returns the frames in a packet, of which H.264 of MP4 or Matroska becomes Annex B.
 
+        There are none in an empty one, with which PyAV's `demux` ends.
+
         Raises:
             CodecError: the packet is of another codec, H.264 is not in Annex B and has no stream to
                 tell how it is, or pictures are not in the order in which they are shown (B-frames).
         """
+        if not packet.size:
+            return []
         self._check(packet)
         ticks = self._clock.convert(packet.pts, packet.time_base)
         is_audio = KIND_OF_CODEC[self._codec] == "audio"

@@ -8,11 +8,11 @@ from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
-from av import CodecContext, Packet, VideoFrame
+from av import CodecContext, VideoFrame
 from av.codec.context import Flags
 from av.video.frame import PictureType
 
-from sealroom.media.codecs import DecodeError, Encoded, SourceClock
+from sealroom.media.codecs import DecodeError, Encoded, SourceClock, nonempty_packet
 from sealroom.media.errors import CodecError
 from sealroom.media.pictures import convert_picture
 from sealroom.media.scheduling import ordinary_scheduling
@@ -22,6 +22,9 @@ from sealroom.rtp import read_frame_info
 VIDEO_CLOCK = 90_000
 VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK)
 DEFAULT_VIDEO_BITRATE = 1_500_000
+MAX_PICTURE_PIXELS = 8192 * 4320
+"""Of a picture that is decoded, 53 MB of it; a decoder keeps several to build on."""
+
 KEY_FRAME_DISTANCE = 3000  # frames; receivers ask for key frames when they need one
 
 
@@ -132,14 +135,30 @@ class VideoEncoder:
 class VideoDecoder:
     """FFmpeg's decoders without frame threads or reordering, which would add delay."""
 
-    def __init__(self, codec: CodecName = "vp8") -> None:
-        self._decoder: Any = CodecContext.create(_DECODERS[codec], "r")
-        self._decoder.thread_count = 1
-        self._decoder.flags |= Flags.low_delay
+    def __init__(self, codec: CodecName = "vp8", *, max_pixels: int = MAX_PICTURE_PIXELS) -> None:
+        """Larger pictures than of `max_pixels` are a DecodeError, before memory is taken."""
+        self._codec: CodecName = codec
+        self._max_pixels = max_pixels
+        self._decoder = self._open()
 
     def decode(self, data: Any) -> list[VideoFrame]:
-        """Decodes one whole frame; raises DecodeError."""
-        return list(self._decoder.decode(Packet(data)))
+        """Decodes one whole frame; raises DecodeError, after which a key frame is due."""
+        packet = nonempty_packet(data)
+        try:
+            return list(self._decoder.decode(packet))
+        except DecodeError:
+            # FFmpeg's VP9 decoder takes no picture any more once it has refused a size. Others keep
+            # theirs: it knows parameter sets that may not come again.
+            if self._codec == "vp9":
+                self._decoder = self._open()
+            raise
+
+    def _open(self) -> Any:
+        decoder: Any = CodecContext.create(_DECODERS[self._codec], "r")
+        decoder.thread_count = 1
+        decoder.flags |= Flags.low_delay
+        decoder.options = {"max_pixels": str(self._max_pixels)}
+        return decoder
 
 
 def is_key_frame(codec: CodecName, data: Any) -> bool:
