@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -41,8 +40,14 @@ MAX_UNREAD_BYTES = 8 << 20
 
 DECODED_QUEUE_SIZE = {"video": 8, "audio": 50}
 
+MAX_DECODED_BYTES = 64 << 20
+"""Of decoded pictures kept for the reader: 5 of 3840x2160, and one of any size."""
+
 BATCH = 8
 """Encoded frames decoded in one visit to a codec thread."""
+
+BATCH_BYTES = 16 << 20
+"""Of decoded pictures: the visit ends with the one that reaches it."""
 
 KEY_FRAME_PATIENCE = 1.0
 """Seconds before a key frame that did not come is asked for again."""
@@ -62,7 +67,7 @@ class IncomingStatistics:
     frames_concealed: int = 0
     """Audio packets made up because they were lost."""
     frames_dropped: int = 0
-    """Encoded or decoded frames that nobody fetched in time."""
+    """Frames that nobody fetched in time, encoded or decoded, and the video built on them."""
     frames_skipped: int = 0
     """Video frames not decoded because a frame they build on is missing."""
     decode_errors: int = 0
@@ -73,8 +78,10 @@ class IncomingTrack(MediaStreamTrack):
     """Frames of one native receiver, as an aiortc track, as decoded or as encoded frames.
 
     Nothing is decoded before somebody asks for decoded frames; whoever asks late begins at the
-    next key frame. All queues are bounded and drop their oldest frames. `recv` and `frames` take
-    from one queue: use aiortc's MediaRelay for several readers. Event-loop thread only.
+    next key frame. All queues are bounded and drop their oldest frames, encoded video up to the
+    next key frame, which is asked for: neither readers nor handlers see what follows a hole.
+    `recv` and `frames` take from one queue: use aiortc's MediaRelay for several readers.
+    Event-loop thread only.
     """
 
     def __init__(
@@ -107,10 +114,10 @@ class IncomingTrack(MediaStreamTrack):
         """How loud this track is, if its publisher tells."""
         self._session = session
         self._receiver = receiver_id
-        self._unread: deque[FrameReceived] = deque()
-        self._unread_bytes = 0
-        self._arrived = asyncio.Event()
-        self._decoded: FrameQueue[DecodedFrame] = FrameQueue(queue_size or DECODED_QUEUE_SIZE[kind])
+        self._unread: FrameQueue[FrameReceived] = self._queue_of_encoded()
+        self._decoded: FrameQueue[DecodedFrame] = FrameQueue(
+            queue_size or DECODED_QUEUE_SIZE[kind], MAX_DECODED_BYTES, _size_of
+        )
         self._encoded: FrameQueue[EncodedFrame] | None = None
         self._decoder: VideoDecoder | OpusDecoder | None = None
         self._is_decoding = False
@@ -119,7 +126,6 @@ class IncomingTrack(MediaStreamTrack):
         self._time_base = Fraction(1, CLOCK_RATES[codec])
         self._last_timestamp: int | None = None
         self._ticks = 0
-        self._has_remote_ended = False
         self._task: asyncio.Task[None] | None = None
         self._statistics = IncomingStatistics()
         EventDispatcher.of(session).register_receiver(receiver_id, self._handle_event)
@@ -139,8 +145,10 @@ class IncomingTrack(MediaStreamTrack):
 
     @property
     def statistics(self) -> IncomingStatistics:
-        waiting = self._decoded.dropped + (self._encoded.dropped if self._encoded else 0)
-        return replace(self._statistics, frames_dropped=self._statistics.frames_dropped + waiting)
+        dropped = self._statistics.frames_dropped + self._unread.dropped + self._decoded.dropped
+        if self._encoded is not None:
+            dropped += self._encoded.dropped
+        return replace(self._statistics, frames_dropped=dropped)
 
     async def recv(self) -> VideoFrame | AudioFrame:
         """Returns the next decoded frame; raises MediaStreamError when the track has ended."""
@@ -158,7 +166,9 @@ class IncomingTrack(MediaStreamTrack):
     def encoded_frames(self) -> AsyncIterator[EncodedFrame]:
         """Returns an iterator of decrypted, still encoded frames that ends with the track."""
         if self._encoded is None:
-            self._encoded = FrameQueue(MAX_UNREAD_FRAMES)
+            self._encoded = self._queue_of_encoded()
+            if self._task is not None:  # who asks late begins at the next key frame
+                self._encoded.break_chain()
             if self.readyState != "live":
                 self._encoded.close()
         self._start_worker()
@@ -170,11 +180,19 @@ class IncomingTrack(MediaStreamTrack):
         if self._task is not None:
             self._task.cancel()
         self._unread.clear()
-        self._unread_bytes = 0
         self._decoded.close()
         if self._encoded is not None:
             self._encoded.close()
         super().stop()
+
+    def _queue_of_encoded(self) -> FrameQueue[Any]:
+        return FrameQueue(
+            MAX_UNREAD_FRAMES,
+            MAX_UNREAD_BYTES,
+            lambda frame: len(frame.data),
+            begins=_begins_chain if self.kind == "video" else None,
+            on_starved=self._ask_for_key_frame,
+        )
 
     def _start_decoding(self) -> None:
         if not self._is_decoding and self.readyState == "live":
@@ -191,12 +209,15 @@ class IncomingTrack(MediaStreamTrack):
             case "FrameReceived":
                 self._enqueue(event)
             case "FrameRejected":
-                self._statistics.frames_rejected += event.count
+                if event.reason == "queue_overflow":  # authentic, but not fetched from the core
+                    self._statistics.frames_dropped += event.count
+                    self._unread.break_chain()
+                else:
+                    self._statistics.frames_rejected += event.count
                 if self.on_rejected is not None:
                     self.on_rejected(event.reason, event.count)
             case "RemoteBye" | "TransportClosed":
-                self._has_remote_ended = True
-                self._arrived.set()
+                self._unread.end()
                 if self._task is None:
                     self.stop()
 
@@ -212,61 +233,52 @@ class IncomingTrack(MediaStreamTrack):
         if is_idle and self._needs_key_frame and not event.is_key_frame:
             self._statistics.frames_dropped += 1
             return
-        self._unread.append(event)
-        self._unread_bytes += len(event.data)
-        while len(self._unread) > MAX_UNREAD_FRAMES or self._unread_bytes > MAX_UNREAD_BYTES:
-            self._drop_oldest()
-        self._arrived.set()
-
-    def _drop_oldest(self) -> None:
-        # Of video, all up to the next key frame: what follows a hole cannot be decoded.
-        while self._unread:
-            self._unread_bytes -= len(self._unread.popleft().data)
-            self._statistics.frames_dropped += 1
-            if self.kind == "audio" or (self._unread and self._unread[0].is_key_frame):
-                return
-        self._needs_key_frame = True
+        self._unread.put(event)
 
     async def _run(self) -> None:
         try:
-            while True:
-                while not self._unread:
-                    if self._has_remote_ended:
-                        return
-                    self._arrived.clear()
-                    await self._arrived.wait()
-                await self._process([self._unread.popleft() for _ in self._batch()])
+            while (event := await self._unread.get()) is not None:
+                await self._process([event, *self._unread.take(BATCH - 1)])
         except Exception:
             logger.exception("track %s stopped", self.id)
         finally:
             self._task = None
             self.stop()
 
-    def _batch(self) -> range:
-        size = min(len(self._unread), BATCH)
-        self._unread_bytes -= sum(len(self._unread[i].data) for i in range(size))
-        return range(size)
-
     async def _process(self, events: list[FrameReceived]) -> None:
         jobs: list[tuple[FrameReceived, EncodedFrame | None]] = []
         for event in events:
             frame = None if event.is_missing else await self._handled(event)
-            if frame is not None and self._encoded is not None:
-                self._encoded.put(frame)
+            if self._encoded is not None:
+                self._pass_on(self._encoded, event, frame)
             if self._is_decoding and event.rejected is None and self._is_decodable(event, frame):
                 jobs.append((event, frame))
-        if not jobs:
-            return
-        decoded, errors = await asyncio.get_running_loop().run_in_executor(
-            codec_threads(), self._decode_on_thread, jobs
-        )
-        for item in decoded:
-            self._statistics.frames_decoded += not item.is_concealed
-            self._statistics.frames_concealed += item.is_concealed
-            self._decoded.put(item)
-        self._statistics.decode_errors += errors
-        if errors:
-            self._break_chain()
+        while jobs:
+            decoded, errors, rest = await asyncio.get_running_loop().run_in_executor(
+                codec_threads(), self._decode_on_thread, jobs
+            )
+            for item in decoded:
+                self._statistics.frames_decoded += not item.is_concealed
+                self._statistics.frames_concealed += item.is_concealed
+                self._decoded.put(item)
+            self._statistics.decode_errors += errors
+            # Not one that does not decode, of which the next would be asked for at once.
+            keys = {event.rtp_timestamp for event, _ in jobs if event.is_key_frame}
+            if any(item.rtp_timestamp in keys for item in decoded):
+                self._key_frame_asked_at = -KEY_FRAME_PATIENCE
+            if errors:
+                self._break_chain()
+            jobs = rest
+
+    def _pass_on(
+        self, queue: FrameQueue[EncodedFrame], event: FrameReceived, frame: EncodedFrame | None
+    ) -> None:
+        if frame is not None:
+            queue.put(frame)
+            if not self._is_decoding and _begins_chain(event):
+                self._key_frame_asked_at = -KEY_FRAME_PATIENCE
+        elif event.rejected is None:
+            queue.break_chain()  # what the handler dropped is missing as well
 
     async def _handled(self, event: FrameReceived) -> EncodedFrame | None:
         data = event.data
@@ -297,8 +309,6 @@ class IncomingTrack(MediaStreamTrack):
             self._statistics.frames_skipped += 1
             self._break_chain()
             return False
-        if event.is_key_frame:
-            self._key_frame_asked_at = -KEY_FRAME_PATIENCE
         self._needs_key_frame = False
         return True
 
@@ -306,6 +316,9 @@ class IncomingTrack(MediaStreamTrack):
         if self.kind != "video":
             return
         self._needs_key_frame = True
+        self._ask_for_key_frame()
+
+    def _ask_for_key_frame(self) -> None:
         # Once per break: the core withholds video from a request to the next key frame, so asking
         # again for each frame already on its way would throw away the key frame's successors.
         now = time.monotonic()
@@ -319,12 +332,13 @@ class IncomingTrack(MediaStreamTrack):
 
     def _decode_on_thread(
         self, jobs: list[tuple[FrameReceived, EncodedFrame | None]]
-    ) -> tuple[list[DecodedFrame], int]:
+    ) -> tuple[list[DecodedFrame], int, list[tuple[FrameReceived, EncodedFrame | None]]]:
+        """Returns what was decoded, the errors, and the jobs that are left."""
         if self._decoder is None:
             self._decoder = VideoDecoder(self.codec) if self.kind == "video" else OpusDecoder()
         decoded: list[DecodedFrame] = []
-        errors = 0
-        for event, frame in jobs:
+        errors = size = 0
+        for number, (event, frame) in enumerate(jobs, 1):
             try:
                 pictures = self._decode(frame)
             except DecodeError:
@@ -336,12 +350,14 @@ class IncomingTrack(MediaStreamTrack):
             for picture in pictures:
                 picture.pts = ticks
                 picture.time_base = self._time_base
-                decoded.append(
-                    DecodedFrame(
-                        picture, self.kind, event.rtp_timestamp, frame is None, event.arrival
-                    )
+                item = DecodedFrame(
+                    picture, self.kind, event.rtp_timestamp, frame is None, event.arrival
                 )
-        return decoded, errors
+                decoded.append(item)
+                size += _size_of(item)
+            if size >= BATCH_BYTES:
+                return decoded, errors, jobs[number:]
+        return decoded, errors, []
 
     def _decode(self, frame: EncodedFrame | None) -> list[Any]:
         assert self._decoder is not None
@@ -356,3 +372,11 @@ class IncomingTrack(MediaStreamTrack):
             self._ticks += step - (1 << 32) if step & 0x80000000 else step
         self._last_timestamp = timestamp
         return self._ticks
+
+
+def _size_of(decoded: DecodedFrame) -> int:
+    return sum(plane.buffer_size for plane in decoded.frame.planes)
+
+
+def _begins_chain(frame: FrameReceived | EncodedFrame) -> bool:
+    return frame.is_key_frame and frame.rejected is None
