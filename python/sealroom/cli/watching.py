@@ -95,6 +95,7 @@ class Watcher:
         self._save = save
         self._streams: dict[str, WatchedStream] = {}
         self._rejected: Counter[str] = Counter()
+        self._missed = 0
         self._news: asyncio.Queue[StreamInfo] = asyncio.Queue()
         self._background: list[asyncio.Task[None]] = []
         self._stop_listening = session.api.add_event_listener(self._note)
@@ -154,6 +155,8 @@ class Watcher:
         for stream in self._streams.values():
             if stream.writer is not None and stream.writer.frames_written:
                 print_result(str(stream.writer.path))
+        if self._missed:
+            explain(f"{self._missed} frames are missing: they came faster than they were taken.")
         if self._rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self._rejected.items())
             raise CommandError(
@@ -173,6 +176,8 @@ class Watcher:
                     stream.is_published = False
             case StreamRefused(room_id=self._room_id):
                 explain(f"A stream of {event.user_id} does not verify and is left out.")
+            case FrameRejected(room_id=self._room_id, reason="queue_overflow", count=count):
+                self._missed += count
             case FrameRejected(room_id=self._room_id, reason=reason, count=count):
                 self._rejected[reason] += count
 

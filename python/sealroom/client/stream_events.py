@@ -88,8 +88,9 @@ class ActiveSpeakerChanged:
 class FrameRejected:
     """Frames were refused and not decoded; at most one event a second per track and reason.
 
-    `reason` is "not_encrypted", "unknown_key_id", "authentication_failed", "replayed" or
-    "queue_overflow"; `count` counts since the last such event.
+    `reason` is "not_encrypted", "unknown_key_id", "authentication_failed", "replayed" or, of
+    authentic frames that were not taken in time, "queue_overflow"; `count` counts since the last
+    such event.
     """
 
     room_id: str
