@@ -133,6 +133,7 @@ class RoomApi(ABC):
             force_generate_new_key: begin a new epoch although nobody is removed.
 
         Raises:
+            AccessDeniedError: the caller is no manager of the room.
             VersionConflictError: not at `version`, or somebody changed the same thing meanwhile.
             RecordRuleError: the policy or the rules of managers do not allow it.
             RoomMembersError: no manager would be left.

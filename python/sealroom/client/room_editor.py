@@ -12,7 +12,7 @@ from sealroom.access import Flag, Policy, has_lost_member
 from sealroom.access.policy import CAN_OVERWRITE
 from sealroom.client.arguments import bytes_of, check_members, check_policy, check_type
 from sealroom.client.connection import Connection
-from sealroom.client.errors import RequestRefusedError, VersionConflictError
+from sealroom.client.errors import AccessDeniedError, RequestRefusedError, VersionConflictError
 from sealroom.client.models import UserIdentity
 from sealroom.client.room_merge import RoomContent, merge
 from sealroom.client.rooms import OpenRoom, RoomDirectory
@@ -26,6 +26,8 @@ from sealroom.protocol import (
     ContextParams,
     ContextView,
     ErrorCode,
+    ErrorDetail,
+    ErrorObject,
     Role,
     RoomCreateParams,
     RoomMember,
@@ -174,6 +176,7 @@ class RoomEditor:
     ) -> RoomUpdateParams:
         connection = self._connection
         before = {one.user_id: one for one in current.record.members}
+        _check_manager(before.get(connection.user_id))
         added = [one for one in content.roles if one not in before]
         renewed = [
             user_id
@@ -220,6 +223,16 @@ class RoomEditor:
             sealed_secrets=made.sealed_secrets,
             empty_room_ttl=empty_room_ttl,
         )
+
+
+def _check_manager(member: RoomMember | None) -> None:
+    if member is not None and member.role == "manager":
+        return
+    detail = ErrorDetail(ErrorCode.ACCESS_DENIED.name, remedy="ask one of them")
+    raise AccessDeniedError(
+        "room.update",
+        ErrorObject(ErrorCode.ACCESS_DENIED, "Only managers change a room.", detail),
+    )
 
 
 def _content(room: OpenRoom) -> RoomContent:
