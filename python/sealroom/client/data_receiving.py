@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sealroom.client.data_recovery import DataRecovery
 from sealroom.client.data_track import MAX_SEALED_BYTES
 from sealroom.client.errors import DataTrackCutError, DataTrackLostError
 from sealroom.client.events import BoundedStream, DataRejected, DataTrackCut
-from sealroom.client.models import StreamTrackInfo, TrackStatistics
+from sealroom.client.models import StreamSubscription, StreamTrackInfo, TrackStatistics
 from sealroom.client.remote_data_track import RemoteDataTrack
 from sealroom.client.room_link import RoomLink
 from sealroom.client.track_outlets import TrackOutlets
@@ -57,6 +57,10 @@ class DataReceiving:
     A track outlives its channel: if the data association or the media connection dies, it goes on
     over the next one, and what did not come meanwhile is a gap. If the session is over, or the
     publisher had to publish its stream again, another track comes, and the same is told there.
+
+    The media server's offers alone end no track, since it could so drop messages between two of
+    them: a track ends because the application unsubscribed, because of what its publisher signed,
+    or with word to the application. If an offer brings it back, what is missing is a gap.
     """
 
     def __init__(self, link: RoomLink) -> None:
@@ -83,15 +87,33 @@ class DataReceiving:
         self._recovery.adopt(channels, self)
 
     def assign(self, wanted: Mapping[TrackKey, VerifiedStream]) -> None:
-        """Receives these tracks and no others; before the answer to the offer that brings them."""
-        for key in [one for one in self._tracks if one not in wanted]:
-            self._end(key)
+        """Receives these tracks and no others; before the answer to the offer that brings them.
+
+        One that is missing was removed, its stream has ended, or this side was cut: that is on its
+        way to here. If nothing of it comes, the media server is at fault, and the track is cut.
+        """
+        for key in self.without(wanted):
+            self._drop_channel(key)
+            self._expect(key, EXPLANATION_TIMEOUT, "the media server offers the track no more")
         for key, stream in wanted.items():
             if key not in self._tracks:
                 self._add(key, stream)
             elif key not in self._channels:
                 self._expect(key, CHANNEL_TIMEOUT, "the media server opened no channel")
         self._recovery.wake()
+
+    def without(self, offered: Collection[TrackKey]) -> list[TrackKey]:
+        """The tracks there are that are not among those offered."""
+        return [one for one in self._tracks if one not in offered]
+
+    def unsubscribe(
+        self, removed: Iterable[StreamSubscription], wants: Callable[[str, str], bool]
+    ) -> None:
+        """Ends tracks that the application wants no more; `wants` tells what it wants now."""
+        selected = {(one.stream_id, one.track_id) for one in removed}
+        for key in list(self._tracks):
+            if {key, (key[0], None)} & selected and not wants(*key):
+                self._end(key)
 
     def add_epoch(self, keys: EpochKeys) -> None:
         for one in self._tracks.values():
@@ -243,14 +265,20 @@ class DataReceiving:
         channel.on_closed = lambda: self._channel_closed(key, channel)
 
     def _channel_closed(self, key: TrackKey, channel: DataChannel) -> None:
-        # Because the track ended, or this side was cut: the Bridge will say.
+        # Because the track ended, or this side was cut: the Bridge will say. Or another one comes.
         if self._channels.get(key) is channel:
+            self._drop_channel(key)
             self._expect(key, EXPLANATION_TIMEOUT, "the media server closed the channel")
 
     def _expect(self, key: TrackKey, seconds: float, reason: str) -> None:
         self._stop_timer(key)
         loop = asyncio.get_running_loop()
-        self._timers[key] = loop.call_later(seconds, self.cut, *key, reason)
+        self._timers[key] = loop.call_later(seconds, self._give_up, key, reason)
+
+    def _give_up(self, key: TrackKey, reason: str) -> None:
+        # Nobody has ended it: if it comes again, what is missing until then is told there as well.
+        self._interrupt(key)
+        self.cut(*key, reason)
 
     def _stop_timer(self, key: TrackKey) -> None:
         if (timer := self._timers.pop(key, None)) is not None:
@@ -260,6 +288,9 @@ class DataReceiving:
         self._stop_timer(key)
         del self._sources[key]
         self._tracks.pop(key).end(failure)
+        self._drop_channel(key)
+
+    def _drop_channel(self, key: TrackKey) -> None:
         channel = self._channels.pop(key, None)
         if channel is not None:
             channel.on_message = channel.on_closed = None

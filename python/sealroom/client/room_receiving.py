@@ -51,6 +51,7 @@ class RoomReceiving:
         self._subscriber: Subscriber | None = None
         self._drops_broken_frames = True
         self._lock = asyncio.Lock()
+        self._newest_offer = 0
         self._outlets: TrackOutlets[RemoteTrack] = TrackOutlets("remote tracks")
         self.recovery = link.recovery(
             "subscriber",
@@ -99,6 +100,7 @@ class RoomReceiving:
             except BaseException:
                 self._wanted = before
                 raise
+            self.data.unsubscribe(remove, self._wanted.wants)
             if result.offer is not None:
                 await self._answer(result.offer_id, result.offer, result.tracks)
 
@@ -229,12 +231,17 @@ class RoomReceiving:
     async def _answer(self, offer_id: int, offer: str, tracks: list[TrackAssignment]) -> None:
         link = self._link
         link.check_open()
+        if offer_id < self._newest_offer:
+            return  # an event of before the reply that brought a newer one
+        self._newest_offer = offer_id
         known = link.streams
-        if any(
+        is_ahead = any(
             one.stream_id in known and not known[one.stream_id].has_track(one.track_id)
             for one in tracks
-        ):
-            await self._fetch_streams()  # the reply was faster than the event about a new track
+        )
+        if is_ahead or self.data.without({(one.stream_id, one.track_id) for one in tracks}):
+            # The reply was faster than the event about a track that is new, or about one's end.
+            await self._fetch_streams()
             link.check_open()
         if self._subscriber is not None and not self._subscriber.continues(offer):
             # The media server has lost its end and begun anew before this side could.

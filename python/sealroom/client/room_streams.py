@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -68,13 +68,7 @@ class RoomStreams:
 
     async def read_again(self, views: Sequence[StreamView]) -> None:
         """Takes all streams there are and tells what differs, since events were lost."""
-        announced = {one.stream_id: one.announcement.payload for one in views}
-        for stream in list(self._link.streams.values()):
-            payload = announced.get(stream.stream_id)
-            if payload is None or not _is_of(payload, stream):
-                await self.ended(stream.stream_id)
-        for view in views:
-            await self.updated(view)
+        await self._follow(views, list(self._link.streams.values()))
         await self.take_all(views)
 
     async def published(self, view: StreamView) -> None:
@@ -125,9 +119,22 @@ class RoomStreams:
 
     async def fetch(self) -> None:
         """Takes what the events on their way will say: an offer may be ahead of them."""
+        own = self._link.participant_id  # of these, this side knows before the Bridge
+        others = [one for one in self._link.streams.values() if one.participant_id != own]
         params = RoomParams(room_id=self._link.room_id)
         result = await self._link.connection.call("stream.list", params, StreamListResult)
-        for view in result.streams:
+        await self._follow(result.streams, others)
+
+    async def _follow(self, views: Sequence[StreamView], before: Iterable[VerifiedStream]) -> None:
+        """Takes newer announcements, and ends what was there before and is not among `views`."""
+        announced = {one.stream_id: one.announcement.payload for one in views}
+        for stream in before:
+            payload = announced.get(stream.stream_id)
+            is_there = payload is not None and _is_of(payload, stream)
+            now = self._link.streams.get(stream.stream_id)
+            if not is_there and now is not None and _nonce(now) == _nonce(stream):
+                await self.ended(stream.stream_id)
+        for view in views:
             await self.updated(view)
 
     def forget(self, stream_id: str) -> VerifiedStream | None:
@@ -201,3 +208,7 @@ def _is_of(payload: bytes, stream: VerifiedStream) -> bool:
     except msgspec.DecodeError:
         return False
     return announced.nonce == stream.announcement.nonce
+
+
+def _nonce(stream: VerifiedStream) -> bytes:
+    return stream.announcement.nonce

@@ -119,7 +119,10 @@ class DataRejected:
 
 @dataclass(frozen=True, slots=True)
 class DataTrackCut:
-    """The media server ended the subscription of a data track: subscribe again to go on."""
+    """The media server ended the subscription of a data track: subscribe again to go on.
+
+    So it says, or it does not go on with the track and nobody says why; `reason` tells which.
+    """
 
     room_id: str
     stream_id: str
