@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from sealroom.client.events import CustomEvent, CustomEventRefused
 from sealroom.client.room_link import RoomLink
+from sealroom.client.room_memory import RoomMemory
 from sealroom.client.rooms import OpenRoom, RoomDirectory
 from sealroom.crypto.custom_event import make_custom_event
 from sealroom.crypto.errors import EventReplayError
 from sealroom.errors import SealroomError
 from sealroom.protocol import Empty, RoomSendEventParams, SignedObject
 
-MAX_SEEN_EVENTS: Final = 10_000
-"""Ids of events that are not believed again; the oldest are forgotten first."""
-
 
 class RoomCustomEvents:
     """Sends them, and opens those of others."""
 
     def __init__(
-        self, link: RoomLink, directory: RoomDirectory, room: Callable[[], OpenRoom]
+        self,
+        link: RoomLink,
+        directory: RoomDirectory,
+        room: Callable[[], OpenRoom],
+        memory: RoomMemory,
     ) -> None:
-        """`room` returns the newest that was verified."""
+        """`room` returns the newest that was verified, `memory` holds what came before."""
         self._link = link
         self._directory = directory
         self._room = room
-        self._seen: dict[str, None] = {}
-
-    def take_over(self, other: RoomCustomEvents) -> None:
-        """Goes on for a session before: what came then is not believed again."""
-        self._seen = other._seen
+        self._seen = memory.seen_events
 
     async def send(self, data: bytes, channel: str, user_ids: Sequence[str] | None) -> None:
         """Sends a custom event under the newest epoch; see `StreamApi.send_custom_event`."""
@@ -61,9 +58,7 @@ class RoomCustomEvents:
         except SealroomError as error:
             self._link.emit(CustomEventRefused(room_id, signed.author, error))
             return
-        while len(self._seen) >= MAX_SEEN_EVENTS:
-            del self._seen[next(iter(self._seen))]
-        self._seen[opened.event_id] = None
+        self._seen.put(opened.event_id)
         self._link.emit(
             CustomEvent(room_id, opened.user_id, opened.channel, opened.sent_at, opened.data)
         )

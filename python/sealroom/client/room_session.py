@@ -30,6 +30,7 @@ from sealroom.client.models import (
 from sealroom.client.room_custom_events import RoomCustomEvents
 from sealroom.client.room_levels import RoomLevels
 from sealroom.client.room_link import RoomLink
+from sealroom.client.room_memory import RoomMemory
 from sealroom.client.room_people import RoomPeople
 from sealroom.client.room_publishing import RoomPublishing
 from sealroom.client.room_streams import RoomStreams
@@ -72,6 +73,7 @@ class RoomSession:
         switch_within: float,
         grace: float,
         emit: Callable[[Event], None],
+        memory: RoomMemory,
     ) -> None:
         self.room_id = room.room.room_id
         self.participant_id = joined.participant_id
@@ -103,9 +105,9 @@ class RoomSession:
         self.streams = self._link.streams
         self.people = RoomPeople(self._link, joined.participants)
         self.publishing = RoomPublishing(self._link)
-        self.announced = RoomStreams(self._link, directory, self._current, self.publishing)
+        self.announced = RoomStreams(self._link, directory, self._current, self.publishing, memory)
         self.receiving = self.announced.receiving
-        self.custom_events = RoomCustomEvents(self._link, directory, self._current)
+        self.custom_events = RoomCustomEvents(self._link, directory, self._current, memory)
         self.levels = RoomLevels(self._link, self.publishing, self.receiving)
         self._link.on_tracks_changed = self.levels.wake
         self.session_id = connection.session_id  # of the connection, in which it was joined
@@ -144,11 +146,7 @@ class RoomSession:
         return published
 
     def take_over(self, other: RoomSession) -> None:
-        """Goes on for the room's session before, which is retired, and tells what is gone since.
-
-        Streams that ended, and custom events that came, stay known: they are not believed again.
-        """
-        self.custom_events.take_over(other.custom_events)
+        """Goes on for the room's session before, which is retired, and tells what is gone since."""
         self.levels.adopt(other.levels)
         self.people.take_over(other.people)
         self.announced.take_over(other.announced)
@@ -265,6 +263,7 @@ class RoomSession:
     async def close(self) -> None:
         """Ends both connections and all tracks; the Bridge is told by the caller."""
         self._link.is_closed = True
+        self.announced.end_own()
         self._keys.close()
         self.levels.close()
         await self._ice_servers.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
 
 import msgspec
 
@@ -16,6 +15,7 @@ from sealroom.client.events import (
 )
 from sealroom.client.models import StreamInfo
 from sealroom.client.room_link import RoomLink
+from sealroom.client.room_memory import RoomMemory
 from sealroom.client.room_publishing import RoomPublishing
 from sealroom.client.room_receiving import RoomReceiving
 from sealroom.client.rooms import OpenRoom, RoomDirectory
@@ -23,9 +23,6 @@ from sealroom.crypto.announcement import VerifiedStream, verify_update
 from sealroom.crypto.errors import StreamMismatchError, StreamReplayError
 from sealroom.errors import SealroomError
 from sealroom.protocol import RoomParams, StreamAnnouncement, StreamListResult, StreamView
-
-MAX_ENDED_STREAMS: Final = 10_000
-"""Nonces of streams that ended, and are not believed again; the oldest are forgotten first."""
 
 
 class RoomStreams:
@@ -37,25 +34,30 @@ class RoomStreams:
         directory: RoomDirectory,
         room: Callable[[], OpenRoom],
         publishing: RoomPublishing,
+        memory: RoomMemory,
     ) -> None:
-        """`room` returns the newest that was verified."""
+        """`room` returns the newest that was verified, `memory` holds what ended before."""
         self._link = link
         self._directory = directory
         self._room = room
         self._publishing = publishing
         self.receiving = RoomReceiving(link, self.fetch)
-        self._ended_nonces: dict[bytes, None] = {}
+        self._ended = memory.ended_streams
         self._before: dict[str, VerifiedStream] = {}  # of the session before, not seen again yet
 
     def take_over(self, other: RoomStreams) -> None:
         """Goes on for a session before, whose streams `take_all` will see again or end."""
-        self._ended_nonces = other._ended_nonces
         self.receiving.adopt(other.receiving)
+        other.end_own()
         for stream in other._link.streams.values():
-            if stream.participant_id == other._link.participant_id:
-                self._remember_ended(stream)  # published again under another nonce
-            else:
+            if stream.participant_id != other._link.participant_id:
                 self._before[stream.stream_id] = stream
+
+    def end_own(self) -> None:
+        """This participant's streams end with its session: the same are not believed again."""
+        for stream in self._link.streams.values():
+            if stream.participant_id == self._link.participant_id:
+                self._remember_ended(stream)
 
     async def take_all(self, views: Sequence[StreamView]) -> None:
         """Takes all streams there are, and subscribes again to those that were wanted."""
@@ -112,9 +114,15 @@ class RoomStreams:
         self._tell_ended(stream)
 
     async def end_forbidden(self) -> None:
-        """The Bridge ends them as well, but what the signed record says needs no word of it."""
+        """The Bridge ends them as well, but what the signed record says needs no word of it.
+
+        A stream is its publisher's by the key: one under a key that was replaced is nobody's now.
+        """
+        record = self._room().record
+        keys = {one.user_id: one.identity_fingerprint for one in record.members}
         for stream in list(self._link.streams.values()):
-            if not member_may(self._room().record, Right.PUBLISH, stream.user_id):
+            is_members = keys.get(stream.user_id) == stream.fingerprint
+            if not is_members or not member_may(record, Right.PUBLISH, stream.user_id):
                 await self.ended(stream.stream_id)
 
     async def fetch(self) -> None:
@@ -150,10 +158,10 @@ class RoomStreams:
             return None
         try:
             stream = await self._directory.verify_stream(view, self._room())
-            if stream.announcement.nonce in self._ended_nonces:
+            if _nonce(stream) in self._ended:
                 raise StreamReplayError("the announcement of a stream that has ended comes back")
             before = self._before.get(view.stream_id)
-            if before is not None and before.announcement.nonce == stream.announcement.nonce:
+            if before is not None and _nonce(before) == _nonce(stream):
                 return self._take_known(before, stream)
         except SealroomError as error:
             self._tell_refused(view, error)
@@ -186,9 +194,7 @@ class RoomStreams:
         return taken
 
     def _remember_ended(self, stream: VerifiedStream) -> None:
-        while len(self._ended_nonces) >= MAX_ENDED_STREAMS:
-            del self._ended_nonces[next(iter(self._ended_nonces))]
-        self._ended_nonces[stream.announcement.nonce] = None
+        self._ended.put(_nonce(stream))
 
     def _tell_refused(self, view: StreamView, error: SealroomError) -> None:
         self._link.emit(StreamRefused(self._link.room_id, view.stream_id, view.user_id, error))
@@ -205,9 +211,9 @@ def _is_of(payload: bytes, stream: VerifiedStream) -> bool:
     """Whether an announcement, verified or not, is of a stream as it was believed."""
     try:
         announced = msgspec.json.decode(payload, type=StreamAnnouncement)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # msgspec lets them out
         return False
-    return announced.nonce == stream.announcement.nonce
+    return announced.nonce == _nonce(stream)
 
 
 def _nonce(stream: VerifiedStream) -> bytes:

@@ -27,6 +27,7 @@ from sealroom.client.models import (
 from sealroom.client.publishing_api import PublishingApi
 from sealroom.client.receiving_api import ReceivingApi
 from sealroom.client.restoring import Restoring
+from sealroom.client.room_memory import RoomMemories
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rotation import DEFAULT_GRACE, DEFAULT_SWITCH_WITHIN
 from sealroom.errors import InvalidArgumentError
@@ -91,6 +92,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         self._grace = grace
         self._joining: set[str] = set()
         self._unanswered_joins: set[str] = set()
+        self._memories = RoomMemories(self._joined)
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
         self._homes = Homes(connection, self._joined, self._make_home)
         self._inbox.on_room_ended = self._homes.sweep
@@ -183,6 +185,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
             switch_within=self._switch_within,
             grace=self._grace,
             emit=self._emit,
+            memory=self._memories.of(room_id),
         )
         self._joined[room_id] = session
         if before is not None:
