@@ -1,6 +1,6 @@
 """A Bridge that shows what was before to a client that left a room and joined it again.
 
-And what it goes on showing of a member whose key is another one now.
+And what it goes on showing of a member whose key is another one now, or shows that is no text.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ from sealroom.protocol import (
     EventType,
     ParticipantsResult,
     RoomParams,
+    SignedObject,
+    StreamListResult,
     StreamView,
 )
 
@@ -179,3 +181,31 @@ async def test_a_stream_under_a_key_that_its_publisher_has_no_more_ends() -> Non
         assert [one.stream_id for one in log.of(StreamUnpublished)] == [stream.stream_id]
         left = await call.apis["carol"].list_streams(call.room_id)
         assert [one.stream_id for one in left] == [other.stream_id]
+
+
+async def test_an_announcement_that_is_no_text_is_refused_and_the_rest_goes_on(call: Call) -> None:
+    """A member signed it; the Bridge lists it where events were lost, and where bob joins."""
+    api, log, liar = call.apis["bob"], Log(call.apis["bob"]), Liar(call, "bob")
+    stream = await publish(call.apis["alice"], call.room_id)
+    await call.sees("bob", stream)
+    alice, payload = call.identities["alice"], b'{"context_id":"\xff"}'
+    bad = SignedObject(
+        type="stream-announcement",
+        payload=payload,
+        signature=alice.sign("stream-announcement", payload),
+        author="alice",
+    )
+
+    def spoil(listed: StreamListResult) -> StreamListResult:
+        [view] = listed.streams
+        odd = replace(view, stream_id="odd", announcement=bad)
+        return replace(listed, streams=[odd, replace(view, announcement=bad)])
+
+    liar.lies["stream.list"] = spoil
+    await api._inbox._read_again(liar.connection)
+    assert [one.stream_id for one in log.of(StreamUnpublished)] == [stream.stream_id]
+    assert {one.stream_id for one in log.of(StreamRefused)} == {"odd", stream.stream_id}
+    await api.leave_stream_room(call.room_id)
+    liar.lies["room.join"] = spoil
+    await api.join_stream_room(call.room_id)
+    assert await api.list_streams(call.room_id) == []

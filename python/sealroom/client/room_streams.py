@@ -23,6 +23,7 @@ from sealroom.crypto.announcement import VerifiedStream, verify_update
 from sealroom.crypto.errors import StreamMismatchError, StreamReplayError
 from sealroom.errors import SealroomError
 from sealroom.protocol import RoomParams, StreamAnnouncement, StreamListResult, StreamView
+from sealroom.protocol.decoding import decode_json
 
 
 class RoomStreams:
@@ -210,8 +211,8 @@ class RoomStreams:
 def _is_of(payload: bytes, stream: VerifiedStream) -> bool:
     """Whether an announcement, verified or not, is of a stream as it was believed."""
     try:
-        announced = msgspec.json.decode(payload, type=StreamAnnouncement)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # msgspec lets them out
+        announced = decode_json(payload, StreamAnnouncement)
+    except msgspec.DecodeError:
         return False
     return announced.nonce == _nonce(stream)
 
