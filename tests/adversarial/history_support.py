@@ -153,14 +153,18 @@ class Bridge:
         self.calls.append(method)
         if method in self.answers:
             return self.answers[method](params)
-        entries = [self._with_secret(index) for index in range(len(self.room.entries))]
         if method == "room.history":
+            entries = [self._with_secret(index) for index in range(len(self.room.entries))]
             shown = self.lie(entries)[params.since :]
             return RoomHistoryResult(newest=len(entries), records=shown[:2])
         assert method == "room.get"
-        head = entries[-1]
-        view = RoomView(
-            room_id=params.room_id,
+        return RoomResult(room=self.view(params.room_id))
+
+    def view(self, room_id: str = "room") -> RoomView:
+        """The room as this user sees it."""
+        head = self._with_secret(len(self.room.entries) - 1)
+        return RoomView(
+            room_id=room_id,
             context_id=self.context_id,
             record=head.record,
             author_identity=head.author_identity,
@@ -170,7 +174,6 @@ class Bridge:
             created_at=1,
             modified_at=1,
         )
-        return RoomResult(room=view)
 
     async def get(self) -> OpenRoom:
         return await self.directory.get("room")

@@ -78,7 +78,8 @@ class RoomApi(ABC):
                 filter on its fields.
             private_meta: up to 64 KiB that only members can read.
             policy: expressions by right and flags, `{"publish": "manager", "share_history":
-                "yes"}`; the context's entries, then the defaults for the rest (`sealroom.access`).
+                "yes"}`; for the rest the context's entries, which are the Bridge's word (name what
+                matters), then the defaults (`sealroom.access`).
             empty_room_ttl: seconds after which an empty room closes; None for the Bridge's choice.
             room_type: up to 64 characters that lists can ask for; it never changes.
 
@@ -124,6 +125,10 @@ class RoomApi(ABC):
         entries, public and private metadata count one by one) are both made; of the same thing,
         the second is refused.
 
+        A room whose newest private metadata or secret do not open, so that nobody can join it, can
+        be changed all the same, and a new epoch begins: with the private metadata read last, if
+        nothing but the metadata is damaged, else with the `private_meta` given here.
+
         Args:
             room_id: of the room.
             users, managers: all members of that role from now on, see `create_stream_room`.
@@ -137,6 +142,9 @@ class RoomApi(ABC):
             VersionConflictError: not at `version`, or somebody changed the same thing meanwhile.
             RecordRuleError: the policy or the rules of managers do not allow it.
             RoomMembersError: no manager would be left.
+            PrivateMetadataError, SealedSecretOpenError, CommitmentMismatchError,
+            SealedSecretRecipientError, SealedSecretEpochError: something does not open, and
+                `private_meta` is not given.
         """
         way = self._way(room_id)
         opened = await self._editor.over(way, self._directory.over(way)).update(

@@ -15,6 +15,7 @@ from sealroom.client.connection import Connection
 from sealroom.client.errors import AccessDeniedError, RequestRefusedError, VersionConflictError
 from sealroom.client.models import UserIdentity
 from sealroom.client.room_merge import RoomContent, merge
+from sealroom.client.room_to_update import RoomToUpdate
 from sealroom.client.rooms import OpenRoom, RoomDirectory
 from sealroom.crypto.epoch import new_epoch_secret
 from sealroom.crypto.room_record import Member, make_next_record, make_room
@@ -135,7 +136,7 @@ class RoomEditor:
             check_policy(policy)
             Policy.from_record(policy)
         is_strict = version is not None and not force
-        current = await self._directory.get(room_id)
+        current = await self._directory.get_to_update(room_id)
         if is_strict and current.record.version != version:
             raise VersionConflictError(
                 f"the room is at version {current.record.version}, not {version}"
@@ -163,12 +164,12 @@ class RoomEditor:
             else:
                 return await self._directory.open(result.room, expected=room_id)
             await asyncio.sleep(random.uniform(0, 0.02 * attempt))
-            current = await self._directory.get(room_id)
+            current = await self._directory.get_to_update(room_id)
         raise VersionConflictError(f"the room changed {MAX_UPDATE_ATTEMPTS} times meanwhile")
 
     async def _next(
         self,
-        current: OpenRoom,
+        current: RoomToUpdate,
         content: RoomContent,
         known: Mapping[str, PublicIdentity],
         force_generate_new_key: bool,
@@ -184,8 +185,16 @@ class RoomEditor:
             if user_id in before and identity.fingerprint != before[user_id].identity_fingerprint
         ]
         is_new_epoch = (
-            force_generate_new_key or bool(renewed) or not before.keys() <= content.roles.keys()
+            force_generate_new_key
+            or bool(renewed)
+            or current.damage is not None
+            or not before.keys() <= content.roles.keys()
         )
+        if content.private_meta is None:
+            assert current.damage is not None
+            raise type(current.damage)(
+                f"{current.damage}; to go on in a new epoch, give private_meta anew"
+            )
         identities = await self._directory.identities(
             content.roles if is_new_epoch else added, known
         )
@@ -203,7 +212,7 @@ class RoomEditor:
         assert is_new_epoch or not has_lost_member(current.record.members, members)
         secrets = current.secrets
         if added and Policy.from_record(content.policy).says(Flag.SHARE_HISTORY):
-            secrets = await self._directory.epoch_secrets(current)
+            secrets = {**await self._directory.epoch_secrets(current), **secrets}
         made = make_next_record(
             connection.identity,
             connection.user_id,
@@ -235,12 +244,12 @@ def _check_manager(member: RoomMember | None) -> None:
     )
 
 
-def _content(room: OpenRoom) -> RoomContent:
+def _content(room: RoomToUpdate) -> RoomContent:
     return RoomContent(
         roles={one.user_id: one.role for one in room.record.members},
         policy=room.record.policy,
-        public_meta=room.room.public_meta,
-        private_meta=room.room.private_meta,
+        public_meta=room.record.public_meta,
+        private_meta=room.private_meta,
     )
 
 

@@ -20,7 +20,7 @@ class RoomContent:
     roles: Mapping[str, Role]
     policy: Mapping[str, str]
     public_meta: bytes
-    private_meta: bytes
+    private_meta: bytes | None  # None if nobody here has read it yet
 
 
 def merge(base: RoomContent, mine: RoomContent, theirs: RoomContent, *, force: bool) -> RoomContent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,12 +14,14 @@ from sealroom.client.connection import Connection
 from sealroom.client.errors import ProtocolError
 from sealroom.client.models import RefusedRoom, StreamRoom, StreamRoomList
 from sealroom.client.room_chain import ChainLink, RoomChain
+from sealroom.client.room_to_update import UNREADABLE, RoomToUpdate
 from sealroom.crypto.announcement import VerifiedStream, verify_announcement
 from sealroom.crypto.custom_event import OpenedEvent, open_custom_event
 from sealroom.crypto.epoch import EpochId, EpochKeys, KeyHolder, derive_epoch_keys, open_secret
 from sealroom.crypto.errors import (
     EventSenderError,
     MemberKeyMismatchError,
+    PrivateMetadataError,
     RecordHistoryError,
     RecordRollbackError,
 )
@@ -92,12 +95,31 @@ class RoomDirectory:
 
     async def get(self, room_id: str) -> OpenRoom:
         """See `StreamApi.get_stream_room`."""
+        return await self._accept(*await self._newest(room_id))
+
+    async def get_to_update(self, room_id: str) -> RoomToUpdate:
+        """As `get`, also if private metadata or secret of the newest record do not open.
+
+        A manager who makes such a record must not be the last one who changes the room.
+        """
+        newest, view, known = await self._newest(room_id)
+        try:
+            opened = await self._accept(newest, view, known)
+        except UNREADABLE as error:  # found after members and keys, so these are right
+            secrets = {} if known is None else known.secrets
+            last_read = None
+            if known is not None and isinstance(error, PrivateMetadataError):
+                last_read = known.room.private_meta
+            return RoomToUpdate(newest.verified, secrets, last_read, error)
+        return RoomToUpdate(opened.verified, opened.secrets, opened.room.private_meta, None)
+
+    async def _newest(self, room_id: str) -> tuple[ChainLink, RoomView, OpenRoom | None]:
         for attempt in range(MAX_FETCHES):
             result = await self._connection.call(
                 "room.get", RoomParams(room_id=room_id), RoomResult
             )
             try:
-                return await self.open(result.room, expected=room_id)
+                return await self._verify(result.room, room_id)
             except RecordRollbackError:
                 # Another program may have seen and pinned a newer one while the answer came.
                 if attempt == MAX_FETCHES - 1:
@@ -140,6 +162,11 @@ class RoomDirectory:
 
         Raises a `VerificationError` of `sealroom.crypto.errors` that names the lie.
         """
+        return await self._accept(*await self._verify(view, expected))
+
+    async def _verify(
+        self, view: RoomView, expected: str
+    ) -> tuple[ChainLink, RoomView, OpenRoom | None]:
         if view.room_id != expected:
             raise ProtocolError("the Bridge answered with another room than the one asked for")
         own = next(iter(view.sealed_secrets), None)
@@ -149,7 +176,7 @@ class RoomDirectory:
         known = self._known.get(expected)
         chain = RoomChain(self._connection, expected)
         newest = await chain.advance(None if known is None else known.verified, head)
-        return await self._accept(newest, view, known)
+        return newest, view, known
 
     async def refresh(self, known: OpenRoom) -> OpenRoom:
         """Fetches what happened to a room since, and opens the secrets of all epochs since."""
@@ -165,13 +192,11 @@ class RoomDirectory:
                 return known
             secrets = dict(known.secrets)
             for link in links:
-                record = link.verified.record
-                if link.sealed_secret is not None and record.epoch not in secrets:
-                    secrets[record.epoch] = self._open_secret(record, [link.sealed_secret])
+                self._add_secret(secrets, link.verified.record, link.sealed_secret)
             return await self._accept(links[-1], known.room, replace(known, secrets=secrets))
         raise AssertionError
 
-    async def epoch_secrets(self, opened: OpenRoom) -> dict[int, bytes]:
+    async def epoch_secrets(self, opened: OpenRoom | RoomToUpdate) -> dict[int, bytes]:
         """Every epoch secret of a room this user was given, by number, from the verified history.
 
         Raises:
@@ -184,9 +209,7 @@ class RoomDirectory:
         chain = RoomChain(self._connection, room_id)
         async for entry in chain.history(0, opened.record.version):
             previous = chain.verify(previous, entry)
-            record = previous.record
-            if entry.sealed_secret is not None and record.epoch not in secrets:
-                secrets[record.epoch] = self._open_secret(record, [entry.sealed_secret])
+            self._add_secret(secrets, previous.record, entry.sealed_secret)
         if previous is None or previous.payload != opened.verified.payload:
             raise RecordHistoryError("the history of the room does not end with its newest record")
         return secrets
@@ -279,6 +302,18 @@ class RoomDirectory:
         if len(self._known) > MAX_KNOWN_ROOMS:
             self._known.popitem(last=False)
         return opened
+
+    def _add_secret(
+        self, secrets: dict[int, bytes], record: RoomRecord, sealed: SealedSecret | None
+    ) -> None:
+        """Opens the secret of an epoch on the way to the newest; one that does not open is missing.
+
+        Its manager sealed nonsense, and somebody has begun another epoch since.
+        """
+        if sealed is None or record.epoch in secrets:
+            return
+        with contextlib.suppress(*UNREADABLE):
+            secrets[record.epoch] = self._open_secret(record, [sealed])
 
     def _open_secret(self, record: RoomRecord, sealed: Iterable[SealedSecret]) -> bytes:
         return open_secret(
