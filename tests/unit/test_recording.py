@@ -5,10 +5,12 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 
+from sealroom.errors import InvalidArgumentError
 from sealroom.media.audio_codecs import OpusEncoder
 from sealroom.media.frames import EncodedFrame
 from sealroom.media.video_codecs import VideoEncoder
@@ -225,3 +227,51 @@ def test_video_of_another_codec_is_skipped_and_the_file_plays(
     assert writer.frames_written == len(video) - len(video) // 2
     with av.open(str(path)) as container:
         assert container.streams.video[0].codec_context.codec.canonical_name == "vp8"
+
+
+def test_video_without_a_key_frame_is_told(
+    tmp_path: Path, frames: list[EncodedFrame], caplog: pytest.LogCaptureFixture
+) -> None:
+    with MatroskaWriter(tmp_path / "call.mkv") as writer:
+        for frame in of_kind(frames, "video")[1:20] + of_kind(frames, "audio"):
+            writer.write(frame)
+    assert "call.mkv is without video: none of its 19 frames was a key frame" in caplog.text
+    assert "request_key_frame" in caplog.text
+
+
+def test_a_recording_in_which_nothing_came_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with MatroskaWriter(tmp_path / "call.mkv") as writer:
+        pass
+    assert not writer.path.exists()
+    assert "call.mkv is not written: no frame came" in caplog.text
+
+
+def test_a_whole_recording_needs_no_word(
+    tmp_path: Path, frames: list[EncodedFrame], caplog: pytest.LogCaptureFixture
+) -> None:
+    with MatroskaWriter(tmp_path / "call.mkv", ["audio"]) as writer:
+        for frame in frames:
+            writer.write(frame)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("kinds", ["video", [], ["data"], ["video", "data"]])
+def test_kinds_that_a_file_cannot_hold_are_refused(tmp_path: Path, kinds: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"^kinds: "):
+        MatroskaWriter(tmp_path / "call.mkv", kinds)
+
+
+def test_what_is_no_frame_or_comes_after_the_end_is_refused(
+    tmp_path: Path, frames: list[EncodedFrame]
+) -> None:
+    writer = MatroskaWriter(tmp_path / "call.mkv")
+    with pytest.raises(InvalidArgumentError, match=r"^frame: an EncodedFrame, not bytes"):
+        writer.write(b"frame")  # type: ignore[arg-type]  # the mistake under test
+    for frame in frames:
+        writer.write(frame)
+    writer.close()
+    with pytest.raises(RecordingError, match="is closed"):
+        writer.write(frames[-1])
+    assert examine_recording(writer.path).video_frames == 60

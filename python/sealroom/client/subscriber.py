@@ -58,8 +58,19 @@ class RemoteTrack:
         return self.track.encoded_frames()
 
     def set_encoded_frame_handler(self, handler: EncodedFrameHandler | None) -> None:
-        """Has `handler` see, and maybe replace, each frame between decryption and decoding."""
+        """Has `handler` see, and maybe replace, each frame between decryption and decoding.
+
+        Of video that is under way already it sees a key frame soon: one is asked for.
+        """
         self.track.encoded_frame_handler = handler
+
+    def request_key_frame(self) -> None:
+        """Asks the publisher for a key frame of video, as for a recording that begins now.
+
+        At most one is under way; pictures pause until it comes, for about a round trip. Handlers
+        and readers of encoded frames need not ask: it is asked for as they begin, or fall behind.
+        """
+        self.track.request_key_frame()
 
     def __repr__(self) -> str:
         return f"<RemoteTrack {self.kind} {self.name or self.track_id} of {self.user_id}>"

@@ -134,14 +134,20 @@ class IncomingTrack(MediaStreamTrack):
 
     @property
     def encoded_frame_handler(self) -> EncodedFrameHandler | None:
-        """Sees each frame after decryption; setting it has frames delivered without a reader."""
+        """Sees each frame after decryption; setting it has frames delivered without a reader.
+
+        One that is set while video is under way begins at a key frame, which is asked for.
+        """
         return self._handler
 
     @encoded_frame_handler.setter
     def encoded_frame_handler(self, handler: EncodedFrameHandler | None) -> None:
         self._handler = handler
-        if handler is not None:
-            self._start_worker()
+        if handler is None:
+            return
+        if self._task is not None:
+            self.request_key_frame()
+        self._start_worker()
 
     @property
     def statistics(self) -> IncomingStatistics:
@@ -173,6 +179,14 @@ class IncomingTrack(MediaStreamTrack):
                 self._encoded.close()
         self._start_worker()
         return self._encoded.iterate()
+
+    def request_key_frame(self) -> None:
+        """Asks the publisher for a key frame of video, unless one is on its way already.
+
+        The pictures until then are withheld, for about a round trip. Nothing happens with audio.
+        """
+        if self.kind == "video" and self.readyState == "live":
+            self._ask_for_key_frame()
 
     def stop(self) -> None:
         """Ends the track; the native receiver stays its owner's to remove."""
@@ -249,6 +263,8 @@ class IncomingTrack(MediaStreamTrack):
         jobs: list[tuple[FrameReceived, EncodedFrame | None]] = []
         for event in events:
             frame = None if event.is_missing else await self._handled(event)
+            if frame is not None and not self._is_decoding and _begins_chain(event):
+                self._key_frame_asked_at = -KEY_FRAME_PATIENCE
             if self._encoded is not None:
                 self._pass_on(self._encoded, event, frame)
             if self._is_decoding and event.rejected is None and self._is_decodable(event, frame):
@@ -275,8 +291,6 @@ class IncomingTrack(MediaStreamTrack):
     ) -> None:
         if frame is not None:
             queue.put(frame)
-            if not self._is_decoding and _begins_chain(event):
-                self._key_frame_asked_at = -KEY_FRAME_PATIENCE
         elif event.rejected is None:
             queue.break_chain()  # what the handler dropped is missing as well
 

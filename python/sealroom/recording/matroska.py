@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -15,10 +16,12 @@ from typing import Any, Final, Self
 import av
 from av import Packet
 
-from sealroom.errors import SealroomError
+from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.media.frames import CLOCK_RATES, EncodedFrame
 from sealroom.media.sections import CodecName, MediaKind
 from sealroom.media.video_codecs import picture_size
+
+logger = logging.getLogger(__name__)
 
 MAX_WAITING_FRAMES: Final = 1500
 """Frames of a kind kept until every kind has begun: 30 s of sound, 50 s of video."""
@@ -91,7 +94,13 @@ class MatroskaWriter:
     def __init__(
         self, path: str | PathLike[str], kinds: Collection[MediaKind] = ("video", "audio")
     ) -> None:
-        """Raises RecordingError: there is no such folder."""
+        """Makes a writer; the file itself begins with the frames.
+
+        Raises:
+            InvalidArgumentError: `kinds` is no list of "video", "audio" or both.
+            RecordingError: there is no such folder.
+        """
+        _check_kinds(kinds)
         self.path = Path(path)
         if not self.path.parent.is_dir():
             raise RecordingError(
@@ -100,6 +109,7 @@ class MatroskaWriter:
         self.frames_written = 0
         self.frames_skipped = 0
         self._kinds = frozenset(kinds)
+        self._offered: Counter[MediaKind] = Counter()
         self._tracks: dict[MediaKind, _Track] = {}
         self._streams: dict[MediaKind, Any] = {}
         self._video_codec: CodecName = "vp8"
@@ -117,12 +127,22 @@ class MatroskaWriter:
         """Adds a frame; frames of one kind in their order.
 
         Raises:
-            RecordingError: the file cannot be written.
-            ValueError: the frame was rejected by decryption.
+            InvalidArgumentError: the frame was rejected by decryption, or is no `EncodedFrame`.
+            RecordingError: the file cannot be written, or the recording is closed.
         """
+        if not isinstance(frame, EncodedFrame):
+            raise InvalidArgumentError(
+                f"frame: an EncodedFrame, not {type(frame).__name__}; take them from"
+                " encoded_frames() or set_encoded_frame_handler()"
+            )
         if frame.rejected is not None:
-            raise ValueError("a rejected frame is not recorded")
-        if self._is_closed or frame.kind not in self._kinds or self._is_foreign(frame):
+            raise InvalidArgumentError("frame: rejected by decryption, which is not recorded")
+        if self._is_closed:
+            raise RecordingError(
+                f"{self.path} is closed; end its reader or its encoded-frame handler first"
+            )
+        self._offered[frame.kind] += 1
+        if frame.kind not in self._kinds or self._is_foreign(frame):
             self.frames_skipped += 1
             return
         data = bytes(frame.data)
@@ -152,7 +172,10 @@ class MatroskaWriter:
             self._flush(track)
 
     def close(self) -> None:
-        """Finishes the file; nothing is written when no frame came. Idempotent.
+        """Finishes the file; without a frame to begin with there is none. Idempotent.
+
+        A warning of the logger `sealroom.recording` tells of a recording in which nothing came, or
+        no key frame to begin its video with.
 
         Raises:
             RecordingError: the file cannot be written.
@@ -168,6 +191,18 @@ class MatroskaWriter:
                     self._flush(track)
             finally:
                 self._finish()
+        self._warn_of_missing()
+
+    def _warn_of_missing(self) -> None:
+        if "video" in self._kinds and "video" not in self._tracks and self._offered["video"]:
+            logger.warning(
+                "%s is without video: none of its %d frames was a key frame"
+                " (RemoteTrack.request_key_frame)",
+                self.path,
+                self._offered["video"],
+            )
+        elif not self._tracks:
+            logger.warning("%s is not written: no frame came", self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -245,6 +280,13 @@ class MatroskaWriter:
     def _failed(self, error: Exception) -> RecordingError:
         reason = getattr(error, "strerror", None) or error
         return RecordingError(f"cannot write {self.path}: {reason}")
+
+
+def _check_kinds(kinds: Collection[MediaKind]) -> None:
+    if isinstance(kinds, str):
+        raise InvalidArgumentError(f"kinds: a list, [{kinds!r}], not str")
+    if not kinds or not set(kinds) <= {"video", "audio"}:
+        raise InvalidArgumentError(f'kinds: "video", "audio" or both, not {list(kinds)!r}')
 
 
 @dataclass(frozen=True, slots=True)
