@@ -5,6 +5,7 @@
 #include "errors.h"
 #include "plain_repr.h"
 #include "quiet_errors.h"
+#include "unmade_objects.h"
 
 namespace py = pybind11;
 
@@ -43,6 +44,7 @@ PYBIND11_MODULE(_core, m) {
   bind_sfu(m);
   add_plain_reprs(m);
   keep_arguments_out_of_errors(m);
+  refuse_unmade_objects(m);
   // So that `from sealroom._core.session import MediaSession` works as for a package.
   const py::dict modules = py::module_::import("sys").attr("modules");
   for (const char* name :
