@@ -71,16 +71,18 @@ class PyKeyStore {
   void add(const std::string& key_id, const py::buffer& key) {
     const ReadBuffer in(key);
     const privmx::RoomKeyId id = room_key_id(key_id);
-    const std::lock_guard lock(mutex_);
-    const Result<void> added = keys_.add(id, in.view());
+    bool has_key = false;
+    const Result<void> added = locked(mutex_, [&] {
+      has_key = keys_.contains(id);
+      return keys_.add(id, in.view());
+    });
     if (added) return;
     if (added.error() == Error::limit_exceeded) {
       raise(added.error(),
             "key_id: a key store holds at most 64 keys; remove() one that nobody sends under");
     }
-    unwrap(added, keys_.contains(id)
-                      ? "key_id: it has a key already; add a new key under a new key id"
-                      : "key: 32 bytes");
+    unwrap(added, has_key ? "key_id: it has a key already; add a new key under a new key id"
+                          : "key: 32 bytes");
   }
   bool remove(const std::string& key_id) {
     const privmx::RoomKeyId id = room_key_id(key_id);

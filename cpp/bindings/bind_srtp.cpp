@@ -84,8 +84,8 @@ class PySender {
     const std::size_t mki_size =
         rtp_overhead_ - unwrap(srtp::profile_parameters(profile_)).rtp_tag_size;
     checked_mki(identifier.view(), mki_size);
-    const std::lock_guard lock(mutex_);
-    unwrap(sender_.set_key(checked_master("master", profile_, key.view()), identifier.view()),
+    const ByteView checked = checked_master("master", profile_, key.view());
+    unwrap(locked(mutex_, [&] { return sender_.set_key(checked, identifier.view()); }),
            "master: the key in use; only one that was never used keeps the key stream unique");
   }
   srtp::KeyUsage key_usage() {

@@ -92,31 +92,28 @@ class PyReceiver {
     const ReadBuffer key(master);
     const ReadBuffer identifier(mki);
     checked_mki(identifier.view(), mki_size());
-    const std::lock_guard lock(mutex_);
-    unwrap(receiver_.set_key(checked_master("master", profile_, key.view()), identifier.view()),
+    const ByteView checked = checked_master("master", profile_, key.view());
+    unwrap(locked(mutex_, [&] { return receiver_.set_key(checked, identifier.view()); }),
            further_key_error);
   }
   void remove_key(const py::buffer& mki) {
     const ReadBuffer identifier(mki);
-    const std::lock_guard lock(mutex_);
-    unwrap(receiver_.remove_key(identifier.view()));
+    unwrap(locked(mutex_, [&] { return receiver_.remove_key(identifier.view()); }));
   }
   srtp::KeyUsage key_usage(const py::buffer& mki) {
     const ReadBuffer identifier(mki);
-    const std::lock_guard lock(mutex_);
-    return unwrap(receiver_.key_usage(identifier.view()));
+    return unwrap(locked(mutex_, [&] { return receiver_.key_usage(identifier.view()); }));
   }
   std::size_t key_count() {
     const std::lock_guard lock(mutex_);
     return receiver_.key_count();
   }
   std::uint32_t roll_over_counter(std::uint32_t ssrc) {
-    const std::lock_guard lock(mutex_);
-    return unwrap(receiver_.roll_over_counter(Ssrc{ssrc}));
+    return unwrap(locked(mutex_, [&] { return receiver_.roll_over_counter(Ssrc{ssrc}); }));
   }
   void set_roll_over_counter(std::uint32_t ssrc, std::uint32_t counter) {
-    const std::lock_guard lock(mutex_);
-    unwrap(receiver_.set_roll_over_counter(Ssrc{ssrc}, counter), counter_error);
+    unwrap(locked(mutex_, [&] { return receiver_.set_roll_over_counter(Ssrc{ssrc}, counter); }),
+           counter_error);
   }
   void remove_stream(std::uint32_t ssrc) {
     const std::lock_guard lock(mutex_);

@@ -62,8 +62,9 @@ py::object make_exception(Error error) {
 
 void raise(Error error) { raise(error, std::string(error_message(error))); }
 
-void raise(Error error, const std::string& message) {
-  const py::object exception = make_exception(error, message);
+void raise(Error error, const std::string& message) { raise(make_exception(error, message)); }
+
+void raise(const py::object& exception) {
   PyErr_SetObject(py::type::handle_of(exception).ptr(), exception.ptr());
   throw py::error_already_set();
 }

@@ -16,9 +16,10 @@ pybind11::object make_exception(Error error);
 pybind11::object make_exception(Error error, const std::string& message);
 
 /// Throws it as Python's current exception, with the core's sentence or a better one. Needs the
-/// GIL.
+/// GIL, and no lock that a finaliser could want (native_call.h).
 [[noreturn]] void raise(Error error);
 [[noreturn]] void raise(Error error, const std::string& message);
+[[noreturn]] void raise(const pybind11::object& exception);
 
 /// A call to what belongs to another process; NotReadyError in Python. Thrown without the GIL, too.
 struct MadeBeforeFork : std::exception {};
@@ -27,7 +28,7 @@ struct MadeBeforeFork : std::exception {};
 /// of this module.
 void translate_exceptions();
 
-/// The value, or the exception. Needs the GIL.
+/// The value, or the exception. Needs what raise needs.
 template <class T>
 T unwrap(Result<T> result) {
   if (!result) raise(result.error());

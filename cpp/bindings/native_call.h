@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstddef>
+#include <mutex>
 #include <utility>
 
 #include "sealroom/base/bytes.h"
@@ -18,6 +19,16 @@ template <class Work>
 auto run_native(std::size_t bytes, Work&& work) {
   if (bytes < kGilReleaseSize) return std::forward<Work>(work)();
   const pybind11::gil_scoped_release release;
+  return std::forward<Work>(work)();
+}
+
+/// What `work` returns, called with `mutex` held. As under any lock of a bound object nothing of
+/// Python is made, imported or raised in there: that may start the garbage collector, and with it
+/// finalisers that call the same object, or let the GIL go to a thread which then waits for the
+/// lock with the GIL held.
+template <class Work>
+auto locked(std::mutex& mutex, Work&& work) {
+  const std::lock_guard lock(mutex);
   return std::forward<Work>(work)();
 }
 

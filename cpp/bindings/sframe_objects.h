@@ -98,8 +98,8 @@ class PySender {
   }
 
   void ratchet() {
-    const std::lock_guard lock(mutex_);
-    unwrap(sender_.ratchet(), "ratchet_bits: this sender was made without");
+    unwrap(locked(mutex_, [&] { return sender_.ratchet(); }),
+           "ratchet_bits: this sender was made without");
   }
 
   std::uint64_t next_counter() {
@@ -168,8 +168,8 @@ class PyReceiver {
     const KeyId id{number<std::uint64_t>("key_id", key_id)};
     const ReadBuffer key(base_key);
     const Commitment committed(commitment);
-    const std::lock_guard lock(mutex_);
-    const Result<void> added = receiver_.add_key(id, key.view(), committed.view());
+    const Result<void> added =
+        locked(mutex_, [&] { return receiver_.add_key(id, key.view(), committed.view()); });
     if (!added) refuse_key(added.error(), key.view(), "key_id: " + taken(id));
   }
   void add_ratchet(const Integer& key_id, const py::buffer& base_key, const Integer& bits,
@@ -185,8 +185,8 @@ class PyReceiver {
     }
     const ReadBuffer key(base_key);
     const Commitment committed(commitment);
-    const std::lock_guard lock(mutex_);
-    const Result<void> added = receiver_.add_ratchet(id, key.view(), options, committed.view());
+    const Result<void> added = locked(
+        mutex_, [&] { return receiver_.add_ratchet(id, key.view(), options, committed.view()); });
     if (added) return;
     if (added.error() == Error::limit_exceeded) {
       raise(added.error(),
@@ -204,8 +204,8 @@ class PyReceiver {
     const Commitment committed(commitment);
     const sframe::MlsKeyId mls{context, sender, epoch};
     const KeyId id = unwrap(layout.encode(mls), "sender, context: too large for the layout");
-    const std::lock_guard lock(mutex_);
-    const Result<void> added = receiver_.add_mls_epoch(layout, mls, key.view(), committed.view());
+    const Result<void> added = locked(
+        mutex_, [&] { return receiver_.add_mls_epoch(layout, mls, key.view(), committed.view()); });
     if (!added) {
       refuse_key(added.error(), key.view(),
                  "epoch: not newer than the one it would replace, or " + taken(id));
@@ -216,8 +216,7 @@ class PyReceiver {
     return receiver_.has_key(KeyId{key_id});
   }
   std::uint64_t ratchet_position(std::uint64_t key_id) {
-    const std::lock_guard lock(mutex_);
-    return unwrap(receiver_.ratchet_position(KeyId{key_id})).value;
+    return unwrap(locked(mutex_, [&] { return receiver_.ratchet_position(KeyId{key_id}); })).value;
   }
   bool remove_key(std::uint64_t key_id) {
     const std::lock_guard lock(mutex_);

@@ -115,6 +115,44 @@ def test_the_core_below_the_bindings_knows_no_python() -> None:
             assert "Python.h" not in path.read_text(), path
 
 
+# What makes, imports or raises something of Python.
+OF_PYTHON = re.compile(
+    r"\b(?:raise|unwrap|make_exception|make_bytes|checked_\w+|refuse_\w+|within|number|shown)\s*(?:<[^>]*>)?\("
+    r"|\bpy::(?!ssize_t)|\bpybind11::|\bPy[A-Z_]\w*\("
+)
+
+
+def closing(text: str, at: int, pair: str) -> int:
+    """Where the bracket that is open at `at` closes."""
+    depth = 1
+    while depth:
+        depth += (text[at] == pair[0]) - (text[at] == pair[1])
+        at += 1
+    return at
+
+
+def under_locks(text: str) -> list[str]:
+    """The sources that run while a bound object is locked."""
+    found = []
+    for guard in re.finditer(r"lock_guard lock\([^;]*;", text):
+        found.append(text[guard.end() : closing(text, guard.end(), "{}")])
+    for call in re.finditer(r"\b(?:locked|run|read|run_native|without_gil)\(", text):
+        arguments = text[call.end() : closing(text, call.end(), "()")]
+        found += re.findall(r"\[.*", arguments, re.DOTALL)  # from the lambda on
+    return found
+
+
+def test_nothing_of_python_is_made_while_an_object_is_locked() -> None:
+    # It may run finalisers, which may call the object or wait for a thread that does.
+    seen = 0
+    for path in sorted((ROOT / "cpp" / "bindings").iterdir()):
+        text = re.sub(r"//.*", "", path.read_text())
+        for part in under_locks(text) if path.suffix in {".h", ".cpp"} else ():
+            assert not OF_PYTHON.search(part), f"{path.name}: {part}"
+            seen += 1
+    assert seen > 80
+
+
 def imported_packages(path: Path) -> set[str]:
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
