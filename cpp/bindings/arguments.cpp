@@ -56,7 +56,7 @@ std::uint8_t payload_type(int value) {
   return static_cast<std::uint8_t>(value);
 }
 
-sframe::CipherSuite cipher_suite(int number) {
+sframe::CipherSuite cipher_suite(std::int64_t number) {
   const auto suite = static_cast<sframe::CipherSuite>(number);
   if (number < 0 || number > 0xFFFF || !sframe::suite_parameters(suite)) {
     raise(Error::unsupported,

@@ -13,6 +13,7 @@ using namespace py::literals;
 namespace {
 
 constexpr const char* kEmptyFrame = "frame: at least 1 byte";
+constexpr const char* kFrameIsTooLarge = "frame: at most 2**31 - 1 bytes";
 
 sframe::FrameFormat frame_format(const std::string& name) {
   using sframe::FrameFormat;
@@ -31,7 +32,8 @@ py::bytes protect_frame(PySender& sender, const std::string& format_name, const 
   const Result<std::size_t> size = sender.run(in.view().size(), [&](sframe::Sender& native) {
     return sframe::protect_frame(native, format, in.view(), out);
   });
-  return shrink(std::move(result), unwrap(size, kEmptyFrame));
+  return shrink(std::move(result),
+                unwrap(size, in.view().empty() ? kEmptyFrame : kFrameIsTooLarge));
 }
 
 py::bytes unprotect_frame(PyReceiver& receiver, const std::string& format_name,
@@ -46,8 +48,8 @@ py::bytes unprotect_frame(PyReceiver& receiver, const std::string& format_name,
     unknown = native.unknown_key_id();
     return opened;
   });
-  if (!size && size.error() == Error::unknown_key_id) FrameRefusal::raise_key_not_found(unknown);
-  return shrink(std::move(result), unwrap(size));
+  if (!size && size.error() == Error::unknown_key_id) raise(FrameRefusal::key_not_found(unknown));
+  return shrink(std::move(result), unwrap(size, kFrameIsTooLarge));
 }
 
 }  // namespace
@@ -63,9 +65,9 @@ void bind_media_frame(py::module_& parent) {
       "of OBUs). An H.264 frame of an MP4 file, with lengths in place of start codes, is sealed\n"
       "whole, and nobody on the way sees a key frame in it: run the bitstream filter\n"
       "h264_mp4toannexb first. Any frame of at least 1 byte comes back from unprotect_frame byte\n"
-      "for byte.\n"
-      "Raises InvalidArgumentError for an empty frame, UnsupportedError for another format,\n"
-      "KeyExhaustedError at the counter limit.");
+      "for byte. Raises InvalidArgumentError for an empty frame, UnsupportedError for another\n"
+      "format, and for bytes that are no valid VP8 frame where the SFrame header would make them\n"
+      "look like a key frame, KeyExhaustedError at the counter limit.");
   m.def("unprotect_frame", &unprotect_frame, "receiver"_a, "format"_a, "frame"_a,
         "The encoded frame that protect_frame was given (RFC 9605 section 4.4.4). Errors as of "
         "Receiver.unprotect; what\n"

@@ -23,8 +23,12 @@ using namespace py::literals;
 
 namespace {
 
-constexpr const char* kWrongIv =
-    "iv: 12 random bytes that were not those of the key's last message";
+/// What was wrong where the core says invalid_argument of bytes to seal and their IV.
+const char* refused(ByteView bytes, ByteView iv, const char* too_large) {
+  constexpr std::size_t kMost = (std::size_t{1} << 31) - 1;
+  if (iv.size() == privmx::kIvSize && bytes.size() > kMost) return too_large;
+  return "iv: 12 random bytes that were not those of the key's last message";
+}
 
 privmx::RoomKeyId room_key_id(const std::string& text) {
   return unwrap(
@@ -133,7 +137,7 @@ py::bytes protect_media(PyKeyStore& keys, const std::string& key_id, const py::b
                     return privmx::protect_media(native, id, iv_in.view(), layout, kind, rms,
                                                  in.view(), out);
                   }),
-         kWrongIv);
+         refused(in.view(), iv_in.view(), "frame: at most 2**31 - 1 bytes"));
   return result;
 }
 
@@ -174,7 +178,7 @@ class PyDataSender {
             "the sequence numbers of this DataSender are spent, whatever the key: make a new one, "
             "for a new stream");
     }
-    unwrap(size, kWrongIv);
+    unwrap(size, refused(in.view(), iv_in.view(), "message: at most 2**31 - 1 bytes"));
     return result;
   }
   std::uint64_t next_sequence() {

@@ -46,7 +46,7 @@ void bind_sframe(py::module_& parent) {
       "in one of the two only, as both would spend the same counters. Raises InvalidArgumentError\n"
       "for an empty key or a number out of its range, UnsupportedError for an unknown suite or\n"
       "back end.")
-      .def(py::init<int, const Integer&, const py::buffer&, const Integer&,
+      .def(py::init<std::int64_t, const Integer&, const py::buffer&, const Integer&,
                     const std::optional<Integer>&, const Integer&,
                     const std::optional<std::string>&>(),
            py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a, "first_counter"_a = 0,
@@ -93,7 +93,7 @@ void bind_sframe(py::module_& parent) {
       "sealroom.native_info().crypto_backends. Thread-safe. Raises UnsupportedError for an "
       "unknown\n"
       "suite or back end.")
-      .def(py::init<int, const std::optional<std::string>&>(), py::kw_only(), "suite"_a,
+      .def(py::init<std::int64_t, const std::optional<std::string>&>(), py::kw_only(), "suite"_a,
            "backend"_a = py::none())
       .def("add_key", &PyReceiver::add_key, "key_id"_a, "base_key"_a, "commitment"_a = py::none(),
            "With a `commitment` (key_commitment) another key is refused with KeyCommitmentError.\n"

@@ -32,22 +32,27 @@ class PyPendingFrames {
                   const Integer& max_bytes_per_key, double max_age)
       : pending_(limits(max_key_ids, max_frames_per_key, max_bytes_per_key, max_age)) {}
 
-  bool hold(const py::buffer& frame, const py::buffer& metadata, double now) {
+  bool hold(const py::buffer& frame, const py::buffer& metadata, double now,
+            const std::optional<Integer>& key_id) {
     const ReadBuffer in(frame);
     const ReadBuffer aad(metadata);
     const TimePoint time = time_point("now", now);
-    const auto parsed = unwrap(sframe::Header::parse(in.view()));
+    const KeyId id = key_id ? KeyId{number<std::uint64_t>("key_id", *key_id)}
+                            : unwrap(sframe::Header::parse(in.view())).header.key_id;
     sframe::HeldFrame held{{in.view().begin(), in.view().end()},
                            {aad.view().begin(), aad.view().end()}};
     const std::lock_guard lock(mutex_);
-    return pending_.hold(parsed.header.key_id, in.view().size() + aad.view().size(), time,
-                         std::move(held), [](KeyId, sframe::HeldFrame&&) {});
+    return pending_.hold(id, in.view().size() + aad.view().size(), time, std::move(held),
+                         [](KeyId, sframe::HeldFrame&&) {});
   }
 
-  py::list take(std::uint64_t key_id) {
+  py::list take(std::uint64_t key_id, const std::optional<double>& now) {
     std::vector<sframe::HeldFrame> frames;
+    const std::optional<TimePoint> time =
+        now ? std::optional(time_point("now", *now)) : std::nullopt;
     {
       const std::lock_guard lock(mutex_);
+      if (time) pending_.expire(*time, [](KeyId, sframe::HeldFrame&&) {});
       sframe::HeldFrame held;
       while (pending_.take(KeyId{key_id}, held)) frames.push_back(std::move(held));
     }
@@ -100,21 +105,22 @@ void bind_pending_frames(py::module_& m) {
       "Frames whose key has not come yet, held until it does. Nothing about them is\n"
       "authenticated, so all is bounded: each key id has a share of `max_frames_per_key` frames\n"
       "and `max_bytes_per_key` bytes (metadata counts) in which the oldest makes room, there are\n"
-      "`max_key_ids` shares, for the key ids nearest above `newest_key_id`, and nothing stays\n"
-      "longer than `max_age` seconds. Thread-safe.")
+      "`max_key_ids` shares, for the key ids nearest above `newest_key_id`, and what is older\n"
+      "than `max_age` seconds is dropped by each call that is told the time. Thread-safe.")
       .def(py::init<const Integer&, const Integer&, const Integer&, double>(), py::kw_only(),
            "max_key_ids"_a = defaults.max_key_ids,
            "max_frames_per_key"_a = defaults.max_frames_per_key,
            "max_bytes_per_key"_a = defaults.max_bytes_per_key,
            "max_age"_a = std::chrono::duration<double>(defaults.max_age).count())
       .def("hold", &PyPendingFrames::hold, "frame"_a, "metadata"_a = py::bytes(), py::kw_only(),
-           "now"_a,
+           "now"_a, "key_id"_a = py::none(),
            "Copies a frame that unprotect refused with KeyNotFoundError; False if it was itself\n"
-           "dropped. `now` is the time in seconds on any clock that does not go back. Raises\n"
-           "MalformedError.")
-      .def("take", &PyPendingFrames::take, "key_id"_a,
+           "dropped. A frame of unprotect_frame comes with the `key_id` of that error, since its\n"
+           "front may be its codec's; without one the SFrame header is read there. `now` is the\n"
+           "time in seconds on any clock that does not go back. Raises MalformedError.")
+      .def("take", &PyPendingFrames::take, "key_id"_a, py::kw_only(), "now"_a = py::none(),
            "The frames under a key id, oldest first, as `(frame, metadata)`; they are held no\n"
-           "longer.")
+           "longer. With `now` none that is older than max_age.")
       .def("expire", &PyPendingFrames::expire, "now"_a,
            "Drops what is older than max_age; how many.")
       .def("set_newest_key_id", &PyPendingFrames::set_newest_key_id, "key_id"_a,
@@ -131,8 +137,6 @@ void bind_pending_frames(py::module_& m) {
           "Frames that found no room or grew too old, so far.");
 }
 
-constexpr const char* kLayoutBits = "epoch_bits, sender_bits: 1 to 63, 0 to 64 - epoch_bits";
-
 void bind_key_ids(py::module_& m) {
   m.def(
       "parse_header",
@@ -146,12 +150,15 @@ void bind_key_ids(py::module_& m) {
       "section 4.3). None of it is authenticated. Raises MalformedError.");
   m.def(
       "ratchet_key_id",
-      [](std::uint64_t generation, std::uint64_t step, unsigned bits) {
-        if (bits < 1 || bits > sframe::kMaxRatchetBits || generation >> (64 - bits) != 0) {
+      [](const Integer& generation, const Integer& step, const Integer& bits) {
+        const auto width = static_cast<unsigned>(
+            bits.value && *bits.value <= sframe::kMaxRatchetBits ? *bits.value : 0);
+        if (width < 1 || !generation.value || *generation.value >> (64 - width) != 0) {
           raise(Error::invalid_argument,
                 "generation, bits: 1 to 32 bits, and a generation of the 64 - bits others");
         }
-        return sframe::ratchet_key_id(generation, step, bits).value;
+        return sframe::ratchet_key_id(*generation.value, number<std::uint64_t>("step", step), width)
+            .value;
       },
       "generation"_a, "step"_a, "bits"_a,
       "(generation << bits) + step % 2**bits, the key id of a ratchet (RFC 9605 section 5.1). "
@@ -161,17 +168,18 @@ void bind_key_ids(py::module_& m) {
       m, "MlsKeyIdLayout",
       "Key ids under MLS (RFC 9605 section 5.2): context, sender's leaf index, low bits of the "
       "epoch. Raises\nInvalidArgumentError for widths that do not fit 64 bits.")
-      .def(py::init([](unsigned epoch_bits, unsigned sender_bits) {
-             const sframe::MlsKeyIdLayout layout{epoch_bits, sender_bits};
-             unwrap(layout.decode(KeyId{}), kLayoutBits);
-             return layout;
+      .def(py::init([](const Integer& epoch_bits, const Integer& sender_bits) {
+             const std::uint64_t epoch = within("epoch_bits", epoch_bits, 1, 63);
+             const std::uint64_t sender = within("sender_bits", sender_bits, 0, 64 - epoch);
+             return sframe::MlsKeyIdLayout{static_cast<unsigned>(epoch),
+                                           static_cast<unsigned>(sender)};
            }),
            py::kw_only(), "epoch_bits"_a, "sender_bits"_a)
       .def(
           "encode",
-          [](const sframe::MlsKeyIdLayout& self, std::uint64_t sender, std::uint64_t epoch,
-             std::uint64_t context) {
-            return unwrap(self.encode({context, sender, epoch}),
+          [](const sframe::MlsKeyIdLayout& self, const Integer& sender, const Integer& epoch,
+             const Integer& context) {
+            return unwrap(self.encode(mls_key_id(sender, epoch, context)),
                           "sender, context: too large for the layout")
                 .value;
           },
@@ -201,11 +209,11 @@ void bind_key_ids(py::module_& m) {
 void bind_keys(py::module_& m) {
   m.def(
       "key_commitment",
-      [](int suite, std::uint64_t key_id, const py::buffer& base_key) {
+      [](std::int64_t suite, const Integer& key_id, const py::buffer& base_key) {
         const ReadBuffer key(base_key);
-        const auto commitment =
-            unwrap(sframe::key_commitment(cipher_suite(suite), KeyId{key_id}, key.view()),
-                   "base_key: at least 1 byte");
+        const KeyId id{number<std::uint64_t>("key_id", key_id)};
+        const auto commitment = unwrap(sframe::key_commitment(cipher_suite(suite), id, key.view()),
+                                       "base_key: at least 1 byte");
         return to_bytes(commitment);
       },
       py::kw_only(), "suite"_a, "key_id"_a, "base_key"_a,
@@ -216,7 +224,7 @@ void bind_keys(py::module_& m) {
       "suite.");
   m.def(
       "ratchet_base_key",
-      [](int suite, const py::buffer& base_key) {
+      [](std::int64_t suite, const py::buffer& base_key) {
         const ReadBuffer key(base_key);
         SecretBytes<64> next;
         const std::size_t size =

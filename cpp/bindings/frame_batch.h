@@ -70,11 +70,11 @@ class BufferList {
 
 /// A list of frames, each into its `out` of `growth` bytes more: `run(bytes, each)` calls
 /// `each(one)`, perhaps without the GIL, which calls `one(frame)` for every frame. One that is
-/// refused does not stop the others: its exception stands in its place in the list, or without
-/// `return_errors` the first one is raised in the end.
-template <class Run>
+/// refused does not stop the others: its exception, which is `refusal(frame)`, stands in its place
+/// in the list, or without `return_errors` the first one is raised in the end.
+template <class Refusal, class Run>
 py::list batch_of_list(const char* name, py::handle frames, py::handle metadata, std::size_t growth,
-                       bool return_errors, const char* invalid, Run&& run) {
+                       bool return_errors, Refusal&& refusal, Run&& run) {
   const BufferList inputs(name, frames);
   std::optional<BufferList> aads;
   if (!metadata.is_none()) {
@@ -106,11 +106,9 @@ py::list batch_of_list(const char* name, py::handle frames, py::handle metadata,
       }
     } else {
       Py_DECREF(item);
-      if (!return_errors) unwrap(done, invalid);
-      item = (done.error() == Error::invalid_argument ? make_exception(done.error(), invalid)
-                                                      : make_exception(done.error()))
-                 .release()
-                 .ptr();
+      py::object exception = refusal(batch[i]);
+      if (!return_errors) raise(exception);
+      item = exception.release().ptr();
     }
     PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), item);
   }
@@ -151,11 +149,11 @@ class SizeBuffer {
 
 /// Frames back to back in one buffer, to frames back to back in a new one: `(data, sizes)`. The
 /// size of a refused frame is -1 and its exception goes into `errors`, a dict by index; without one
-/// the first is raised in the end. `growth` and `run` as in batch_of_list.
-template <class Run>
+/// the first is raised in the end. `growth`, `refusal` and `run` as in batch_of_list.
+template <class Refusal, class Run>
 py::tuple batch_of_buffer(const py::buffer& data, const py::buffer& sizes, py::handle metadata,
                           py::handle metadata_sizes, std::size_t growth, py::handle errors,
-                          const char* invalid, Run&& run) {
+                          Refusal&& refusal, Run&& run) {
   const ReadBuffer in(data);
   const SizeBuffer in_sizes("sizes", sizes, in.view().size());
   std::optional<ReadBuffer> aad;
@@ -204,12 +202,9 @@ py::tuple batch_of_buffer(const py::buffer& data, const py::buffer& sizes, py::h
   });
 
   for (std::size_t i = 0; i < count; ++i) {
-    const auto& done = batch[i].done;
-    if (done) continue;
-    if (errors.is_none()) unwrap(done, invalid);
-    const py::object exception = done.error() == Error::invalid_argument
-                                     ? make_exception(done.error(), invalid)
-                                     : make_exception(done.error());
+    if (batch[i].done) continue;
+    const py::object exception = refusal(batch[i]);
+    if (errors.is_none()) raise(exception);
     if (PyDict_SetItem(errors.ptr(), py::int_(i).ptr(), exception.ptr()) != 0) {
       throw py::error_already_set();
     }

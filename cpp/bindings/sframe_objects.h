@@ -32,6 +32,12 @@ void bind_sframe_keys(py::module_& m);
 
 inline constexpr const char* kEmptyBaseKey = "base_key: at least 1 byte";
 
+inline sframe::MlsKeyId mls_key_id(const Integer& sender, const Integer& epoch,
+                                   const Integer& context) {
+  return {number<std::uint64_t>("context", context), number<std::uint64_t>("sender", sender),
+          number<std::uint64_t>("epoch", epoch)};
+}
+
 // The core writes while it still reads.
 inline void check_apart(MutableByteView out, const char* name, ByteView in) {
   const std::less<const std::uint8_t*> before;
@@ -42,10 +48,17 @@ inline void check_apart(MutableByteView out, const char* name, ByteView in) {
   }
 }
 
+/// For batches of frames, which the call's documentation names `frame`.
+inline auto refusal_of(const char* frame) {
+  return [frame](const BatchFrame& refused) {
+    return FrameRefusal{frame, refused.in, refused.metadata}.exception(refused.done.error());
+  };
+}
+
 /// sframe::Sender as Python sees it; calls from several threads take turns.
 class PySender {
  public:
-  PySender(int suite, const Integer& key_id, const py::buffer& base_key,
+  PySender(std::int64_t suite, const Integer& key_id, const py::buffer& base_key,
            const Integer& first_counter, const std::optional<Integer>& counter_limit,
            const Integer& ratchet_bits, const std::optional<std::string>& backend)
       : backend_(backend_from_option(backend)),
@@ -85,7 +98,7 @@ class PySender {
   py::list protect_many(const py::object& plaintexts, const py::object& metadata,
                         bool return_errors) {
     return batch_of_list("plaintexts", plaintexts, metadata, sframe::kMaxOverhead, return_errors,
-                         kMetadataTooLong,
+                         refusal_of("plaintext"),
                          [&](std::size_t bytes, auto&& each) { protect_each(bytes, each); });
   }
 
@@ -93,7 +106,7 @@ class PySender {
                           const py::object& metadata, const py::object& metadata_sizes,
                           const py::object& errors) {
     return batch_of_buffer(data, sizes, metadata, metadata_sizes, sframe::kMaxOverhead, errors,
-                           kMetadataTooLong,
+                           refusal_of("plaintext"),
                            [&](std::size_t bytes, auto&& each) { protect_each(bytes, each); });
   }
 
@@ -130,7 +143,7 @@ class PySender {
     });
   }
 
-  static sframe::Sender create(crypto::Backend backend, int suite, const Integer& key_id,
+  static sframe::Sender create(crypto::Backend backend, std::int64_t suite, const Integer& key_id,
                                const py::buffer& base_key, const Integer& first_counter,
                                const std::optional<Integer>& counter_limit,
                                const Integer& ratchet_bits) {
@@ -159,7 +172,7 @@ class PySender {
 /// sframe::Receiver as Python sees it; calls from several threads take turns.
 class PyReceiver {
  public:
-  PyReceiver(int suite, const std::optional<std::string>& backend)
+  PyReceiver(std::int64_t suite, const std::optional<std::string>& backend)
       : backend_(backend_from_option(backend)),
         suite_(cipher_suite(suite)),
         receiver_(backend_, suite_) {}
@@ -197,12 +210,12 @@ class PyReceiver {
                "key_id: its generation has a key or a ratchet already, whose replay windows must "
                "not be forgotten; hand out the key under the next generation (ratchet_key_id)");
   }
-  void add_mls_epoch(const sframe::MlsKeyIdLayout& layout, std::uint64_t sender,
-                     std::uint64_t epoch, const py::buffer& base_key, std::uint64_t context,
+  void add_mls_epoch(const sframe::MlsKeyIdLayout& layout, const Integer& sender,
+                     const Integer& epoch, const py::buffer& base_key, const Integer& context,
                      const py::object& commitment) {
     const ReadBuffer key(base_key);
     const Commitment committed(commitment);
-    const sframe::MlsKeyId mls{context, sender, epoch};
+    const sframe::MlsKeyId mls = mls_key_id(sender, epoch, context);
     const KeyId id = unwrap(layout.encode(mls), "sender, context: too large for the layout");
     const Result<void> added = locked(
         mutex_, [&] { return receiver_.add_mls_epoch(layout, mls, key.view(), committed.view()); });
@@ -240,8 +253,7 @@ class PyReceiver {
       const std::lock_guard lock(mutex_);
       return receiver_.unprotect(aad.view(), in.view(), out);
     });
-    if (!size)
-      FrameRefusal{"frame", in.view(), aad.view(), 0, 0, key_id_of(in)}.raise(size.error());
+    if (!size) FrameRefusal{"frame", in.view(), aad.view()}.raise(size.error());
     return shrink(std::move(result), size.value());
   }
 
@@ -258,21 +270,20 @@ class PyReceiver {
     });
     if (size) return size.value();
     const Result<std::size_t> needed = receiver_.plaintext_size(in.view());
-    FrameRefusal{"frame",           in.view(),    aad.view(), needed ? needed.value() : 0,
-                 out.view().size(), key_id_of(in)}
+    FrameRefusal{"frame", in.view(), aad.view(), needed ? needed.value() : 0, out.view().size()}
         .raise(size.error());
   }
 
   py::list unprotect_many(const py::object& frames, const py::object& metadata,
                           bool return_errors) {
-    return batch_of_list("frames", frames, metadata, 0, return_errors, kMetadataTooLong,
+    return batch_of_list("frames", frames, metadata, 0, return_errors, refusal_of("frame"),
                          [&](std::size_t bytes, auto&& each) { unprotect_each(bytes, each); });
   }
 
   py::tuple unprotect_batch(const py::buffer& data, const py::buffer& sizes,
                             const py::object& metadata, const py::object& metadata_sizes,
                             const py::object& errors) {
-    return batch_of_buffer(data, sizes, metadata, metadata_sizes, 0, errors, kMetadataTooLong,
+    return batch_of_buffer(data, sizes, metadata, metadata_sizes, 0, errors, refusal_of("frame"),
                            [&](std::size_t bytes, auto&& each) { unprotect_each(bytes, each); });
   }
 
@@ -286,11 +297,6 @@ class PyReceiver {
   }
 
  private:
-  static std::optional<KeyId> key_id_of(const ReadBuffer& frame) {
-    const auto parsed = sframe::Header::parse(frame.view());
-    return parsed ? std::optional(parsed.value().header.key_id) : std::nullopt;
-  }
-
   static std::string taken(KeyId key_id) {
     return std::to_string(key_id.value) +
            " has a key already, whose replay window must not be forgotten; hand out the key under "

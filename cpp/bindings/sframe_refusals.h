@@ -2,17 +2,18 @@
 
 #include <pybind11/pybind11.h>
 
-#include <optional>
 #include <string>
 
 #include "errors.h"
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/types.h"
+#include "sealroom/sframe/header.h"
 #include "sealroom/sframe/sender.h"
 
 namespace sealroom::bindings {
 
 inline constexpr const char* kMetadataTooLong = "metadata: at most 1024 bytes";
+inline constexpr const char* kFrameTooLarge = "at most 2**31 - 1 bytes";  // of the crypto libraries
 
 /// What a frame was refused for, in the words of the call that was given it.
 struct FrameRefusal {
@@ -21,32 +22,36 @@ struct FrameRefusal {
   ByteView metadata;
   std::size_t needed = 0;  ///< bytes of `out`
   std::size_t room = 0;    ///< of them there are
-  std::optional<KeyId> key_id = std::nullopt;
 
-  [[noreturn]] void raise(Error error) const {
+  [[nodiscard]] pybind11::object exception(Error error) const {
     switch (error) {
       case Error::invalid_argument:
-        if (metadata.size() > sframe::kMaxMetadataSize) bindings::raise(error, kMetadataTooLong);
-        bindings::raise(error, std::string(frame) + ": at most 2**31 - 1 bytes");
+        return make_exception(error, metadata.size() > sframe::kMaxMetadataSize
+                                         ? kMetadataTooLong
+                                         : frame + (": " + std::string(kFrameTooLarge)));
       case Error::buffer_too_small:
-        bindings::raise(error, "out: " + std::to_string(needed) + " bytes are needed, it has " +
-                                   std::to_string(room));
+        return make_exception(error, "out: " + std::to_string(needed) +
+                                         " bytes are needed, it has " + std::to_string(room));
       case Error::unknown_key_id:
-        if (key_id) raise_key_not_found(*key_id);
+        if (const auto parsed = sframe::Header::parse(in)) {
+          return key_not_found(parsed.value().header.key_id);
+        }
         break;
       default:
         break;
     }
-    bindings::raise(error);
+    return make_exception(error);
   }
+  [[noreturn]] void raise(Error error) const { bindings::raise(exception(error)); }
 
-  [[noreturn]] static void raise_key_not_found(KeyId key_id) {
-    const pybind11::object exception = make_exception(
-        Error::unknown_key_id, "no key is installed for key id " + std::to_string(key_id.value) +
-                                   ": add_key() it; PendingFrames holds the frame until it comes");
+  [[nodiscard]] static pybind11::object key_not_found(KeyId key_id) {
+    pybind11::object exception = make_exception(
+        Error::unknown_key_id,
+        "no key is installed for key id " + std::to_string(key_id.value) +
+            ": add_key() it; PendingFrames.hold(frame, key_id=error.key_id, now=...) keeps the "
+            "frame until it comes");
     exception.attr("key_id") = key_id.value;
-    PyErr_SetObject(pybind11::type::handle_of(exception).ptr(), exception.ptr());
-    throw pybind11::error_already_set();
+    return exception;
   }
 };
 

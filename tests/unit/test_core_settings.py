@@ -34,6 +34,19 @@ def receiver(key_id: int, **settings: Any) -> None:
     sframe.Receiver(suite=SUITE).add_ratchet(key_id, KEY, **settings)
 
 
+def layout(**settings: Any) -> sframe.MlsKeyIdLayout:
+    return sframe.MlsKeyIdLayout(**{"epoch_bits": 8, "sender_bits": 8, **settings})
+
+
+def mls_epoch(**settings: Any) -> None:
+    arguments = {"sender": 0, "epoch": 0, "base_key": KEY, **settings}
+    sframe.Receiver(suite=SUITE).add_mls_epoch(layout(), **arguments)
+
+
+def ratchet_key_id(**settings: Any) -> object:
+    return sframe.ratchet_key_id(**{"generation": 1, "step": 0, "bits": 8, **settings})
+
+
 REFUSED: list[tuple[Callable[..., object], Arguments, str]] = [
     *(
         (buffer, {name: value}, f"{name}: an integer from {limits}$")
@@ -59,6 +72,22 @@ REFUSED: list[tuple[Callable[..., object], Arguments, str]] = [
     (receiver, {"key_id": -1}, "key_id: an integer"),
     (receiver, {"key_id": 1, "bits": 0}, "bits: an integer from 1 to 32"),
     (receiver, {"key_id": 1, "kept_steps": 65}, "kept_steps: an integer from 0 to 64"),
+    (layout, {"epoch_bits": -1}, "epoch_bits: an integer from 1 to 63"),
+    (layout, {"epoch_bits": 2**40}, "epoch_bits: an integer from 1 to 63"),
+    (layout, {"sender_bits": 57}, "sender_bits: an integer from 0 to 56"),
+    (layout().encode, {"sender": 2**64, "epoch": 0}, "sender: an integer from 0"),
+    (layout().encode, {"sender": 0, "epoch": -1}, "epoch: an integer from 0"),
+    (layout().encode, {"sender": 0, "epoch": 0, "context": -1}, "context: an integer from 0"),
+    (mls_epoch, {"sender": -1}, "sender: an integer from 0"),
+    (mls_epoch, {"sender": 256}, "sender, context: too large for the layout"),
+    (ratchet_key_id, {"generation": 2**64}, "generation, bits: 1 to 32 bits"),
+    (ratchet_key_id, {"bits": -1}, "generation, bits: 1 to 32 bits"),
+    (ratchet_key_id, {"step": -1}, "step: an integer from 0"),
+    (
+        sframe.key_commitment,
+        {"suite": SUITE, "key_id": -1, "base_key": KEY},
+        "key_id: an integer from 0",
+    ),
     (sframe.PendingFrames, {"max_key_ids": -1}, "max_key_ids: an integer from 1 to 1048576"),
     (sframe.PendingFrames, {"max_frames_per_key": 0}, "max_frames_per_key: an integer from 1"),
     (sframe.PendingFrames, {"max_bytes_per_key": 0}, "max_bytes_per_key: an integer from 1"),
@@ -145,10 +174,47 @@ def test_a_frame_without_a_key_tells_its_key_id() -> None:
         lambda: opener.unprotect_into(frame, out),
         lambda: sframe.unprotect_frame(opener, "vp8", video_frame),
     ]
+    sizes = np.array([len(frame)], np.int32)
+    calls += [
+        lambda: opener.unprotect_many([frame]),
+        lambda: opener.unprotect_batch(frame, sizes),
+    ]
     for call in calls:
         with pytest.raises(errors.KeyNotFoundError, match=r"key id 300: .*PendingFrames") as caught:
             call()
         assert caught.value.key_id == 300
+    kept: dict[int, Exception] = {}
+    opener.unprotect_batch(frame, sizes, errors=kept)
+    for error in (*opener.unprotect_many([frame], return_errors=True), kept[0]):
+        assert isinstance(error, errors.KeyNotFoundError)
+        assert error.key_id == 300
+        assert "key id 300: " in str(error)
+
+
+def test_more_bytes_than_the_crypto_libraries_take_are_refused_as_such() -> None:
+    large = np.zeros(2**31, np.uint8)  # of which nothing is ever read
+    seal = sframe.Sender(suite=SUITE, key_id=0, base_key=KEY)
+    opener = sframe.Receiver(suite=SUITE)
+    opener.add_key(0, KEY)
+    keys = privmx.KeyStore()
+    keys.add(KEY_ID, KEY)
+    calls: dict[str, list[Callable[[], object]]] = {
+        "plaintext": [lambda: seal.protect(large), lambda: seal.protect_many([large])],
+        "frame": [
+            lambda: sframe.protect_frame(seal, "opus", large),
+            lambda: opener.unprotect_many([large]),
+            lambda: sframe.unprotect_frame(opener, "opus", large),
+            lambda: privmx.protect_media(keys, KEY_ID, large, kind="audio"),
+        ],
+        "message": [lambda: privmx.DataSender(keys, KEY_ID).protect(large)],
+    }
+    for name, refused in calls.items():
+        for call in refused:
+            with pytest.raises(
+                errors.InvalidArgumentError, match=rf"^{name}: at most 2\*\*31 - 1 bytes$"
+            ):
+                call()
+    assert seal.next_counter == 0
 
 
 def test_a_buffer_that_is_too_small_is_told_what_is_needed() -> None:

@@ -22,7 +22,11 @@ def start_transport() -> None:
 
 
 CALLS: dict[str, Callable[[], object]] = {
-    "sframe_sender": lambda: sframe.Sender(suite=-1 << 40, key_id=1, base_key=SECRET),
+    "sframe_sender": lambda: sframe.Sender(
+        suite="1",  # type: ignore[arg-type]
+        key_id=1,
+        base_key=SECRET,
+    ),
     "sframe_sender_misspelt": lambda: sframe.Sender(  # type: ignore[call-arg]
         suite=SUITE, kid=1, base_key=SECRET
     ),

@@ -292,6 +292,15 @@ def test_clear_text_is_refused(name: str) -> None:
             sframe.unprotect_frame(RECEIVER, name.split("-")[0], frame)
 
 
+def test_a_key_id_that_makes_a_false_vp8_frame_look_like_a_key_frame_is_refused() -> None:
+    # As the docstring says: bit 0 of a key frame, without a key frame's start code.
+    sender = sframe.Sender(suite=5, key_id=0x019D012A00, base_key=KEY)
+    with pytest.raises(errors.UnsupportedError):
+        sframe.protect_frame(sender, "vp8", b"\x10abc")
+    text = " ".join((sframe.protect_frame.__doc__ or "").split())
+    assert "UnsupportedError for another format, and for bytes that are no valid VP8 frame" in text
+
+
 def test_bad_arguments_are_named_and_spend_no_counter() -> None:
     sender, receiver = make_pair()
     with pytest.raises(errors.UnsupportedError, match=r"format: 'h265'.*opus, vp8, vp9, h264, av1"):

@@ -242,7 +242,7 @@ def test_key_is_exhausted_at_its_limit(backend: str) -> None:
         limited.protect_into(b"plaintext", bytearray(100))
 
 
-@pytest.mark.parametrize("suite", [-1, 0, 6, 8, 0x10000 + SUITE])
+@pytest.mark.parametrize("suite", [-1, 0, 6, 8, 0x10000 + SUITE, 2**40])
 def test_unknown_suites_are_named(suite: int) -> None:
     with pytest.raises(errors.UnsupportedError, match=f"suite: {suite} "):
         sframe.Sender(suite=suite, key_id=1, base_key=KEY)

@@ -183,6 +183,48 @@ def test_waiting_frames_are_bounded_in_number_bytes_and_age() -> None:
         sframe.PendingFrames(max_key_ids=0)
 
 
+@pytest.mark.parametrize(
+    ("codec", "frame"),
+    [
+        ("opus", b"an Opus packet"),
+        ("vp9", b"\x82a VP9 frame"),
+        ("vp8", b"\x11a delta frame"),
+        ("vp8", bytes.fromhex("9000009d012a40012c01") + b"a key frame"),
+        ("h264", b"\0\0\0\1\x67\x42\0\0\0\1\x65\x88\x80a slice"),
+        ("av1", b"\x0a\x01\x00\x32\x05frame"),
+    ],
+)
+def test_media_frames_wait_under_the_key_id_that_their_refusal_tells(
+    codec: str, frame: bytes
+) -> None:
+    sender = sframe.Sender(suite=5, key_id=1000, base_key=KEY)
+    receiver = sframe.Receiver(suite=5)
+    pending = sframe.PendingFrames()
+    sealed = sframe.protect_frame(sender, codec, frame)
+    with pytest.raises(errors.KeyNotFoundError, match=r"hold\(frame, key_id=") as caught:
+        sframe.unprotect_frame(receiver, codec, sealed)
+    assert pending.hold(sealed, now=0.0, key_id=caught.value.key_id)
+    receiver.add_key(1000, KEY)
+    [(held, metadata)] = pending.take(1000, now=1.0)
+    assert metadata == b""
+    assert sframe.unprotect_frame(receiver, codec, held) == frame
+    with pytest.raises(errors.InvalidArgumentError, match=r"^key_id: an integer from 0"):
+        pending.hold(sealed, now=0.0, key_id=-1)
+
+
+def test_frames_that_are_taken_are_no_older_than_max_age_where_the_time_is_told() -> None:
+    pending = sframe.PendingFrames(max_age=2.0)
+    frame = sframe.Sender(suite=5, key_id=9, base_key=KEY).protect(b"frame")
+    for now in (0.0, 1.0):
+        pending.hold(frame, now=now)
+    assert len(pending.take(9, now=2.5)) == 1
+    assert (len(pending), pending.dropped) == (0, 1)
+    pending.hold(frame, now=0.0)
+    assert len(pending.take(9)) == 1
+    with pytest.raises(errors.InvalidArgumentError, match="now"):
+        pending.take(9, now=float("inf"))
+
+
 SECRET = b"the key of all keys"
 CALLS: dict[str, Callable[[], object]] = {
     "sender": lambda: sframe.Sender(suite=5, key_id=1, base_key=SECRET, ratchet_bits=-1),

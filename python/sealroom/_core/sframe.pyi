@@ -23,8 +23,8 @@ class PendingFrames:
     """Frames whose key has not come yet, held until it does. Nothing about them is
     authenticated, so all is bounded: each key id has a share of `max_frames_per_key` frames
     and `max_bytes_per_key` bytes (metadata counts) in which the oldest makes room, there are
-    `max_key_ids` shares, for the key ids nearest above `newest_key_id`, and nothing stays
-    longer than `max_age` seconds. Thread-safe.
+    `max_key_ids` shares, for the key ids nearest above `newest_key_id`, and what is older
+    than `max_age` seconds is dropped by each call that is told the time. Thread-safe.
     """
     def __init__(
         self,
@@ -34,14 +34,22 @@ class PendingFrames:
         max_bytes_per_key: int = 1048576,
         max_age: float = 2.0,
     ) -> None: ...
-    def hold(self, frame: BytesLike, metadata: BytesLike = b"", *, now: float) -> bool:
+    def hold(
+        self,
+        frame: BytesLike,
+        metadata: BytesLike = b"",
+        *,
+        now: float,
+        key_id: int | None = None,
+    ) -> bool:
         """Copies a frame that unprotect refused with KeyNotFoundError; False if it was itself
-        dropped. `now` is the time in seconds on any clock that does not go back. Raises
-        MalformedError.
+        dropped. A frame of unprotect_frame comes with the `key_id` of that error, since its
+        front may be its codec's; without one the SFrame header is read there. `now` is the
+        time in seconds on any clock that does not go back. Raises MalformedError.
         """
-    def take(self, key_id: int) -> list[tuple[bytes, bytes]]:
+    def take(self, key_id: int, *, now: float | None = None) -> list[tuple[bytes, bytes]]:
         """The frames under a key id, oldest first, as `(frame, metadata)`; they are held no
-        longer.
+        longer. With `now` none that is older than max_age.
         """
     def expire(self, now: float) -> int:
         """Drops what is older than max_age; how many."""
@@ -295,8 +303,9 @@ def protect_frame(sender: Sender, format: str, frame: BytesLike) -> bytes:
     H.264 frame of an MP4 file, with lengths in place of start codes, is sealed whole, and
     nobody on the way sees a key frame in it: run the bitstream filter h264_mp4toannexb first. Any
     frame of at least 1 byte comes back from unprotect_frame byte for byte. Raises
-    InvalidArgumentError for an empty frame, UnsupportedError for another format, KeyExhaustedError
-    at the counter limit.
+    InvalidArgumentError for an empty frame, UnsupportedError for another format, and for bytes that
+    are no valid VP8 frame where the SFrame header would make them look like a key frame,
+    KeyExhaustedError at the counter limit.
     """
 
 def unprotect_frame(receiver: Receiver, format: str, frame: BytesLike) -> bytes:

@@ -21,9 +21,10 @@ struct PendingLimits {
 /// is authenticated, so the bounds are hard: max_key_ids * max_frames_per_key frames, max_key_ids *
 /// max_bytes_per_key bytes, max_age. Each key id has a share of its own, in which its oldest frame
 /// makes room for a new one; frames of one key id never cost another's. Where there are more key
-/// ids than shares, those nearest above newest_key_id() stay. So whoever forges frames under other
-/// key ids, at any rate, displaces no frame of the key id that follows the newest key; who forges
-/// under that very key id displaces for as long as he goes on, and no longer.
+/// ids than shares, those nearest above newest_key_id() stay. So with max_key_ids of 2 or more (the
+/// newest key's own id is nearer) whoever forges frames under other key ids, at any rate, displaces
+/// no frame of the key id that follows the newest key; who forges under that very key id displaces
+/// for as long as he goes on, and no longer.
 ///
 /// `Frame` is movable and default constructible. What is dropped is handed to `drop`, a callable
 /// that takes its key id and a Frame&&. Not safe for concurrent use; no allocation once the shares
