@@ -21,7 +21,7 @@ from sealroom.protocol import (
     Milliseconds,
 )
 
-from .base import AdminPart, checked
+from .base import AdminPart, check_ids, checked
 
 _Part = TypeVar("_Part", bound=AdminPart)
 _Parameters = ParamSpec("_Parameters")
@@ -50,6 +50,7 @@ def audited(
         self: _Part, /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
     ) -> _Result:
         given = signature.bind(self, *args, **kwargs).arguments
+        check_ids(given)
         context_id = given.get("context_id", "")
         if isinstance(room_id := given.get("room_id"), str):
             access = await self._parts.registry.access(room_id)

@@ -1,7 +1,8 @@
 """What every part of administration needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -22,6 +23,8 @@ from sealroom.bridge.room_lists import RoomLists
 from sealroom.bridge.session_control import SessionControl
 from sealroom.bridge.store import Store
 from sealroom.protocol import ErrorCode, Message
+
+_IDS: Final = ("context_id", "user_id", "room_id", "participant_id", "key_id")
 
 _MessageT = TypeVar("_MessageT", bound=Message)
 
@@ -61,6 +64,25 @@ class AdminPart:
         if (access := await self._parts.registry.access(room_id)) is None:
             raise room_not_found()
         return access
+
+
+def check_ids(given: Mapping[str, Any]) -> None:
+    """Refuse ids that are no texts, as what was made instead of its id, before a database does.
+
+    Raises:
+        RequestError: INVALID_PARAMS, names the field.
+    """
+    for name in _IDS:
+        value = given.get(name, "")
+        if value is None or isinstance(value, str):
+            continue  # None where it may be left out, which `checked` tells
+        has_it = isinstance(getattr(value, name, None), str)
+        raise RequestError(
+            ErrorCode.INVALID_PARAMS,
+            f"A text, not {type(value).__name__}.",
+            field=name,
+            remedy=f"give its .{name}" if has_it else "give the id",
+        )
 
 
 def checked(message: _MessageT) -> _MessageT:

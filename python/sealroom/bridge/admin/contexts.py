@@ -17,7 +17,7 @@ from sealroom.protocol import (
 )
 
 from .audit import audited
-from .base import AdminPart, checked
+from .base import AdminPart, check_ids, checked
 
 
 class ContextAdmin(AdminPart):
@@ -37,8 +37,9 @@ class ContextAdmin(AdminPart):
         """Return a context.
 
         Raises:
-            RequestError: CONTEXT_NOT_FOUND.
+            RequestError: INVALID_PARAMS, CONTEXT_NOT_FOUND.
         """
+        check_ids({"context_id": context_id})
         return await self._parts.store.context(context_id)
 
     @audited

@@ -15,6 +15,7 @@ from sealroom.protocol import (
     AdminRoomMember,
     AdminRoomView,
     Empty,
+    ErrorCode,
     LiveFigures,
     RoomDeleteManyParams,
     RoomDeleteManyResult,
@@ -25,7 +26,7 @@ from sealroom.protocol import (
 )
 
 from .audit import audited
-from .base import AdminPart, checked
+from .base import AdminPart, check_ids, checked
 
 
 class RoomAdmin(AdminPart):
@@ -35,8 +36,9 @@ class RoomAdmin(AdminPart):
         """Return what is public of a room.
 
         Raises:
-            RequestError: ROOM_NOT_FOUND.
+            RequestError: INVALID_PARAMS, ROOM_NOT_FOUND.
         """
+        check_ids({"room_id": room_id})
         room = await self._parts.admin_store.room(room_id)
         record = msgspec.json.decode(room.record, type=RoomRecord)
         live = await self._live(room_id, actor)
@@ -142,6 +144,13 @@ class RoomAdmin(AdminPart):
         Raises:
             RequestError: INVALID_PARAMS.
         """
+        if isinstance(room_ids, str):
+            raise RequestError(
+                ErrorCode.INVALID_PARAMS,
+                "A list, not str.",
+                field="room_ids",
+                remedy="give a list of ids, or call room_delete",
+            )
         params = checked(RoomDeleteManyParams(room_ids=list(room_ids)))
         results = []
         for room_id in params.room_ids:

@@ -18,7 +18,7 @@ from sealroom.protocol import (
 )
 
 from .audit import audited
-from .base import AdminPart, checked
+from .base import AdminPart, check_ids, checked
 
 
 class UserAdmin(AdminPart):
@@ -47,8 +47,9 @@ class UserAdmin(AdminPart):
         """Return a user with its access lines and the number of its live sessions.
 
         Raises:
-            RequestError: USER_NOT_FOUND.
+            RequestError: INVALID_PARAMS, USER_NOT_FOUND.
         """
+        check_ids({"context_id": context_id, "user_id": user_id})
         user = await self._parts.store.user(context_id, user_id)
         if user is None:
             raise user_not_found()
