@@ -68,7 +68,7 @@ class FakeMedia:
     """Media server without media: keeps participants, streams and subscriptions."""
 
     def __init__(self) -> None:
-        self.streams: dict[str, tuple[str, list[PublishedTrack]]] = {}
+        self.published: dict[tuple[str, str], list[PublishedTrack]] = {}  # by participant, stream
         self.subscriptions: dict[str, list[TrackRef]] = {}
         self.calls: list[tuple[str, ...]] = []
         self.on_data_cut: Callable[[str, TrackRef], None] | None = None
@@ -79,6 +79,11 @@ class FakeMedia:
         self.closed = 0
         self.on_transport_failed: Any = None
         self.gone_transports: set[tuple[str, str]] = set()
+
+    @property
+    def streams(self) -> dict[str, tuple[str, list[PublishedTrack]]]:
+        """Participant and tracks by stream, for tests with one stream of an id."""
+        return {stream_id: (owner, one) for (owner, stream_id), one in self.published.items()}
 
     async def _enter(self, *call: str) -> None:
         self.calls.append(call)
@@ -93,7 +98,7 @@ class FakeMedia:
         self, participant_id: str, stream_id: str, offer: str, tracks: Sequence[PublishedTrack]
     ) -> str:
         await self._enter("publish", participant_id, stream_id)
-        self.streams[stream_id] = (participant_id, list(tracks))
+        self.published[participant_id, stream_id] = list(tracks)
         return f"answer to {stream_id}"
 
     async def update_stream(
@@ -105,20 +110,20 @@ class FakeMedia:
         removed: Sequence[str],
     ) -> str | None:
         await self._enter("update_stream", participant_id, stream_id)
-        _, tracks = self.streams[stream_id]
+        tracks = self.published[participant_id, stream_id]
         tracks[:] = [one for one in tracks if one.track_id not in removed] + list(added)
         return None if offer is None else f"answer to {stream_id}"
 
     async def unpublish(self, participant_id: str, stream_id: str) -> None:
         await self._enter("unpublish", participant_id, stream_id)
-        self.streams.pop(stream_id, None)
+        self.published.pop((participant_id, stream_id), None)
 
     async def update_subscriptions(
         self, participant_id: str, wanted: Sequence[TrackRef]
     ) -> SubscriptionOffer | None:
         await self._enter("update_subscriptions", participant_id)
         for ref in wanted:
-            if ref.stream_id not in self.streams:
+            if (ref.participant_id, ref.stream_id) not in self.published:
                 raise MediaError("no such stream")
         if self.subscriptions.get(participant_id, []) == list(wanted):
             return None
@@ -154,21 +159,23 @@ class FakeMedia:
         if transport == "subscriber":
             self.subscriptions.pop(participant_id, None)
         else:
-            self.streams = {k: v for k, v in self.streams.items() if v[0] != participant_id}
+            self._forget(participant_id)
 
     async def remove_participant(self, participant_id: str) -> None:
         await self._enter("remove_participant", participant_id)
         self.subscriptions.pop(participant_id, None)
-        self.streams = {
-            key: value for key, value in self.streams.items() if value[0] != participant_id
-        }
+        self._forget(participant_id)
+
+    def _forget(self, participant_id: str) -> None:
+        published = self.published.items()
+        self.published = {key: one for key, one in published if key[0] != participant_id}
 
     async def close(self) -> None:
         self.closed += 1
 
     def statistics(self) -> MediaServerStatistics:
         return MediaServerStatistics(
-            producers=len(self.streams), consumers=sum(map(len, self.subscriptions.values()))
+            producers=len(self.published), consumers=sum(map(len, self.subscriptions.values()))
         )
 
     def usage(self, participant_id: str) -> MediaUsage:

@@ -40,8 +40,10 @@ async def publish(server, native: NativePeer, *, name="alice", key=None):
     native.start_senders(key)
 
 
-async def subscribe(server, native: NativePeer, *, name="bob", tracks=TRACKS, key=None):
-    wanted = [TrackRef(STREAM, track) for track in tracks.values()]
+async def subscribe(
+    server, native: NativePeer, *, name="bob", publisher="alice", tracks=TRACKS, key=None
+):
+    wanted = [TrackRef(publisher, STREAM, track) for track in tracks.values()]
     offer = await server.update_subscriptions(name, wanted)
     await native.peer.accept_offer(offer.sdp)
     native.add_receivers(key)
@@ -79,12 +81,12 @@ async def test_a_stream_that_ends_while_it_is_subscribed_to_is_left_out(
         await gather(transport)
 
     monkeypatch.setattr(MediaTransport, "gather", end_first)
-    wanted = [TrackRef(STREAM, track) for track in TRACKS.values()]
+    wanted = [TrackRef("alice", STREAM, track) for track in TRACKS.values()]
     assert await server.update_subscriptions("bob", wanted) is None
     monkeypatch.undo()
     again = native_peer()
     await publish(server, again, name="carol")
-    await subscribe(server, bob)
+    await subscribe(server, bob, publisher="carol")
     await bob.assert_receives()
 
 
@@ -94,7 +96,7 @@ async def test_a_stream_that_ends_before_its_first_offer_is_answered_does_no_har
     """The second offer, the only one to be answered, has nothing but rejected m-lines."""
     alice, bob = native_peer(), native_peer()
     await publish(server, alice)
-    wanted = [TrackRef(STREAM, track) for track in TRACKS.values()]
+    wanted = [TrackRef("alice", STREAM, track) for track in TRACKS.values()]
     await server.update_subscriptions("bob", wanted)
     await server.unpublish("alice", STREAM)
     offer = await server.update_subscriptions("bob", [])
@@ -103,7 +105,7 @@ async def test_a_stream_that_ends_before_its_first_offer_is_answered_does_no_har
     await server.answer("bob", await bob.peer.create_answer())
     again = native_peer()
     await publish(server, again, name="carol")
-    await subscribe(server, bob)
+    await subscribe(server, bob, publisher="carol")
     await bob.assert_receives()
 
 
@@ -143,7 +145,7 @@ async def test_a_stock_subscriber_receives_what_stock_publishes(server, stock_pe
     tracks = [PublishedTrack(tone.id, "audio", "opus", "0")]
     answer = await server.publish("alice", stream_id, offer, tracks)
     await publisher.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    wanted = [TrackRef(stream_id, tone.id)]
+    wanted = [TrackRef("alice", stream_id, tone.id)]
     subscription = await server.update_subscriptions("bob", wanted)
     await subscriber.setRemoteDescription(RTCSessionDescription(subscription.sdp, "offer"))
     await subscriber.setLocalDescription(await subscriber.createAnswer())
@@ -158,7 +160,10 @@ async def test_subscriptions_change_during_the_call(server, native_peer):
     await publish(server, alice)
     await subscribe(server, bob, tracks={"audio": TRACKS["audio"]})
     await bob.assert_receives(("audio",))
-    assert await server.update_subscriptions("bob", [TrackRef(STREAM, TRACKS["audio"])]) is None
+    assert (
+        await server.update_subscriptions("bob", [TrackRef("alice", STREAM, TRACKS["audio"])])
+        is None
+    )
     await subscribe(server, bob)
     await bob.assert_receives(("video",))
     audio = bob.of_kind("audio")
@@ -198,7 +203,7 @@ async def test_a_stream_is_published_again_on_the_same_transport(server, native_
 async def test_the_newest_offer_counts(server, native_peer):
     alice, bob = native_peer(), native_peer()
     await publish(server, alice)
-    stale = await server.update_subscriptions("bob", [TrackRef(STREAM, TRACKS["audio"])])
+    stale = await server.update_subscriptions("bob", [TrackRef("alice", STREAM, TRACKS["audio"])])
     assert len(stale.tracks) == 1
     await subscribe(server, bob)
     await bob.assert_receives()
@@ -239,7 +244,7 @@ async def test_media_that_was_not_announced_is_not_taken(server, native_peer):
 
 async def test_wrong_calls_are_errors(server, native_peer):
     with pytest.raises(MediaError, match="not published"):
-        await server.update_subscriptions("bob", [TrackRef("no", "such")])
+        await server.update_subscriptions("bob", [TrackRef("alice", "no", "such")])
     with pytest.raises(MediaError, match="no offer"):
         await server.answer("bob", "v=0")
     with pytest.raises(MediaError, match="no such transport"):
@@ -248,7 +253,7 @@ async def test_wrong_calls_are_errors(server, native_peer):
     await server.remove_participant("bob")
     alice, bob = native_peer(), native_peer()
     await publish(server, alice)
-    await server.update_subscriptions("bob", [TrackRef(STREAM, TRACKS["audio"])])
+    await server.update_subscriptions("bob", [TrackRef("alice", STREAM, TRACKS["audio"])])
     with pytest.raises(MediaError):
         await server.answer("bob", "v=0")
     with pytest.raises(MediaError, match="malformed"):

@@ -34,7 +34,6 @@ def channel_label(ref: TrackRef) -> str:
 
 @dataclass(eq=False, slots=True)
 class _Producer:
-    participant_id: str
     channel: DataChannel | None = None
     consumers: dict[str, _Consumer] = field(default_factory=dict)  # by participant
 
@@ -78,12 +77,12 @@ class DataForwarding:
         if data.admit is None:
             room_id = self.room_of(participant_id)
             data.admit = lambda label, size: self._rations.take(
-                participant_id, room_id, size, self._subscribers(label)
+                participant_id, room_id, size, self._subscribers(_ref_of(participant_id, label))
             )
 
-    def publish(self, participant_id: str, ref: TrackRef) -> None:
+    def publish(self, ref: TrackRef) -> None:
         """Begins to forward a track."""
-        self._producers[ref] = _Producer(participant_id)
+        self._producers[ref] = _Producer()
 
     def unpublish(self, ref: TrackRef) -> None:
         """Ends a track and its channels; no error if it is gone."""
@@ -100,8 +99,8 @@ class DataForwarding:
 
     def unpublish_stream(self, participant_id: str, stream_id: str) -> None:
         """Ends all tracks of a participant's stream."""
-        for ref, producer in list(self._producers.items()):
-            if ref.stream_id == stream_id and producer.participant_id == participant_id:
+        for ref in list(self._producers):
+            if (ref.participant_id, ref.stream_id) == (participant_id, stream_id):
                 self.unpublish(ref)
 
     def subscriptions(self, participant_id: str) -> list[TrackRef]:
@@ -160,13 +159,9 @@ class DataForwarding:
         consumer.deadline = loop.call_later(RESTART_TIMEOUT, self._cut, participant_id, ref)
 
     def _channel_came(self, participant_id: str, channel: DataChannel) -> None:
-        ref = _ref_of(channel.label)
+        ref = _ref_of(participant_id, channel.label)
         producer = self._producers.get(ref)
-        if (
-            producer is None
-            or producer.participant_id != participant_id
-            or producer.channel is not None
-        ):
+        if producer is None or producer.channel is not None:
             logger.info("a publisher opens a data channel that belongs to no track of its own")
             channel.close()
             return
@@ -174,8 +169,8 @@ class DataForwarding:
         channel.on_closed = lambda: self._publisher_channel_ended(producer, channel)
         channel.on_message = lambda message: self._forward(ref, producer, message)
 
-    def _subscribers(self, label: str) -> int:
-        producer = self._producers.get(_ref_of(label))
+    def _subscribers(self, ref: TrackRef) -> int:
+        producer = self._producers.get(ref)
         return 0 if producer is None else len(producer.consumers)
 
     def _publisher_channel_ended(self, producer: _Producer, channel: DataChannel) -> None:
@@ -217,9 +212,10 @@ class DataForwarding:
             self.on_cut(participant_id, ref)
 
 
-def _ref_of(label: str) -> TrackRef:
+def _ref_of(participant_id: str, label: str) -> TrackRef:
+    """Return the track that a publisher's channel of this label carries."""
     stream_id, _, track_id = label.partition(" ")
-    return TrackRef(stream_id, track_id)
+    return TrackRef(participant_id, stream_id, track_id)
 
 
 def _stop_timer(consumer: _Consumer) -> None:

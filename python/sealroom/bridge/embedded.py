@@ -102,8 +102,14 @@ class EmbeddedMediaServer:
         return self._router
 
     def tap(self, stream_id: str, track_id: str) -> Tap:
-        """Begins to collect what the router sees of a published track; raises KeyError."""
-        return Tap(self._router, self._state.tracks[TrackRef(stream_id, track_id)].id)
+        """Begins to collect what the router sees of a published track; raises KeyError.
+
+        Of tracks with the same ids in several rooms, one.
+        """
+        for ref, producer in self._state.tracks.items():
+            if (ref.stream_id, ref.track_id) == (stream_id, track_id):
+                return Tap(self._router, producer.id)
+        raise KeyError(track_id)
 
     async def publish(
         self, participant_id: str, stream_id: str, offer: str, tracks: Sequence[PublishedTrack]

@@ -55,7 +55,8 @@ class LiveStream:
 
     def tracks(self) -> list[TrackRef]:
         """Return all tracks."""
-        return [TrackRef(self.stream_id, track.track_id) for track in self.announcement.tracks]
+        owner, tracks = self.publisher.participant_id, self.announcement.tracks
+        return [TrackRef(owner, self.stream_id, track.track_id) for track in tracks]
 
 
 @dataclass(eq=False, slots=True)

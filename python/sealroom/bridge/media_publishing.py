@@ -62,9 +62,10 @@ class MediaPublishing:
             gone = [stream[track_id] for track_id in removed if track_id in stream]
             answer, producers = await self._accept(participant, stream_id, offer, added, gone)
         for track_id in removed:
-            self._state.data.unpublish(TrackRef(stream_id, track_id))
+            ref = TrackRef(participant_id, stream_id, track_id)
+            self._state.data.unpublish(ref)
             if (producer := stream.pop(track_id, None)) is not None:
-                self._remove_producer(stream_id, track_id, producer)
+                self._remove_producer(ref, producer)
         self._add_producers(participant, stream_id, producers)
         self._publish_data(participant, stream_id, added)
         return answer
@@ -85,7 +86,7 @@ class MediaPublishing:
         """Ends a stream and what is sent of it to others; no error if there is none."""
         self._state.data.unpublish_stream(participant.id, stream_id)
         for track_id, producer in participant.streams.pop(stream_id, {}).items():
-            self._remove_producer(stream_id, track_id, producer)
+            self._remove_producer(TrackRef(participant.id, stream_id, track_id), producer)
 
     async def drop(self, participant: MediaParticipant) -> None:
         """Ends all streams of a participant, and its publisher transport."""
@@ -152,17 +153,17 @@ class MediaPublishing:
                 assert participant.publisher is not None
                 channels = participant.publisher.peer.use_data_channels()
                 self._state.data.take_channels(participant.id, channels)
-                self._state.data.publish(participant.id, TrackRef(stream_id, track.track_id))
+                self._state.data.publish(TrackRef(participant.id, stream_id, track.track_id))
 
     def _add_producers(
         self, participant: MediaParticipant, stream_id: str, producers: dict[str, Producer]
     ) -> None:
         participant.streams[stream_id] |= producers
         for track_id, producer in producers.items():
-            self._state.tracks[TrackRef(stream_id, track_id)] = producer
+            self._state.tracks[TrackRef(participant.id, stream_id, track_id)] = producer
 
-    def _remove_producer(self, stream_id: str, track_id: str, producer: Producer) -> None:
-        self._state.tracks.pop(TrackRef(stream_id, track_id), None)
+    def _remove_producer(self, ref: TrackRef, producer: Producer) -> None:
+        self._state.tracks.pop(ref, None)
         producer.is_live = False
         self._state.router.remove_producer(producer.id)  # and its consumers, with a BYE each
 

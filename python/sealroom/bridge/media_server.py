@@ -43,8 +43,9 @@ class PublishedTrack:
 
 @dataclass(frozen=True, slots=True)
 class TrackRef:
-    """A published track."""
+    """A published track; stream ids tell streams of one room apart, not those of two rooms."""
 
+    participant_id: str  # who publishes it
     stream_id: str
     track_id: str
 
