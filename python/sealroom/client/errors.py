@@ -169,6 +169,12 @@ class NotJoinedError(SealroomError):
     code: ClassVar[str] = "not_joined"
 
 
+class ApiClosedError(NotJoinedError):
+    """The `StreamApi` is closed; make another one over the same connection."""
+
+    code: ClassVar[str] = "api_closed"
+
+
 class StreamStateError(SealroomError):
     """The stream handle is not in a state for this: see the message."""
 

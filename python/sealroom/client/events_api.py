@@ -48,7 +48,10 @@ class EventsApi(RoomApi):
 
         Those of a joined room come without asking. Without `types`, `ROOM_EVENTS`, of which
         `room.created` is the context's only. Returns an id for `unsubscribe_from_events`.
+
+        Raises ApiClosedError after `close`, as `subscribe_for` does.
         """
+        self._check_open()
         if types is None:
             types = ROOM_EVENTS if room_id is None else ROOM_EVENTS[1:]
         params = EventSubscribeParams(
@@ -67,6 +70,7 @@ class EventsApi(RoomApi):
             InvalidArgumentError: no query, or more than 64.
             RequestRefusedError: `field` names the one at fault, `queries[1].scope_id`.
         """
+        self._check_open()
         rooms = {
             stream_id: room_id for room_id, one in self._joined.items() for stream_id in one.streams
         }
@@ -90,10 +94,13 @@ class EventsApi(RoomApi):
         return self._listeners.add(listener)
 
     def events(self) -> AsyncIterator[Event]:
-        """Iterates over events from this call on, until the connection is closed; bounded."""
+        """Iterates over events from this call on; bounded.
+
+        It ends with the connection, or with `StreamApi.close`.
+        """
         stream: BoundedStream[Event] = BoundedStream(MAX_UNREAD_EVENTS)
         self._event_streams.add(stream)
-        if self._connection.is_closed:
+        if self._connection.is_closed or self._is_closed:
             stream.close()
         return self._iterate(stream)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sealroom.client.arguments import check_room_id, check_type
 from sealroom.client.connection import Connection
-from sealroom.client.errors import NotJoinedError
+from sealroom.client.errors import ApiClosedError, NotJoinedError
 from sealroom.client.homes import Homes
 from sealroom.client.models import (
     ParticipantInfo,
@@ -46,6 +46,7 @@ class RoomApi(ABC):
         self._directory = RoomDirectory(connection)
         self._editor = RoomEditor(connection, self._directory)
         self._joined: dict[str, RoomSession] = {}
+        self._is_closed = False
         self._homes: Homes  # made by `StreamApi`, which has what a home needs
 
     @property
@@ -299,7 +300,14 @@ class RoomApi(ABC):
         members = {one.user_id: one.identity_fingerprint for one in record.members}
         return room_safety_number(record.context_id, room_id, members)
 
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ApiClosedError(
+                "this StreamApi is closed: make another one, StreamApi(connection)"
+            )
+
     def _session(self, room_id: str) -> RoomSession:
+        self._check_open()
         session = self._joined.get(room_id)
         if session is None:
             raise NotJoinedError(f"room {room_id} is not joined: call join_stream_room first")

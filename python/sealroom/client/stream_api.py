@@ -143,8 +143,10 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
             RoomElsewhereError: it lives at a Bridge that cannot be reached. If that one is gone for
                 good, the room is free after a while (15 s unless the Bridges say otherwise).
             HomeRefusedError: it lives where this side does not go.
+            ApiClosedError: after `close`.
         """
         check_room_id(room_id)
+        self._check_open()
         if room_id in self._joining:
             raise AlreadyJoinedError(f"another call is joining room {room_id}: await that one")
         self._joining.add(room_id)
@@ -154,7 +156,11 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
                 raise AlreadyJoinedError(f"room {room_id} is joined already")
             # Events of the room wait until it is set up, so none is lost or comes too early.
             async with self._inbox.paused():
+                self._check_open()
                 await self._enter_or_leave_off(room_id)
+            if self._is_closed:  # it was closed meanwhile, and knew nothing of this room yet
+                await self._drop_out(room_id)
+                self._check_open()
         finally:
             self._joining.discard(room_id)
 
@@ -163,8 +169,18 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
             await self._enter(room_id, None)
         except BaseException:
             if room_id in self._joined:
+                self._unanswered_joins.add(room_id)  # the Bridge has it in
                 await self._forget(room_id).close()
             raise
+
+    async def _drop_out(self, room_id: str) -> None:
+        session = self._joined.get(room_id)
+        if session is None:
+            return
+        await self._forget(room_id).close()
+        if session.connection.state in ("connected", "resumed"):
+            with contextlib.suppress(RequestRefusedError, ConnectionClosedError):
+                await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
 
     async def _enter(
         self, room_id: str, before: RoomSession | None, first: Connection | None = None
@@ -333,14 +349,16 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         await self.close()
 
     async def close(self) -> None:
-        """Leaves all rooms; the connection stays its owner's to close. Idempotent."""
+        """Leaves all rooms and ends the iterators; the connection stays its owner's to close.
+
+        Nothing can be joined or subscribed to afterwards (`ApiClosedError`); what needs no
+        participant goes on working over the connection. Idempotent.
+        """
+        self._is_closed = True
         await self._restoring.close()
         await self._homes.stop()
-        for room_id, session in list(self._joined.items()):
-            await self._forget(room_id).close()
-            if session.connection.state in ("connected", "resumed"):
-                with contextlib.suppress(RequestRefusedError, ConnectionClosedError):
-                    await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+        for room_id in list(self._joined):
+            await self._drop_out(room_id)
         await self._homes.close()
         await self._inbox.close()
         self._end_events()
