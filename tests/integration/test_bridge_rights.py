@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pytest
-from bridge_support import Client, Refused, World, announce, offer_for
+from bridge_support import Client, Refused, World, announce, eventually, offer_for
 
-from sealroom.access import Right
-from sealroom.protocol import ROOM_RECORD_TYPE, STREAM_ANNOUNCEMENT_TYPE, ErrorCode
+from sealroom.access import Right, record_hash
+from sealroom.protocol import (
+    ROOM_RECORD_TYPE,
+    STREAM_ANNOUNCEMENT_TYPE,
+    ErrorCode,
+    EventType,
+    RoomRecord,
+)
 
 Call = Callable[[Client, str], Awaitable[Any]]
 
@@ -188,3 +196,71 @@ async def test_a_kicked_participant_is_told_and_may_come_back(world: World) -> N
         await alice.call("room.kick", room_id=room.room_id, participant_id=participant)
     assert refused.value.code is ErrorCode.PARTICIPANT_NOT_FOUND
     await bob.join(room.room_id)
+
+
+async def allow_managers_to_subscribe(world: World, manager: Client, record: RoomRecord) -> None:
+    """Store the next record: whoever is no manager loses the right."""
+    changed = msgspec.structs.replace(
+        record,
+        version=2,
+        creator=manager.user_id,
+        previous_hash=record_hash(msgspec.json.encode(record)),
+        policy={"subscribe": "manager"},
+    )
+    signed = manager.sign(ROOM_RECORD_TYPE, changed)
+    await manager.call("room.update", room_id=record.room_id, record=signed, sealed_secrets=[])
+
+
+@pytest.mark.parametrize("had_others", [False, True])
+async def test_who_loses_the_right_while_it_subscribes_receives_nothing(
+    world: World, had_others: bool
+) -> None:
+    alice, bob = await world.user("alice"), await world.user("bob")
+    record = world.record(["alice"], ["bob"])
+    room_id = record.room_id
+    await alice.call("room.create", world.create_params(alice, record))
+    await alice.join(room_id)
+    await bob.join(room_id)
+    if had_others:
+        subscribe = plain("subscription.update", add=[{"stream_id": await alice.publish(room_id)}])
+        await subscribe(bob, room_id)
+    stream_id = await alice.publish(room_id)
+    world.media.gate = asyncio.Event()
+    world.media.entered.clear()
+    call = plain("subscription.update", add=[{"stream_id": stream_id}])
+    subscribing = asyncio.create_task(call(bob, room_id))
+    await world.media.entered.wait()
+    waiting = asyncio.create_task(call(bob, room_id))  # for the first, in its turn
+    await allow_managers_to_subscribe(world, alice, record)
+    world.media.gate.set()
+    for task in (subscribing, waiting):
+        with pytest.raises(Refused) as caught:
+            await task
+        assert caught.value.code == ErrorCode.ACCESS_DENIED
+    await eventually(lambda: not any(world.media.subscriptions.values()))
+    while not bob.events.empty():
+        envelope, data = await bob.event()
+        if envelope.type == EventType.MEDIA_OFFER:
+            assert data.tracks == []
+
+
+async def test_who_loses_the_right_while_it_unsubscribes_receives_nothing(world: World) -> None:
+    alice, bob = await world.user("alice"), await world.user("bob")
+    record = world.record(["alice"], ["bob"])
+    room_id = record.room_id
+    await alice.call("room.create", world.create_params(alice, record))
+    await alice.join(room_id)
+    await bob.join(room_id)
+    streams = [await alice.publish(room_id), await alice.publish(room_id)]
+    add = [{"stream_id": one} for one in streams]
+    await bob.call("subscription.update", room_id=room_id, add=add)
+    world.media.gate = asyncio.Event()
+    world.media.entered.clear()
+    removing = asyncio.create_task(
+        bob.call("subscription.update", room_id=room_id, remove=[{"stream_id": streams[0]}])
+    )
+    await world.media.entered.wait()
+    await allow_managers_to_subscribe(world, alice, record)
+    world.media.gate.set()
+    await removing
+    await eventually(lambda: not any(world.media.subscriptions.values()))

@@ -21,7 +21,7 @@ from sealroom.protocol import (
 
 from .background import Background
 from .bus import EventBus, Session
-from .errors import RequestError, limit_exceeded
+from .errors import RequestError, access_denied, limit_exceeded
 from .live import LiveParticipant, LiveRoom, LiveStream, RoomRegistry
 from .media_calls import MediaCalls, require_present
 from .media_server import SubscriptionOffer, TrackRef
@@ -59,6 +59,7 @@ class SubscriptionService:
         async with participant.media_lock:
             require_present(participant)
             room = participant.room
+            _require_right(participant, right)  # the lock may have taken long
             wanted, whole = _apply(participant, params)
             streams = _streams_of(room, wanted, whole)
             offer = await self._media.run(
@@ -67,6 +68,7 @@ class SubscriptionService:
             require_present(participant)
             participant.whole = whole
             self._commit(participant, wanted, streams, offer)
+            _require_right(participant, right)
             # One that was not answered comes again: it may have been lost with a socket.
             return SubscriptionResult(
                 offer_id=participant.offer_id,
@@ -190,8 +192,10 @@ class SubscriptionService:
         offer: SubscriptionOffer | None,
     ) -> None:
         # While the media server worked, a stream may have ended, and its id been taken again, and
-        # tracks may have come and gone.
+        # tracks may have come and gone. The right may be lost as well: then all is dropped again.
         current = participant.room.streams
+        if not participant.session.may(Right.SUBSCRIBE, participant.room.access):
+            current = {}
         gone = {key for key, stream in streams.items() if current.get(key) is not stream}
         participant.whole -= gone
         participant.wanted = _current(
@@ -202,6 +206,11 @@ class SubscriptionService:
             self.offered(participant, offer)
         if participant.stale:
             self.refresh([participant])
+
+
+def _require_right(participant: LiveParticipant, right: Right) -> None:
+    if not participant.session.may(right, participant.room.access):
+        raise access_denied()
 
 
 def _assignments(offer: SubscriptionOffer) -> list[TrackAssignment]:
