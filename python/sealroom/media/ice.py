@@ -21,6 +21,9 @@ COMPONENT = 1
 CONSENT_PROBES = 2
 """Retransmissions, after 0.5 and 1 s, of the check that follows an unanswered consent check."""
 
+MAX_LEARNED = 256
+"""Addresses of the peer, told or learnt from its checks; checks from more are not followed."""
+
 HostAddresses = Sequence[str] | Callable[[], Sequence[str]] | None
 """Local IP addresses to gather, a function that tells those of now, None for all but loopback."""
 
@@ -94,6 +97,16 @@ class MediaConnection(Connection):
     ) -> None:
         self._tell_heard()
         super().request_received(message, addr, protocol)
+
+    def check_incoming(
+        self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol
+    ) -> None:
+        known = self._remote_candidates
+        if len(known) >= MAX_LEARNED and not any(
+            (c._network_host, c.port) == addr[:2] for c in known
+        ):
+            return
+        super().check_incoming(message, addr, protocol)
 
     def check_complete(self, pair: CandidatePair) -> None:
         if pair.state == CandidatePair.State.SUCCEEDED:

@@ -17,11 +17,9 @@ from aiortc import RTCIceCandidate, RTCIceParameters, RTCIceServer, RTCIceTransp
 from sealroom.media import socket_takeover
 from sealroom.media.errors import TransportError
 from sealroom.media.ice import HostAddresses, MediaConnection, MediaGatherer
+from sealroom.media.session_description import MAX_CANDIDATES
 
 logger = logging.getLogger(__name__)
-
-MAX_NAMES = 64
-"""Candidates whose mDNS names are looked up at a time; more are left out."""
 
 Route = tuple[StunProtocol, tuple[str, int]]
 """The protocol (local socket) and the peer's address of a candidate pair."""
@@ -42,6 +40,7 @@ class MediaPath:
         self._beside: socket.socket | None = None
         self._route: Route | None = None
         self._names: set[asyncio.Task[None]] = set()
+        self._told: set[tuple[str, int]] = set()  # addresses of the peer's candidates
         self.connection: MediaConnection = self._gatherer.connection
         self.parameters: RTCIceParameters = self._gatherer.getLocalParameters()
         self.candidates: list[RTCIceCandidate] = []
@@ -74,15 +73,23 @@ class MediaPath:
             raise TransportError("no local candidate: none of the host addresses can be bound")
 
     async def add_remote_candidate(self, candidate: RTCIceCandidate | None) -> None:
-        """Adds a candidate of the peer; None says there are no more. Later ones are ignored.
+        """Adds a candidate of the peer; None says there are no more. Later ones are ignored, and
+        those beyond `MAX_CANDIDATES`, since each is checked from every address of ours.
 
         One with an mDNS name, as browsers give to pages without a camera, comes in once the name
         is resolved. Nobody waits for that: it takes a second to learn that a name is unknown here,
         and the peer's own checks tell its address as well.
         """
+        if candidate is not None:
+            address = (candidate.ip, candidate.port)
+            if address in self._told:  # descriptions repeat them
+                return
+            if len(self._told) >= MAX_CANDIDATES:
+                logger.info("a candidate beyond the %d that are taken is ignored", MAX_CANDIDATES)
+                return
+            self._told.add(address)
         if candidate is not None and is_mdns_hostname(candidate.ip):
-            if len(self._names) < MAX_NAMES:
-                self._later(partial(self._ice.addRemoteCandidate, candidate))
+            self._later(partial(self._ice.addRemoteCandidate, candidate))
         elif candidate is None and self._names:
             self._later(partial(self._end_candidates, list(self._names)))
         else:
