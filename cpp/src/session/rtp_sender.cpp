@@ -87,6 +87,7 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   if (!count) return count.error();
 
   if (statistics_.frames_sent == 0) limiter_.start(now);
+  limiter_.note_sent(statistics_.bytes_sent, now);
   // Written once; the packets of a frame differ in marker and sequence number only.
   rtp::RtpHeader fields;
   fields.payload_type = red_ ? config_.red->payload_type : config_.payload_type;

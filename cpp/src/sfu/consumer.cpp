@@ -43,6 +43,7 @@ bool Consumer::forward(const OpenedPacket& packet, TimePoint now) {
   if (!is_running_ && (kind_ == MediaKind::video || !begin_run(packet.sequence, now))) return false;
   const std::optional<std::int64_t> output = rewriter_.to_output(packet.sequence);
   if (!output || !send(packet, *output)) return false;
+  limiter_.note_sent(statistics_.bytes_sent, now);
   ++statistics_.packets_sent;
   statistics_.bytes_sent += packet.payload.size();
   return true;

@@ -47,6 +47,31 @@ TEST(RetransmissionLimiter, AStreamThatStoppedFallsBackToTheFloor) {
             RetransmissionLimiter::kFloorBytes);
 }
 
+// A screen that stands still, then a key frame of 500 kB within 200 ms, of which a fifth is lost.
+TEST(RetransmissionLimiter, ABurstIsRepairedHoweverLongItWasQuietBefore) {
+  for (const int seconds : {1, 10, 60, 600, 3600}) {
+    RetransmissionLimiter limiter;
+    limiter.start(kStart);
+    std::uint64_t sent = 0;
+    TimePoint now = kStart;
+    for (int i = 0; i < seconds; ++i) {
+      now += std::chrono::seconds(1);
+      limiter.note_sent(sent, now);
+      sent += 4000;
+    }
+    for (int i = 0; i < 417; ++i) {
+      now += std::chrono::microseconds(480);
+      limiter.note_sent(sent, now);
+      sent += 1200;
+    }
+    int allowed = 0;
+    for (std::int64_t number = 0; number < 83; ++number) {
+      if (limiter.allow(number, 1200, sent, now + std::chrono::milliseconds(20))) ++allowed;
+    }
+    EXPECT_EQ(allowed, 83) << seconds << " s";
+  }
+}
+
 TEST(RetransmissionLimiter, TheSamePacketWaitsForTheRoundTrip) {
   RetransmissionLimiter limiter;
   limiter.start(kStart);

@@ -10,8 +10,9 @@
 namespace sealroom::rtp {
 
 /// What one stream may have sent again: in a second at most a quarter of the bytes sent in a second
-/// plus a small floor, so that NACKs cannot make a sender an amplifier. The second is a fixed
-/// window, so a burst is at most the share of two. O(1); memory is taken with the first allow().
+/// plus a small floor, so that NACKs cannot make a sender an amplifier. The second is a window that
+/// begins with what is sent or asked for once the last one is over, so what goes out again in a
+/// burst is at most the share of two. O(1); memory is taken with the first allow().
 class RetransmissionLimiter {
  public:
   static constexpr std::uint64_t kFloorBytes =
@@ -20,6 +21,10 @@ class RetransmissionLimiter {
 
   /// Called with the first packet sent, so that the first second's rate is known.
   void start(TimePoint now) { window_start_ = now; }
+
+  /// Called before each packet or frame, with the total without it: a burst after a quiet time then
+  /// lies in a window of its own, instead of being spread over all the time nobody sent a NACK.
+  void note_sent(std::uint64_t bytes_sent, TimePoint now) { roll_window(bytes_sent, now); }
 
   /// A retry one round trip after the last must pass, so the interval stays below it.
   void set_round_trip_time(Duration round_trip_time) {
