@@ -301,9 +301,10 @@ void bind_rtcp(py::module_& m) {
                     "24 bit, signed, in 64 ms.")
       .def_readonly("feedback_count", &PyTransportFeedback::feedback_count,
                     "Number of this message, 8 bits.")
-      .def_readonly("received", &PyTransportFeedback::received,
-                    "(sequence number, microseconds since the zero of the reference time, or None\n"
-                    "if untold) of each packet that came; the others did not.");
+      .def_property_readonly(
+          "received", &received_packets,
+          "(sequence number, microseconds since the zero of the reference time, or None\n"
+          "if untold) of each packet that came; the others did not. A new list each time.");
   py::class_<PyRtcpPacket>(m, "RtcpPacket",
                            "An RTCP packet without a class of its own (RFC 3550 section 6.1).")
       .def_readonly("type", &PyRtcpPacket::type, "Packet type, 8 bits.")

@@ -72,7 +72,7 @@ struct PyTransportFeedback {
   int status_count = 0;
   std::int32_t reference_time = 0;
   int feedback_count = 0;
-  std::vector<std::pair<int, std::optional<std::int64_t>>> received;
+  Bytes control_information;  ///< checked by TransportFeedback::parse
 };
 
 /// A packet without a class of its own.
@@ -103,22 +103,32 @@ inline std::vector<std::uint32_t> to_numbers(const rtp::Bye& list) {
   return numbers;
 }
 
-inline PyTransportFeedback transport_feedback_object(const rtp::TransportFeedback& feedback) {
-  PyTransportFeedback result{feedback.sender.value,
-                             feedback.media.value,
-                             feedback.base_sequence_number,
-                             feedback.status_count,
-                             feedback.reference_time,
-                             feedback.feedback_count,
-                             {}};
-  rtp::PacketStatuses statuses(feedback);
+/// A few bytes can speak of 65,535 packets, so these are listed only where somebody asks for them.
+inline PyTransportFeedback transport_feedback_object(const rtp::Feedback& feedback) {
+  const auto parsed = unwrap(rtp::TransportFeedback::parse(feedback));
+  const ByteView control = feedback.control_information;
+  return {parsed.sender.value,
+          parsed.media.value,
+          parsed.base_sequence_number,
+          parsed.status_count,
+          parsed.reference_time,
+          parsed.feedback_count,
+          Bytes(control.begin(), control.end())};
+}
+
+inline std::vector<std::pair<int, std::optional<std::int64_t>>> received_packets(
+    const PyTransportFeedback& feedback) {
+  const rtp::Feedback fields{Ssrc{feedback.sender}, Ssrc{feedback.media},
+                             feedback.control_information};
+  std::vector<std::pair<int, std::optional<std::int64_t>>> received;
+  rtp::PacketStatuses statuses(unwrap(rtp::TransportFeedback::parse(fields)));
   for (rtp::PacketStatus status; statuses.next(status);) {
     if (!status.is_received) continue;
     std::optional<std::int64_t> arrival;
     if (status.arrival) arrival = status.arrival->count();
-    result.received.emplace_back(status.sequence_number, arrival);
+    received.emplace_back(status.sequence_number, arrival);
   }
-  return result;
+  return received;
 }
 
 /// None for a feedback without a class.
@@ -146,8 +156,7 @@ inline pybind11::object feedback_object(const rtp::RtcpPacketView& packet) {
     return pybind11::cast(std::move(request));
   }
   if (is_transport && packet.count_or_format == rtp::kTransportFeedbackFormat) {
-    return pybind11::cast(
-        transport_feedback_object(unwrap(rtp::TransportFeedback::parse(feedback))));
+    return pybind11::cast(transport_feedback_object(feedback));
   }
   if (!is_transport && packet.count_or_format == rtp::kApplicationFormat) {
     const Result<rtp::Remb> remb = rtp::parse_remb(feedback);

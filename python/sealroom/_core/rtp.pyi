@@ -303,7 +303,7 @@ class TransportFeedback:
     @property
     def received(self) -> list[tuple[int, int | None]]:
         """(sequence number, microseconds since the zero of the reference time, or None
-        if untold) of each packet that came; the others did not.
+        if untold) of each packet that came; the others did not. A new list each time.
         """
     @property
     def reference_time(self) -> int:
