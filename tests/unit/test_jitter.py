@@ -385,3 +385,26 @@ def test_holes_that_are_dropped_count_as_lost_and_take_their_time() -> None:
     frames = buffer.pop()
     assert [frame.is_missing for frame in frames] == [True] * 2 + [False] * 14
     assert [frame.timestamp for frame in frames] == [960 * n for n in range(21, 37)]
+
+
+def test_audio_gap_is_over_in_time_also_when_only_a_duplicate_comes() -> None:
+    """`next_timeout()` lies ahead after each insert, whatever became of the packet."""
+    buffer = jitter.AudioJitterBuffer("opus")
+    buffer.insert([opus(1)], now=0.0)
+    buffer.insert([opus(3)], now=0.02)
+    due = buffer.next_timeout()
+    assert due is not None
+    buffer.insert([opus(1)], now=due + 0.5)
+    assert buffer.next_timeout() is None
+    assert [frame.is_missing for frame in buffer.pop()] == [False, True, False]
+
+
+def test_key_frames_are_asked_for_on_when_the_clock_goes_back() -> None:
+    buffer = jitter.VideoJitterBuffer("vp8", key_frame_interval=0.5)
+    buffer.insert([rtp(1, 0, VP8_MORE + b"x", marker=True)], now=4000.0)
+    buffer.handle_timeout(4000.0)
+    assert buffer.take_key_frame_request(4000.0)
+    buffer.insert([rtp(2, 3000, VP8_MORE + b"x", marker=True)], now=400.0)
+    assert not buffer.take_key_frame_request(400.4)
+    assert buffer.next_timeout() == pytest.approx(400.5)
+    assert buffer.take_key_frame_request(400.6)

@@ -12,6 +12,8 @@ AudioJitterBuffer& AudioJitterBuffer::operator=(AudioJitterBuffer&&) noexcept = 
 
 void AudioJitterBuffer::insert(const AudioPacket& packet, TimePoint now) {
   state_->insert(packet, now);
+  // Also behind a packet that was dropped, and after the packet: in time is in time.
+  state_->handle_timeout(now);
 }
 void AudioJitterBuffer::handle_timeout(TimePoint now) { state_->handle_timeout(now); }
 TimePoint AudioJitterBuffer::next_timeout() const { return state_->next_timeout(); }

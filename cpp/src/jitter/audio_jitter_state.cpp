@@ -75,7 +75,6 @@ void AudioJitterBuffer::State::insert(const AudioPacket& packet, TimePoint now) 
   } else {
     waiting_.push_back({sequence, now});
   }
-  handle_timeout(now);
 }
 
 void AudioJitterBuffer::State::handle_timeout(TimePoint now) {

@@ -32,8 +32,15 @@ VideoJitterBuffer::State::State(VideoJitterConfig given)
       nacks(nack_config(config)),
       line_(static_cast<std::int64_t>(config.max_packets)) {}
 
-void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) {
+// A clock that goes back delays the next key-frame request by one interval at most.
+void VideoJitterBuffer::State::note_time(TimePoint now) {
   latest_ = now;
+  last_request_ = std::min(last_request_, now);
+  candidate_progress_ = std::min(candidate_progress_, now);
+}
+
+void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) {
+  note_time(now);
   ++statistics.packets_received;
   std::int64_t sequence = 0;
   const SequenceLine::Verdict verdict = packet.payload.size() > kMaxPayload
@@ -87,7 +94,7 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
 }
 
 void VideoJitterBuffer::State::handle_timeout(TimePoint now) {
-  latest_ = now;
+  note_time(now);
   const std::uint64_t given_up_before = nacks.given_up();
   nacks.handle_timeout(now);
   if (nacks.given_up() != given_up_before) {
@@ -134,6 +141,7 @@ TimePoint VideoJitterBuffer::State::key_frame_request_due() const {
 }
 
 bool VideoJitterBuffer::State::take_key_frame_request(TimePoint now) {
+  note_time(now);
   request_is_pending_ = false;
   if (now < key_frame_request_due()) return false;
   last_request_ = now;

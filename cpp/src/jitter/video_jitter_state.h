@@ -33,6 +33,7 @@ struct VideoJitterBuffer::State {
   bool take_key_frame_request(TimePoint now);
   void require_key_frame();
   void update_statistics();
+  void note_time(TimePoint now);
   void check() const;
 
   VideoJitterConfig config;

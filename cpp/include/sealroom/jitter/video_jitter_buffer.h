@@ -83,8 +83,11 @@ struct VideoJitterStatistics {
 /// bound the oldest frames go, and the stream goes on with the next key frame. While none is to be
 /// had, packets are kept for max_gap_wait only. A key frame that may have begun before its first
 /// packet so far waits for the one before that, which is asked for; if it never comes, the frame is
-/// dropped and another key frame requested. Amortised O(1) per packet, no allocation per packet
-/// after warm-up (frames own their bytes). Sans-IO: call insert/handle_timeout, then drain pop,
+/// dropped and another key frame requested. Where the stream begins, an H.264 delimiter or SEI in a
+/// packet of its own before the parameter sets is not waited for: it is in the frame only if it
+/// comes before the rest is complete. Times are of a clock that does not go back; if it does, gaps
+/// are waited for that much longer. Amortised O(1) per packet, no allocation per packet after
+/// warm-up (frames own their bytes). Sans-IO: call insert/handle_timeout, then drain pop,
 /// take_nacks and take_key_frame_request: what is due for being taken is no timeout any more, so
 /// after insert(now) and handle_timeout(now) next_timeout() > now. One thread.
 class VideoJitterBuffer {

@@ -53,8 +53,9 @@ class PacketStatuses {
 
 /// Records the arrivals of one transport and writes them as feedback. Holds the last kCapacity
 /// sequence numbers; a packet that was overtaken by its own feedback is reported again with those
-/// behind it, one that comes twice counts once, a jump of kCapacity starts anew. Sans-IO; O(1) per
-/// packet amortised; memory is taken at construction. One thread.
+/// behind it, one that comes twice counts once, a jump ahead of kCapacity starts anew; what is
+/// further behind than kCapacity is passed over. Sans-IO; O(1) per packet amortised; memory is
+/// taken at construction. One thread.
 class TransportFeedbackCollector {
  public:
   static constexpr std::size_t kCapacity = 4096;
