@@ -36,12 +36,17 @@ async def test_item_10_tracks_wait_for_publishing_which_happens_once(clients: Cl
         await stream.publish()
 
 
-async def test_item_11_one_source_may_be_two_tracks(clients: ClientWorld) -> None:
+async def test_item_11_one_source_may_be_two_tracks(
+    clients: ClientWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They share its frames, which the log says."""
     room_id, (alice,) = await joined(clients, "alice")
     source = AudioStreamTrack()
     stream = await alice.create_stream(room_id)
     first = await stream.add_track(source, name="first")
+    assert not caplog.records
     second = await stream.add_track(source, name="second")
+    assert "AudioStreamTrack is added a second time" in caplog.text
     assert first.track_id != second.track_id
     await stream.publish()
     (listed,) = await alice.list_streams(room_id)

@@ -197,3 +197,12 @@ async def test_an_api_closes_itself_at_the_end_of_its_block(call: Call) -> None:
         async for _ in events:  # they end
             pass
     assert await call.apis["bob"].list_stream_room_participants(room_id) == []
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("enabled", ["no", None, 0])
+async def test_a_track_is_enabled_with_true_or_false(call: Call, enabled: Any) -> None:
+    stream = await call.apis["alice"].create_stream(call.room_id)
+    track = await stream.add_track(VideoStreamTrack())
+    with pytest.raises(InvalidArgumentError, match=r"^enabled: bool, not"):
+        await track.set_enabled(enabled)

@@ -78,6 +78,9 @@ async def test_pictures_of_any_size_survive_the_codec(shape: tuple[int, ...], fo
         (np.zeros((48, 64, 3), np.uint8), {"format": "yuv"}, "^format: one of rgb24"),
         (np.zeros((0, 64, 3), np.uint8), {}, "1 to 16383"),
         (np.zeros((1, 16384, 3), np.uint8), {}, "1 to 16383"),
+        (np.zeros((48, 64, 3), np.uint8), {"time": float("nan")}, "^time: seconds"),
+        (np.zeros((48, 64, 3), np.uint8), {"time": float("inf")}, "^time: seconds"),
+        (np.zeros((48, 64, 3), np.uint8), {"time": "now"}, "^time: seconds"),
     ],
 )
 async def test_what_is_no_picture_is_refused_and_sends_nothing(
@@ -87,6 +90,14 @@ async def test_what_is_no_picture_is_refused_and_sends_nothing(
     with pytest.raises(InvalidArgumentError, match=text):
         track.push(shown, **options)
     assert track.frames_pushed == 0
+
+
+async def test_pictures_after_the_end_are_counted() -> None:
+    track = PictureTrack()
+    track.push(np.zeros((48, 64, 3), np.uint8))
+    track.stop()
+    track.push(np.zeros((48, 64, 3), np.uint8))
+    assert (track.frames_pushed, track.frames_dropped) == (1, 1)
 
 
 async def test_sound_leaves_at_the_pace_of_a_clock_with_silence_after_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import get_args
 
 from aiortc import MediaStreamTrack
@@ -40,6 +41,9 @@ from sealroom.protocol import (
 MIN_BITRATE = 6_000
 """Bits per second: the least that Opus has (RFC 6716 section 2.1.1)."""
 MAX_BITRATE = 100_000_000
+
+
+logger = logging.getLogger(__name__)
 
 
 class PublishingApi(RoomApi):
@@ -98,6 +102,8 @@ class PublishingApi(RoomApi):
         """Adds a track to a stream; to a published one it comes with `update_stream`.
 
         A track that `remove_track` has staged for removal stays, as it was, when it is added again.
+        Tracks of one source share its frames, each gets some (the log warns): give each its own, as
+        of aiortc's `MediaRelay`.
 
         Args:
             stream: from `create_stream`.
@@ -156,6 +162,7 @@ class PublishingApi(RoomApi):
             is_enabled=enabled,
         )
         encode_details(staged.details([*staged.wanted_tracks(), added]))
+        self._warn_of_shared(track)
         staged.tracks[added.track_id] = added
         return self._handle(staged, added)
 
@@ -204,8 +211,10 @@ class PublishingApi(RoomApi):
         unmuted one sends once the Bridge has told the others, video from a key frame on.
 
         Raises:
+            InvalidArgumentError: `enabled` is not True or False.
             StreamStateError: the stream's or the track's handle is dead.
         """
+        check_type("enabled", enabled, bool)
         staged = self._stream(track.stream_id)
         one = self._track(staged, track)
         if one.is_enabled == enabled or not isinstance(one, StagedTrack):
@@ -289,6 +298,15 @@ class PublishingApi(RoomApi):
         if found is None:
             raise StreamStateError("this track handle is dead: add the track again")
         return found
+
+    def _warn_of_shared(self, source: MediaStreamTrack) -> None:
+        tracks = [one for staged in self._streams.values() for one in staged.wanted_tracks()]
+        if any(isinstance(one, StagedTrack) and one.source is source for one in tracks):
+            logger.warning(
+                "%s is added a second time: the two share its frames, and each gets some of them;"
+                " add MediaRelay().subscribe(track) of aiortc.contrib.media for each instead",
+                type(source).__name__,
+            )
 
     def _handle(self, staged: StagedStream, track: StagedTrack) -> TrackHandle:
         return TrackHandle(self, staged.stream_id, track.track_id, track.kind, track.name)

@@ -19,6 +19,7 @@ from sealroom.crypto.data_errors import (
 )
 from sealroom.crypto.data_message import DataReceiver, OpenedData
 from sealroom.crypto.epoch import EpochKeys
+from sealroom.media.errors import AlreadyReadError
 
 MAX_UNREAD_MESSAGES = 1024
 MAX_UNREAD_BYTES = 4 << 20
@@ -78,6 +79,7 @@ class RemoteDataTrack:
         self._unread: deque[DataMessage | DataGapError] = deque()
         self._unread_bytes = 0
         self._changed = asyncio.Event()
+        self._is_awaited = False
         self._has_ended = False
         self._failure: DataTrackCutError | None = None
         self._held: deque[tuple[float, bytes]] = deque()
@@ -113,6 +115,7 @@ class RemoteDataTrack:
         Up to 1024 messages and 4 MiB wait for the reader.
 
         Raises:
+            AlreadyReadError: another reader waits for messages; each would get some of them.
             DataGapError: messages are missing here. Iterate again to read what follows.
             DataOverflowError: likewise, because this reader was too slow.
             DataTrackCutError: the media server ended the track. Subscribe again to go on.
@@ -130,8 +133,16 @@ class RemoteDataTrack:
                 if self._failure is not None:
                     raise self._failure
                 return
+            if self._is_awaited:
+                raise AlreadyReadError(
+                    "a message is awaited here by another reader: read once and hand on"
+                )
             self._changed.clear()
-            await self._changed.wait()
+            self._is_awaited = True
+            try:
+                await self._changed.wait()
+            finally:
+                self._is_awaited = False
 
     # What the subscription does with it.
 

@@ -27,7 +27,11 @@ RejectionCallback = Callable[["RemoteTrack", str, int], None]
 
 
 class RemoteTrack:
-    """A subscribed track of somebody else. Read it one way: decoded or encoded, or as `track`."""
+    """A subscribed track of somebody else.
+
+    It has one reader of encoded frames, and one of decoded ones: of `frames` or of `track`. Where a
+    second one waits, `AlreadyReadError` is raised.
+    """
 
     def __init__(self, stream: VerifiedStream, info: StreamTrackInfo, track: IncomingTrack) -> None:
         self.stream_id = stream.stream_id
@@ -50,7 +54,12 @@ class RemoteTrack:
         return self.info.enabled
 
     def frames(self) -> AsyncIterator[DecodedFrame]:
-        """Decoded frames until the track ends; the queue is bounded and drops its oldest."""
+        """Decoded frames until the track ends; the queue is bounded and drops its oldest.
+
+        The track ends when it is taken out of its stream, its stream or participant goes, or the
+        room is left. While its publisher sends nothing, muted or with a source that has ended, this
+        waits.
+        """
         return self.track.frames()
 
     def encoded_frames(self) -> AsyncIterator[EncodedFrame]:

@@ -25,6 +25,12 @@ class TransportError(MediaError):
     code: ClassVar[str] = "media_transport_failed"
 
 
+class AlreadyReadError(MediaError):
+    """Somebody else waits for the same frames or messages, and would get half of them."""
+
+    code: ClassVar[str] = "already_read"
+
+
 class CodecError(MediaError):
     """A source's pictures, sound or packets are none that the track's codec takes."""
 

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
 
+from sealroom.media.errors import AlreadyReadError
+
 T = TypeVar("T")
 
 
@@ -91,10 +93,18 @@ class FrameQueue(Generic[T]):
         return [self._pop() for _ in range(min(count, len(self._items)))]
 
     async def get(self) -> T | None:
-        """Returns the oldest item, waiting for one; None once the queue has ended and is empty."""
+        """Returns the oldest item, waiting for one; None once the queue has ended and is empty.
+
+        Raises AlreadyReadError if somebody else waits: each would get some of the items.
+        """
         while not self._items:
             if self._is_ending:
                 return None
+            if self._waiting:
+                raise AlreadyReadError(
+                    "a frame is awaited here by another reader: read once and hand on, or read"
+                    " RemoteTrack.track through aiortc's MediaRelay"
+                )
             if self.is_broken:
                 self._tell_starved()
             self._changed.clear()

@@ -80,7 +80,8 @@ class IncomingTrack(MediaStreamTrack):
     Nothing is decoded before somebody asks for decoded frames; whoever asks late begins at the
     next key frame. All queues are bounded and drop their oldest frames, encoded video up to the
     next key frame, which is asked for: neither readers nor handlers see what follows a hole.
-    `recv` and `frames` take from one queue: use aiortc's MediaRelay for several readers.
+    `recv` and `frames` take from one queue: more readers than one are
+    refused (AlreadyReadError): give them aiortc's MediaRelay.
     Event-loop thread only.
     """
 

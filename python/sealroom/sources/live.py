@@ -22,6 +22,9 @@ MAX_PICTURE_SIDE: Final = 16_383
 SOUND_FRAME: Final = 0.02
 """Seconds of sound in a frame."""
 
+MAX_TIME: Final = 1e12
+"""Seconds that a picture's time may be from the zero of its clock."""
+
 _VIDEO_TIME_BASE: Final = Fraction(1, 90_000)
 _PIXEL_FORMATS: Final = {"rgb24": 3, "bgr24": 3, "rgba": 4, "bgra": 4, "gray": 1}
 
@@ -41,7 +44,7 @@ class PictureTrack(MediaStreamTrack):
         super().__init__()
         self.frames_pushed = 0
         self.frames_dropped = 0
-        """Pictures that came faster than they could be encoded."""
+        """Pictures that came faster than they could be encoded, or after `stop`."""
         self._pictures: deque[VideoFrame] = deque(maxlen=max_waiting)
         self._changed = asyncio.Event()
         self._begin: float | None = None
@@ -57,10 +60,13 @@ class PictureTrack(MediaStreamTrack):
             format: "rgb24", "bgr24" (OpenCV), "rgba", "bgra" or "gray".
 
         Raises:
-            InvalidArgumentError: not such an array; nothing is sent.
+            InvalidArgumentError: not such an array, or no such time; nothing is sent.
         """
         _check_picture(picture, format)
+        if time is not None:
+            _check_time(time)
         if self.readyState != "live":
+            self.frames_dropped += 1
             return
         time = clock.monotonic() if time is None else time
         if self._begin is None:
@@ -163,7 +169,11 @@ class SoundTrack(MediaStreamTrack):
         return waiting
 
     async def drained(self) -> None:
-        """Waits until everything pushed has left, or the track has ended."""
+        """Waits until everything pushed has left, or the track has ended (`stop`).
+
+        While the track is muted or not published nothing leaves: limit the time then, as with
+        `asyncio.timeout`.
+        """
         await self._drained.wait()
 
     async def recv(self) -> AudioFrame:
@@ -221,6 +231,12 @@ def _check_picture(picture: Any, format: str) -> None:
         raise InvalidArgumentError(f"{wanted}, not {picture.dtype} {picture.shape}")
     if not all(1 <= side <= MAX_PICTURE_SIDE for side in picture.shape[:2]):
         raise InvalidArgumentError(f"picture: 1 to {MAX_PICTURE_SIDE} pixels high and wide")
+
+
+def _check_time(time: Any) -> None:
+    # bool is an int, and a clock's time is below its limit by far.
+    if isinstance(time, bool) or not isinstance(time, int | float) or not abs(time) < MAX_TIME:
+        raise InvalidArgumentError(f"time: seconds of time.monotonic(), not {time!r}")
 
 
 def _int16(samples: Any, channels: int) -> npt.NDArray[np.int16]:

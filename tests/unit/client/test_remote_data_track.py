@@ -21,6 +21,7 @@ from sealroom.crypto.announcement import VerifiedStream
 from sealroom.crypto.data_errors import DataGapError, DataOverflowError
 from sealroom.crypto.data_message import DataReceiver, DataSender, DataTrackId
 from sealroom.crypto.epoch import EpochId, EpochKeys, derive_epoch_keys
+from sealroom.media.errors import AlreadyReadError
 from sealroom.protocol import MAX_DATA_MESSAGE_BYTES, StreamAnnouncement
 
 TRACK = DataTrackId(b"f" * 32, b"n" * 16, "stream", "track")
@@ -189,3 +190,29 @@ async def test_a_gap_is_an_error_where_it_is_and_what_follows_can_be_read() -> N
     with pytest.raises(DataGapError):
         await anext(messages)
     assert await one.read() == [2]
+
+
+async def test_a_second_reader_is_refused_and_the_first_goes_on() -> None:
+    one = Received()
+    messages = one.track.messages()
+    first = asyncio.ensure_future(anext(messages))
+    await asyncio.sleep(0)
+    with pytest.raises(AlreadyReadError):
+        await anext(one.track.messages())
+    one.come(b"a")
+    assert (await first).data == b"a"
+
+
+async def test_a_reader_may_follow_one_that_was_broken_off() -> None:
+    one = Received()
+    for number in range(3):
+        one.come(b"a")
+        async for message in one.track.messages():
+            assert message.sequence == number
+            break
+    waiting = asyncio.ensure_future(anext(one.track.messages()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    one.come(b"b")
+    assert await one.read() == [3]

@@ -7,6 +7,7 @@ from fake_session import FakeSession
 from track_support import encoded_video, receive_video
 
 from sealroom.media import incoming_track
+from sealroom.media.errors import AlreadyReadError
 from sealroom.media.tracks import IncomingTrack
 
 
@@ -80,3 +81,25 @@ async def test_sound_has_no_key_frames(incoming):
     track.encoded_frame_handler = lambda frame: frame
     track.request_key_frame()
     assert session.key_frame_requests == 0
+
+
+async def test_a_second_reader_is_refused_and_the_first_goes_on(incoming):
+    session = FakeSession()
+    track = incoming(session)
+    for read in (lambda: anext(track.frames()), track.recv, lambda: anext(track.encoded_frames())):
+        first = asyncio.ensure_future(read())
+        await asyncio.sleep(0)
+        with pytest.raises(AlreadyReadError):
+            await asyncio.wait_for(read(), 1)
+        receive_video(session, encoded_video(1))
+        await asyncio.wait_for(first, 5)
+
+
+async def test_decoded_and_encoded_frames_are_both_whole(incoming):
+    session = FakeSession()
+    track = incoming(session)
+    readers = track.frames(), track.encoded_frames()
+    receive_video(session, encoded_video(5))
+    for reader in readers:
+        stamps = [(await asyncio.wait_for(anext(reader), 5)).rtp_timestamp for _ in range(5)]
+        assert stamps == [0, 3000, 6000, 9000, 12000]
