@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,12 +17,20 @@ def example() -> str:
     return str(blocks[0])
 
 
-def test_the_example_prints_the_shape_of_a_picture() -> None:
+def test_the_example_prints_the_shape_of_a_picture_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
     result = subprocess.run(
-        [sys.executable, "-c", example()], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", example()],
+        env={**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout == "(480, 640, 3) uint8\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_example_has_at_most_thirty_lines_of_code() -> None:

@@ -16,7 +16,12 @@ class ReceivingApi(RoomApi):
     """The methods of `StreamApi` that receive. Event-loop thread only."""
 
     async def list_streams(self, room_id: str) -> list[StreamInfo]:
-        """The verified streams of a joined room, the caller's own included."""
+        """The verified streams of a joined room, the caller's own included.
+
+        It is what this side knows now and asks nobody: what somebody publishes comes a moment
+        later, with `StreamPublished`. Begin `events` first, and then look here for what was there
+        before; `list_stream_room_streams` asks the Bridge.
+        """
         return [StreamInfo.of(one) for one in self._session(room_id).streams.values()]
 
     async def subscribe_to_remote_streams(
