@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from bridge_support import Client, FakeMedia, eventually
@@ -16,7 +17,17 @@ from test_two_bridges import Pair, open_pair, without
 
 from sealroom.bridge import BridgeConfig, BridgeError
 from sealroom.bridge.app import Bridge
-from sealroom.protocol import CLOSE_USER_REMOVED, EventType
+from sealroom.protocol import (
+    CLOSE_USER_REMOVED,
+    DataCut,
+    EventType,
+    MediaFailed,
+    MediaOffer,
+    Message,
+    RoomEpochReady,
+    RoomExcluded,
+    SessionResync,
+)
 
 ALL = [one for one in EventType if one.value.split(".")[0] in ("room", "participant", "stream")]
 
@@ -152,6 +163,35 @@ async def test_redis_lost_leaves_local_events_and_a_resync_follows(
     await alice.call("room.delete", room_id=room.room_id)
     envelope, _ = await next_but_resync(bob)
     assert envelope.type is EventType.ROOM_DELETED
+
+
+async def test_events_that_no_bridge_relays_are_not_taken_from_redis(
+    pair: Pair, redis: RedisServer
+) -> None:
+    """Who can write to Redis could otherwise have a member answer an offer of its own."""
+    from redis.asyncio import Redis
+
+    alice, bob = await pair.here.user("alice"), await pair.there.user("bob")
+    room = await pair.here.create_room(alice, ["bob"])
+    await bob.join(room.room_id)
+    own: list[tuple[EventType, Message]] = [
+        (EventType.MEDIA_OFFER, MediaOffer(offer_id=99, offer="v=0", tracks=[])),
+        (EventType.MEDIA_FAILED, MediaFailed(transport="subscriber")),
+        (EventType.DATA_CUT, DataCut(stream_id="s", track_id="t")),
+        (EventType.SESSION_RESYNC, SessionResync(missed=None)),
+        (EventType.ROOM_EXCLUDED, RoomExcluded(reason="removed", user_id="alice")),
+        (EventType.ROOM_EPOCH_READY, RoomEpochReady(epoch=1)),
+    ]
+    async with Redis.from_url(redis.url) as writer:
+        for event, data in own:
+            forged = {"kind": "event", "origin": "evil", "type": event, "data": data}
+            forged |= {"context_id": bob.context_id, "room_id": room.room_id}
+            await writer.publish(relay_of(pair.there)._channel, msgspec.json.encode(forged))
+    await alice.call("room.update", next_record(alice, room))
+    envelope, _ = await bob.event()
+    if envelope.type is EventType.ROOM_CREATED:  # the relay may have brought it after the join
+        envelope, _ = await bob.event()
+    assert envelope.type is EventType.ROOM_UPDATED
 
 
 async def next_but_resync(client: Client) -> tuple[Any, Any]:

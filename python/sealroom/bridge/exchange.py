@@ -10,6 +10,7 @@ from sealroom.protocol import EVENTS, EventType, Message, SessionResync
 from .bus import EventBus
 from .forwarding import Forwarding
 from .live import RoomRegistry
+from .logs import get_logger
 from .records import Member, RoomAccess
 from .relay import (
     Broadcast,
@@ -22,6 +23,24 @@ from .relay import (
 )
 from .upkeep import Upkeep
 
+# What concerns one session only, its Bridge sends: nobody else may put it in its mouth.
+_RELAYED = frozenset(
+    {
+        EventType.ROOM_CREATED,
+        EventType.ROOM_UPDATED,
+        EventType.ROOM_DELETED,
+        EventType.ROOM_CLOSED,
+        EventType.ROOM_REOPENED,
+        EventType.ROOM_CUSTOM,
+        EventType.PARTICIPANT_JOINED,
+        EventType.PARTICIPANT_LEFT,
+        EventType.STREAM_PUBLISHED,
+        EventType.STREAM_UPDATED,
+        EventType.STREAM_UNPUBLISHED,
+        EventType.RECORDING_STARTED,
+        EventType.RECORDING_STOPPED,
+    }
+)
 # What upkeep does at a room's home, events included.
 _OF_UPKEEP = {EventType.ROOM_UPDATED, EventType.ROOM_CLOSED, EventType.ROOM_DELETED}
 
@@ -103,6 +122,9 @@ class Exchange:
             await self._receive_event(message)
 
     async def _receive_event(self, message: RelayedEvent) -> None:
+        if message.type not in _RELAYED:
+            get_logger().error("relay: no Bridge relays this event", type=message.type)
+            return
         if message.type in _OF_UPKEEP and message.room_id in self._registry.live:
             await self._upkeep.check_room(message.room_id)
             return
