@@ -190,18 +190,20 @@ def check_next_record(
 
 
 def check_members_exist(
-    record: RoomRecord, fingerprints: dict[str, bytes], known: Collection[bytes] = ()
+    record: RoomRecord,
+    fingerprints: dict[str, bytes],
+    known: Collection[tuple[str, bytes]] = (),
 ) -> None:
     """Check that every member is a user of the context with this fingerprint.
 
-    Members with a fingerprint among `known`, those of the record before, may have left the context.
+    Those in `known`, user id and fingerprint of the record before, may have left the context.
 
     Raises:
         RequestError: RECORD_INVALID, names the first member at fault.
     """
     for index, member in enumerate(record.members):
         _expect(
-            member.identity_fingerprint in known
+            (member.user_id, member.identity_fingerprint) in known
             or fingerprints.get(member.user_id) == member.identity_fingerprint,
             f"members[{index}]",
             "members are users of the context with their registered identities (context.users)",

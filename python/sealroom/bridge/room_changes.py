@@ -83,7 +83,7 @@ class RoomChanges:
                 params, session.user_id, session.identity, newest[0], policy
             )
             known = await self._store.fingerprints(session.context_id, list(access.members))
-            former = [one.fingerprint for one in before.members.values()]
+            former = {(user_id, one.fingerprint) for user_id, one in before.members.items()}
             check_members_exist(checked.record, known, former)
             home = await self._rooms.update(checked, params.empty_room_ttl)
             self._note_update(session, before, access)
