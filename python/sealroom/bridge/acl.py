@@ -11,7 +11,10 @@ policy of a room may still refuse.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Self
+
+from msgspec import inspect
 
 from sealroom.protocol import MAX_ACL_LENGTH, MAX_ACL_LINES, METHODS, ErrorCode, Message
 
@@ -132,10 +135,31 @@ def _parse_line(words: list[str], field: str) -> _Line:
     fields = []
     for word in words[2:]:
         name, sign, value = word.partition("=")
-        if not sign or not any(name in METHODS[one][0].__struct_fields__ for one in methods):
+        shapes = [METHODS[one][0] for one in methods]
+        if not sign or not any(name in shape.__struct_fields__ for shape in shapes):
             raise _malformed(field, "write a parameter of the function and its value, room_id=...")
+        if not any(name in _text_fields(shape) for shape in shapes):
+            raise _malformed(
+                field, f"{name} is no text: lines compare text only, as in room_id=..."
+            )
         fields.append((name, value))
     return _Line(words[0].lower() == "allow", methods, tuple(fields))
+
+
+@cache
+def _text_fields(shape: type[Message]) -> frozenset[str]:
+    """Return the parameters that can be compared with a word of a line."""
+    struct = inspect.type_info(shape)
+    assert isinstance(struct, inspect.StructType)
+    return frozenset(one.name for one in struct.fields if _is_text(one.type))
+
+
+def _is_text(kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.UnionType):  # with None
+        return any(map(_is_text, kind.types))
+    if isinstance(kind, inspect.LiteralType):
+        return all(isinstance(value, str) for value in kind.values)
+    return isinstance(kind, inspect.StrType)
 
 
 def _malformed(field: str, remedy: str) -> RequestError:
