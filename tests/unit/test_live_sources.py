@@ -136,6 +136,19 @@ async def test_what_waits_can_be_taken_back_or_waited_for() -> None:
         await track.recv()
 
 
+async def test_sound_that_nobody_takes_stays_until_it_is_cleared() -> None:
+    track = SoundTrack(rate=8_000)
+    track.push(np.ones(8_000, np.int16))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await track.drained()
+    waiting = asyncio.create_task(track.drained())
+    await asyncio.sleep(0)
+    assert track.clear() == 1.0
+    async with asyncio.timeout(5):
+        await waiting
+
+
 async def test_more_sound_than_may_wait_is_refused_whole() -> None:
     track = SoundTrack(rate=8_000, max_waiting=1.0)
     track.push(np.ones(6_000, np.int16))

@@ -171,8 +171,8 @@ class SoundTrack(MediaStreamTrack):
     async def drained(self) -> None:
         """Waits until everything pushed has left, or the track has ended (`stop`).
 
-        While the track is muted or not published nothing leaves: limit the time then, as with
-        `asyncio.timeout`.
+        While the track is not published, or not any more, nothing leaves and this waits: limit the
+        time then, as with `asyncio.timeout`, or `clear`. While it is muted, sound leaves unheard.
         """
         await self._drained.wait()
 
