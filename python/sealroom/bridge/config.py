@@ -46,7 +46,8 @@ class BridgeConfig:
         empty_room_ttl: after which an empty room closes, if it has no time of its own.
         max_connections: of clients at once.
         challenge_lifetime: of a log-in's challenge.
-        login_timeout: from connecting to the first successful log-in.
+        login_timeout: from connecting to the first successful log-in; also from connecting to the
+            request for a WebSocket.
         session_timeout: how long a session outlives its socket, for the client to resume it; 0 to
             end it at once. After a start, empty rooms stay open as long at least, for their
             participants to return.

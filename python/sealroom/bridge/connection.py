@@ -31,6 +31,15 @@ from .config import BridgeConfig
 from .logs import get_logger, where
 from .metrics import Metrics
 
+GATE = "sealroom.gate"
+"""Key of the connection's `Gate` in the ASGI scope; other web servers than ours have none."""
+
+
+class Gate(Protocol):
+    """Where the web server is told how much of a message it may gather."""
+
+    is_open: bool  # messages may be large: somebody logged in
+
 
 class Handler(Protocol):
     """Carries out requests."""
@@ -67,6 +76,7 @@ class Connection:
         self.budget = budget
         self.address = source_address(socket)
         self._socket = socket
+        self._gate: Gate | None = socket.scope.get(GATE)
         self._handler = handler
         self._config = config
         self._metrics = metrics
@@ -137,6 +147,8 @@ class Connection:
             async with asyncio.timeout(self._config.login_timeout) as login:
                 while not self._closing.done():
                     await self._read_one()
+                    if self._gate is not None:
+                        self._gate.is_open = self.is_authenticated
                     if self.is_authenticated:
                         login.reschedule(None)
                     elif login.when() is None:  # its API key was revoked

@@ -18,6 +18,7 @@ from .app import Bridge
 from .config import BridgeConfig
 from .errors import BridgeError
 from .media_server import MediaServer
+from .web_protocols import HttpProtocol, WebSocketProtocol
 
 _PEER_TIMEOUT_MS = 30_000  # for data a peer does not acknowledge, zero windows included
 _SHUTDOWN_SECONDS = 5
@@ -134,7 +135,8 @@ def _uvicorn_config(bridge: Bridge) -> uvicorn.Config:
         lifespan="off",  # the Bridge is entered here
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,  # said in any case: uvicorn would trust loopback
-        ws="websockets-sansio",
+        http=type("_Http", (HttpProtocol,), {"seconds": bridge.config.login_timeout}),
+        ws=WebSocketProtocol,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # sealed data does not compress, and a bomb would
         log_config=None,
