@@ -14,6 +14,7 @@ from sealroom.protocol import (
     RequestId,
     Success,
 )
+from sealroom.protocol.decoding import UNDECODABLE
 
 from .admission import Admission
 from .connection import Connection
@@ -92,7 +93,7 @@ class Dispatcher:
             return self._request.decode(message)
         except msgspec.ValidationError as error:
             raise malformed(ErrorCode.INVALID_REQUEST, error) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             raise RequestError(ErrorCode.PARSE_ERROR, remedy="send one JSON object") from None
 
     async def _call(self, connection: Connection, request: Request) -> Message:
@@ -107,7 +108,7 @@ class Dispatcher:
             params = decoder.decode(request.params)
         except msgspec.ValidationError as error:
             raise malformed(ErrorCode.INVALID_PARAMS, error) from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNDECODABLE:
             raise RequestError(ErrorCode.PARSE_ERROR, field="params") from None
         if (open_method := self._methods.open.get(request.method)) is not None:
             return await open_method(connection, params)
@@ -121,5 +122,5 @@ class Dispatcher:
 def _read_id(message: bytes) -> RequestId | None:
     try:
         return msgspec.json.decode(message, type=_IdOnly).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return None

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from sealroom.protocol.decoding import UNDECODABLE
+
 from .errors import BridgeError
 from .logs import get_logger, where
 from .relay import (
@@ -194,7 +196,7 @@ class RedisRelay:
                 continue
             try:
                 relayed = self._decoder.decode(message["data"])
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNDECODABLE:
                 get_logger().error("relay: a message is malformed")
                 continue
             if relayed.origin == self._origin:

@@ -21,6 +21,7 @@ class HttpProtocol(H11Protocol):
 
     seconds: ClassVar[float] = 30.0
 
+    # Narrower than asyncio.Protocol has it, as uvicorn's own is.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_end()
