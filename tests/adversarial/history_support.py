@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
+from sealroom.client.connection import Connection
 from sealroom.client.rooms import OpenRoom, RoomDirectory
 from sealroom.crypto.errors import VerificationError
 from sealroom.crypto.room_record import Member, VerifiedRecord, make_next_record, make_room
@@ -147,7 +148,9 @@ class Bridge:
         self.lie: Callable[[list[HistoricRecord]], list[HistoricRecord]] = lambda entries: entries
         self.answers: dict[str, Callable[[Any], Any]] = {}  # to other methods, and lies to these
         self.calls: list[str] = []
-        self.directory = RoomDirectory(self)  # type: ignore[arg-type]
+        # The part of a Connection that the client's modules of rooms use.
+        self.connection = cast(Connection, self)
+        self.directory = RoomDirectory(self.connection)
 
     async def call(self, method: str, params: Any, result: Any) -> Any:
         self.calls.append(method)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -126,8 +126,8 @@ async def test_no_epoch_above_the_one_of_the_record_is_used() -> None:
     session._keys = KeySchedule(
         opened.keys, switch_within=1, grace=1, on_switch=accepted.append, on_retire=lambda _: None
     )
-    session.announced = SimpleNamespace()  # type: ignore[assignment]
-    session.receiving = SimpleNamespace(add_epoch=accepted.append)  # type: ignore[assignment]
+    session.announced = cast(Any, SimpleNamespace())
+    session.receiving = cast(Any, SimpleNamespace(add_epoch=accepted.append))
     secrets = {1: secret_of(1), 2: EVIL_SECRET}
     session._accept_epochs(OpenRoom(opened.room, opened.verified, secrets))
     assert accepted == []
@@ -267,7 +267,7 @@ async def test_a_key_nobody_asked_for_replaces_none_that_the_application_gave() 
         ),
         "room.create": create,
     }
-    editor = RoomEditor(bridge, bridge.directory)  # type: ignore[arg-type]
+    editor = RoomEditor(bridge.connection, bridge.directory)
     with pytest.raises(Caught):
         await editor.create(
             [UserIdentity("bob", IDENTITIES["bob"].public), "carol"],

@@ -49,7 +49,7 @@ def of(user_id: str, room: Room) -> Bridge:
 async def remove_carol(
     bridge: Bridge, private_meta: bytes | None = None, users: tuple[str, ...] = ("bob",)
 ) -> OpenRoom:
-    editor = RoomEditor(bridge, bridge.directory)  # type: ignore[arg-type]
+    editor = RoomEditor(bridge.connection, bridge.directory)
     return await editor.update(
         "room",
         users=users,

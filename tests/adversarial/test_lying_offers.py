@@ -183,7 +183,7 @@ async def test_an_older_offer_that_comes_late_takes_no_track_away(
     async def keep(offer: Any) -> None:
         offers.append(offer)
 
-    session.receiving.media_offered = keep  # type: ignore[method-assign]
+    monkeypatch.setattr(session.receiving, "media_offered", keep)
     one = Offers(call)
     one.participant.whole.clear()
     one.participant.wanted, one.participant.stale = {}, True

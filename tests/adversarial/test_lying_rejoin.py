@@ -52,7 +52,7 @@ async def call() -> AsyncIterator[Call]:
 
 
 class Liar:
-    """Stands between a connection and the rest of its client."""
+    """Stands between a connection and the rest of its client, in place of two of its methods."""
 
     def __init__(self, call: Call, user_id: str) -> None:
         self.connection = call.connections[user_id]

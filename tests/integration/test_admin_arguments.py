@@ -59,6 +59,6 @@ async def test_what_is_no_id_of_a_room_is_refused_by_name(world: World, call: St
 
 async def test_the_refusal_says_where_the_id_is(world: World) -> None:
     admin = world.bridge.admin
-    team = await admin.context_create("team")
+    team: Any = await admin.context_create("team")
     with pytest.raises(RequestError, match=r"not Context.*give its \.context_id"):
-        await admin.user_add(team, "dora", Identity.generate().public)  # type: ignore[arg-type]
+        await admin.user_add(team, "dora", Identity.generate().public)

@@ -2,24 +2,11 @@
 
 import asyncio
 
-import pytest
 from aioice import stun
-from fake_packet_transport import FakePacketTransport
 
-from sealroom.media.negotiation import MediaPeer
 from sealroom.media.session_description import MAX_CANDIDATES
 
 MOST_LEARNED = 256
-
-
-@pytest.fixture
-async def peers():
-    one, two = (MediaPeer(FakePacketTransport(), host_addresses=["127.0.0.1"]) for _ in range(2))
-    one.add_section(kind="audio", codec="opus", ssrc=1)
-    yield one, two
-    for peer in (one, two):
-        async with asyncio.timeout(10):
-            await peer.close()
 
 
 def candidate(number):

@@ -10,7 +10,6 @@ from track_support import encoded_video, receive_video, until
 
 from sealroom.media import incoming_track
 from sealroom.media.frame_queue import FrameQueue
-from sealroom.media.tracks import IncomingTrack
 from sealroom.recording import MatroskaWriter
 
 SOME = 5
@@ -37,19 +36,9 @@ class Publisher(FakeSession):
             self.number += 1
 
 
-@pytest.fixture
-async def incoming(monkeypatch):
+@pytest.fixture(autouse=True)
+def a_short_queue(monkeypatch):
     monkeypatch.setattr(incoming_track, "MAX_UNREAD_FRAMES", SOME)
-    tracks = []
-
-    def make(session, kind="video", **options):
-        codec = "vp8" if kind == "video" else "opus"
-        tracks.append(IncomingTrack(session, 1, kind, codec, **options))
-        return tracks[-1]
-
-    yield make
-    for track in tracks:
-        track.stop()
 
 
 async def turns():

@@ -12,22 +12,7 @@ from track_support import encoded_video, receive_video, until
 from sealroom.media import incoming_track
 from sealroom.media.audio_codecs import OpusEncoder
 from sealroom.media.packet_transport import EventDispatcher
-from sealroom.media.tracks import IncomingTrack
 from sealroom.media.video_codecs import is_key_frame
-
-
-@pytest.fixture
-async def incoming():
-    tracks = []
-
-    def make(session, kind="video", **options):
-        codec = "vp8" if kind == "video" else "opus"
-        tracks.append(IncomingTrack(session, 1, kind, codec, **options))
-        return tracks[-1]
-
-    yield make
-    for track in tracks:
-        track.stop()
 
 
 async def test_frames_come_out_decoded_as_arrays(incoming):

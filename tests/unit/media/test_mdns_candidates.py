@@ -5,9 +5,7 @@ import re
 
 import aioice.ice
 import pytest
-from fake_packet_transport import FakePacketTransport
 
-from sealroom.media.negotiation import MediaPeer
 from sealroom.media.session_description import MAX_CANDIDATES
 
 NAME = "5d6b8e1a-6f3a-4d3b-9c0e-0d5a5c0b8f11.local"
@@ -39,16 +37,6 @@ async def resolver(monkeypatch):
 
     monkeypatch.setattr(aioice.ice, "get_or_create_mdns_protocol", get)
     return one
-
-
-@pytest.fixture
-async def peers():
-    one, two = (MediaPeer(FakePacketTransport(), host_addresses=["127.0.0.1"]) for _ in range(2))
-    one.add_section(kind="audio", codec="opus", ssrc=1)
-    yield one, two
-    for peer in (one, two):
-        async with asyncio.timeout(10):
-            await peer.close()
 
 
 def hidden(description):
