@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from sealroom.media.data_channels import DataChannels
+from sealroom.media.description_bounds import MAX_SECTIONS
 from sealroom.media.errors import NegotiationError
 from sealroom.media.sections import (
     KIND_OF_CODEC,
@@ -21,7 +22,6 @@ from sealroom.media.sections import (
 )
 from sealroom.media.session_description import (
     MAX_MSID_LENGTH,
-    MAX_SECTIONS,
     OFFERED_EXTENSIONS,
     RemoteDescription,
     RemoteSection,

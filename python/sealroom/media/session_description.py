@@ -23,12 +23,10 @@ from aiortc import (
 from aiortc.rtcrtpparameters import RTCRtcpFeedback
 from aiortc.rtcsctptransport import RTCSctpCapabilities
 
+from sealroom.media.description_bounds import bounded_description
 from sealroom.media.errors import NegotiationError
 from sealroom.media.sections import CodecName, DataSection, Direction, MediaSection, sends
 
-MAX_DESCRIPTION_LENGTH = 1 << 20
-MAX_SECTIONS = 1024
-MAX_SECTION_LINES = 512
 MAX_CANDIDATES = 64
 MAX_MID_LENGTH = 16
 MAX_MSID_LENGTH = 64  # RFC 8830 section 2
@@ -165,15 +163,9 @@ def parse_candidate(text: str) -> RTCIceCandidate:
 
 def parse_description(text: str) -> RemoteDescription:
     """Parses the peer's offer or answer. Raises NegotiationError; no size in it is trusted."""
-    if len(text) > MAX_DESCRIPTION_LENGTH:
-        raise NegotiationError("the session description is too long")
-    _, groups = sdp.grouplines(text)
-    if not 1 <= len(groups) <= MAX_SECTIONS:
-        raise NegotiationError(f"a session description has 1 to {MAX_SECTIONS} m-lines")
-    if any(len(lines) > MAX_SECTION_LINES for lines in groups):
-        raise NegotiationError(f"an m-line has at most {MAX_SECTION_LINES} attributes")
+    bounded, groups = bounded_description(text)
     try:
-        description = sdp.SessionDescription.parse(text)
+        description = sdp.SessionDescription.parse(bounded)
     except Exception as error:
         # aiortc's parser raises whatever its assertions, splits and look-ups happen to.
         raise NegotiationError("malformed session description") from error

@@ -11,10 +11,11 @@ from aiortc import (
 )
 from fake_packet_transport import FakePacketTransport
 
+from sealroom.media.description_bounds import MAX_SECTIONS
 from sealroom.media.errors import NegotiationError, TransportError
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import intersect, reverse
-from sealroom.media.session_description import MAX_CANDIDATES, MAX_SECTIONS, parse_description
+from sealroom.media.session_description import MAX_CANDIDATES, parse_description
 
 
 @pytest.fixture
@@ -421,7 +422,7 @@ def mutate(sdp, kind):
         "bad rtpmap": re.sub(r"a=rtpmap:.*\r\n", "a=rtpmap:1\r\n", sdp),
         "bad candidate": sdp + "a=candidate:1 1 udp\r\n",
         "bad setup": sdp.replace("setup:actpass", "setup:holdconn"),
-        "bad ssrc": sdp + "a=ssrc:x\r\n",
+        "bad ssrc": re.sub(r"a=ssrc:.*\r\n", "a=ssrc:x\r\n", sdp),
         "fmtp of nothing": sdp + "a=fmtp:99 x=1\r\n",
     }[kind]
 
