@@ -25,6 +25,10 @@ class Background:
         if not task.cancelled() and (error := task.exception()) is not None:
             get_logger().error("background task failed", error=where(error))
 
+    async def finish(self) -> None:
+        """Wait for what is left."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def close(self) -> None:
         """Cancel what is left and wait for it."""
         for task in list(self._tasks):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from sealroom._core import net, sfu
@@ -163,16 +162,19 @@ class EmbeddedMediaServer:
         participant = self._participants.get(participant_id)
         if participant is not None:
             side = self._publishing if transport == "publisher" else self._subscribing
-            await side.drop(participant)
+            side.drop(participant)
 
     async def remove_participant(self, participant_id: str) -> None:
         participant = self._participants.pop(participant_id, None)
         if participant is not None:
-            await self._publishing.drop(participant)
-            await self._subscribing.drop(participant)
+            # No await: a time-out must not leave a removed member half connected.
+            self._subscribing.drop(participant)
+            self._publishing.drop(participant)
 
     async def close(self) -> None:
-        await asyncio.gather(*map(self.remove_participant, list(self._participants)))
+        for participant_id in list(self._participants):
+            await self.remove_participant(participant_id)
+        await self._connector.finish_closing()
 
     def statistics(self) -> MediaServerStatistics:
         totals = self._router.statistics()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from aiortc import RTCCertificate
 
 from sealroom._core import sfu
+from sealroom.bridge.background import Background
 from sealroom.bridge.data_forwarding import DataForwarding
 from sealroom.bridge.media_server import PublishedTrack, TrackRef, TransportGoneError
 from sealroom.media.ice import HostAddresses
@@ -30,10 +31,6 @@ class MediaConnection:
     @property
     def is_dead(self) -> bool:
         return self.peer.state in ("failed", "closed")
-
-    async def close(self) -> None:
-        await self.peer.close()
-        self.transport.close()
 
 
 @dataclass
@@ -77,6 +74,7 @@ class MediaConnector:
         self._host_addresses = host_addresses
         self._takeover = takeover
         self._certificate: RTCCertificate | None = None
+        self._closing = Background()
 
     def connect(
         self, participant_id: str, role: TransportRole, offered: Iterable[RemoteSection] = ()
@@ -99,6 +97,19 @@ class MediaConnector:
 
         peer.on_state_change = state_changed
         return MediaConnection(transport, peer)
+
+    def close(self, connection: MediaConnection) -> None:
+        """Takes all there is of a connection out of the router: nothing comes or goes any more.
+
+        Its peer says goodbye and releases its sockets later, whatever becomes of the caller.
+        """
+        connection.transport.close()
+        connection.peer.on_state_change = None
+        self._closing.spawn(connection.peer.close())
+
+    async def finish_closing(self) -> None:
+        """Returns once the sockets of all closed connections are released."""
+        await self._closing.finish()
 
     def _current_certificate(self) -> RTCCertificate:
         # One for all transports, because making it costs more than the rest; it lives for 30 days.

@@ -30,7 +30,7 @@ class MediaPublishing:
         """As `MediaServer.publish`."""
         participant = self._state.participant(participant_id)
         if participant.publisher is not None and participant.publisher.is_dead:
-            await self.drop(participant)
+            self.drop(participant)
         if stream_id in participant.streams:
             raise MediaError("this stream is published already")
         answer, producers = await self._accept(participant, stream_id, offer, tracks, ())
@@ -88,13 +88,13 @@ class MediaPublishing:
         for track_id, producer in participant.streams.pop(stream_id, {}).items():
             self._remove_producer(TrackRef(participant.id, stream_id, track_id), producer)
 
-    async def drop(self, participant: MediaParticipant) -> None:
+    def drop(self, participant: MediaParticipant) -> None:
         """Ends all streams of a participant, and its publisher transport."""
-        for stream_id in list(participant.streams):
-            self.remove_stream(participant, stream_id)
         connection, participant.publisher = participant.publisher, None
         if connection is not None:
-            await connection.close()
+            self._state.connector.close(connection)
+        for stream_id in list(participant.streams):
+            self.remove_stream(participant, stream_id)
 
     async def _accept(
         self,
@@ -138,7 +138,7 @@ class MediaPublishing:
             for producer in producers.values():
                 router.remove_producer(producer.id)
             if connection is not None and connection is not participant.publisher:
-                await connection.close()
+                self._state.connector.close(connection)
             if isinstance(error, SealroomError) and not isinstance(error, MediaError):
                 raise MediaError(str(error)) from error
             raise

@@ -170,7 +170,10 @@ class MediaServer(Protocol):
         ...
 
     async def remove_participant(self, participant_id: str) -> None:
-        """End both transports, all producers and consumers. No error if it is gone."""
+        """End both transports, all producers and consumers. No error if it is gone.
+
+        Nothing comes or goes any more before the first await, since a time-out may cancel the rest.
+        """
         ...
 
     async def close(self) -> None:

@@ -38,7 +38,7 @@ class MediaSubscribing:
             raise MediaError(f"track {unknown[0].track_id} is not published")
         participant = self._state.participant(participant_id)
         if participant.subscriber is not None and participant.subscriber.is_dead:
-            await self.drop(participant)
+            self.drop(participant)
         if not self._changes(participant, wanted):
             return None
         connection = await self._connection_for(participant)
@@ -85,8 +85,11 @@ class MediaSubscribing:
             raise MediaError(str(error)) from error
         return self._offer_of(participant, offer)
 
-    async def drop(self, participant: MediaParticipant) -> None:
+    def drop(self, participant: MediaParticipant) -> None:
         """Ends all subscriptions of a participant, and its subscriber transport."""
+        connection, participant.subscriber = participant.subscriber, None
+        if connection is not None:
+            self._state.connector.close(connection)
         if participant.start_task is not None:
             participant.start_task.cancel()
             participant.start_task = None
@@ -95,9 +98,6 @@ class MediaSubscribing:
         for consumer in participant.consumers.values():
             self._remove_consumer(consumer)
         participant.consumers.clear()
-        connection, participant.subscriber = participant.subscriber, None
-        if connection is not None:
-            await connection.close()
 
     def _changes(self, participant: MediaParticipant, wanted: Sequence[TrackRef]) -> bool:
         gone, new = self._media_changes(participant, wanted)
@@ -127,10 +127,12 @@ class MediaSubscribing:
         try:
             # First, because it is all that can fail.
             await connection.peer.transport.gather()
-        except TransportError as error:
+        except BaseException as error:  # a time-out cancels
             if connection is not participant.subscriber:
-                await connection.close()
-            raise MediaError(str(error)) from error
+                self._state.connector.close(connection)
+            if isinstance(error, TransportError):
+                raise MediaError(str(error)) from error
+            raise
         participant.subscriber = connection
         self._state.participants[participant.id] = participant
         return connection
