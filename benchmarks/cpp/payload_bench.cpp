@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sealroom/crypto/aead.h"
+#include "sealroom/crypto/aead_nonce.h"
 #include "sealroom/rtp/payload_format.h"
 #include "support.h"
 
@@ -72,10 +73,11 @@ void BM_BareSeal(benchmark::State& state) {
       must(crypto::Aead::create(backend, crypto::AeadAlgorithm::aes_256_gcm, pattern(32)));
   const Bytes plaintext = pattern(kMaxPayload);
   Bytes out(plaintext.size() + crypto::kAeadTagSize);
-  Bytes nonce(crypto::kAeadNonceSize);
+  const Bytes salt = pattern(crypto::kAeadNonceSize);
+  std::uint64_t counter = 0;
   for (auto _ : state) {
-    ++nonce[0];
-    must(aead->seal(nonce, {}, plaintext, out));
+    const crypto::AeadNonce nonce(salt, 0, ++counter);
+    must(aead->seal(nonce.view(), {}, plaintext, out));
   }
   count(state, 1, plaintext.size());
 }

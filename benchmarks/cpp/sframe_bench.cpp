@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sealroom/crypto/aead.h"
+#include "sealroom/crypto/aead_nonce.h"
 #include "sealroom/crypto/aes_ctr.h"
 #include "sealroom/crypto/hmac.h"
 #include "sealroom/sframe/receiver.h"
@@ -42,10 +43,11 @@ void BM_BareSeal(benchmark::State& state) {
   const Bytes aad = pattern(3);
   if (state.range(1) >= 4) {
     const auto aead = make_aead(backend, suite_of(state));
-    Bytes nonce(crypto::kAeadNonceSize);
+    const Bytes salt = pattern(crypto::kAeadNonceSize);
+    std::uint64_t counter = 0;
     for (auto _ : state) {
-      ++nonce[0];
-      must(aead->seal(nonce, aad, plaintext, out));
+      const crypto::AeadNonce nonce(salt, 0, ++counter);
+      must(aead->seal(nonce.view(), aad, plaintext, out));
     }
   } else {
     const auto cipher = must(crypto::AesCtr::create(backend, pattern(16)));

@@ -2,6 +2,7 @@
 // from frame to packets to frame. benchmarks/python/plot_sizes.py draws it.
 
 #include "sealroom/crypto/aead.h"
+#include "sealroom/crypto/aead_nonce.h"
 #include "sealroom/session/media_session.h"
 #include "sealroom/sframe/sender.h"
 #include "support.h"
@@ -18,11 +19,12 @@ void BM_AeadSealSize(benchmark::State& state) {
       must(crypto::Aead::create(backend, crypto::AeadAlgorithm::aes_128_gcm, pattern(16)));
   const Bytes plaintext = pattern(static_cast<std::size_t>(state.range(1)));
   Bytes out(plaintext.size() + crypto::kAeadTagSize);
-  Bytes nonce(crypto::kAeadNonceSize);
+  const Bytes salt = pattern(crypto::kAeadNonceSize);
+  std::uint64_t counter = 0;
   const Bytes aad = pattern(3);
   for (auto _ : state) {
-    ++nonce[0];
-    must(aead->seal(nonce, aad, plaintext, out));
+    const crypto::AeadNonce nonce(salt, 0, ++counter);
+    must(aead->seal(nonce.view(), aad, plaintext, out));
   }
   state.SetBytesProcessed(state.iterations() * state.range(1));
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sealroom/crypto/aead.h"
+#include "sealroom/crypto/aead_nonce.h"
 #include "sealroom/srtp/receiver.h"
 #include "sealroom/srtp/sender.h"
 #include "support.h"
@@ -122,11 +123,12 @@ void bare_aead(benchmark::State& state) {
   auto aead = must(crypto::Aead::create(backend, crypto::AeadAlgorithm::aes_256_gcm, pattern(32)));
   const Bytes payload = pattern(static_cast<std::size_t>(state.range(1)));
   Bytes out(payload.size() + crypto::kAeadTagSize);
-  Bytes nonce = pattern(crypto::kAeadNonceSize);
+  const Bytes salt = pattern(crypto::kAeadNonceSize);
+  std::uint64_t counter = 0;
   const Bytes aad = pattern(kHeaderSize);
   for (auto _ : state) {
-    ++nonce[11];
-    must(aead->seal(nonce, aad, payload, out));
+    const crypto::AeadNonce nonce(salt, 0, ++counter);
+    must(aead->seal(nonce.view(), aad, payload, out));
   }
   count(state);
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <initializer_list>
 #include <iterator>
 #include <optional>
@@ -80,12 +79,9 @@ PacketStatus to_status(Error error) {
   }
 }
 
-/// The task that seals `packet` into `out`; one without a header is refused by the core.
-srtp::ProtectTask seal_task(ByteView packet, MutableByteView out) {
-  const auto header = srtp::parse_rtp_header(packet);
-  if (!header) return {out, 0, {}};
-  const std::size_t header_size = header.value().size;
-  std::memcpy(out.data(), packet.data(), header_size);
+/// The task that seals `packet`, whose header has this size, into `out`.
+srtp::ProtectTask seal_task(ByteView packet, std::size_t header_size, MutableByteView out) {
+  srtp::copy_header(packet.first(header_size), out);
   return {out, header_size, packet.subspan(header_size)};
 }
 
@@ -94,8 +90,10 @@ std::size_t opened_size(std::size_t size, std::size_t overhead) {
   return size - std::min(size, overhead);
 }
 
-/// Refuses a batch with a packet that is no RTP before anything of it is sealed.
-void check_headers(ByteView data, const SizeBuffer& sizes, std::size_t overhead) {
+/// Of each packet of a batch. Refuses one with a packet that is no RTP before anything is sealed.
+std::vector<std::size_t> header_sizes(ByteView data, const SizeBuffer& sizes,
+                                      std::size_t overhead) {
+  std::vector<std::size_t> found(sizes.size());
   std::size_t at = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
     const auto header = srtp::parse_rtp_header(data.subspan(at, sizes[i]));
@@ -105,13 +103,16 @@ void check_headers(ByteView data, const SizeBuffer& sizes, std::size_t overhead)
       raise(error, "packet " + std::to_string(i) + ": " +
                        (fits ? std::string(error_message(error)) : "too large for a datagram"));
     }
+    found[i] = header.value().size;
     at += sizes[i];
   }
+  return found;
 }
 
 void seal_all(srtp::Sender& sender, std::mutex& mutex, ByteView data, const SizeBuffer& sizes,
               std::uint8_t* out, Int32Writer out_sizes) {
   const std::size_t overhead = sender.rtp_overhead();
+  const std::vector<std::size_t> headers = header_sizes(data, sizes, overhead);
   const auto failure = run_native(data.size(), [&]() -> Result<void> {
     const std::lock_guard lock(mutex);
     // All or none: indices that were spent on a part would be sealed twice.
@@ -122,7 +123,7 @@ void seal_all(srtp::Sender& sender, std::mutex& mutex, ByteView data, const Size
       const std::size_t count = std::min(kTasks, sizes.size() - begin);
       for (std::size_t i = 0; i < count; ++i) {
         const std::size_t size = sizes[begin + i];
-        tasks[i] = seal_task(data.subspan(at, size), {out, size + overhead});
+        tasks[i] = seal_task(data.subspan(at, size), headers[begin + i], {out, size + overhead});
         at += size;
         out += size + overhead;
         out_sizes.set(begin + i, size + overhead);
@@ -205,8 +206,12 @@ py::list protect_rtp_list(srtp::Sender& sender, std::mutex& mutex, const py::han
     const ByteView packet = inputs.views()[i];
     MutableByteView out;
     results.push_back(make_bytes(packet.size() + sender.rtp_overhead(), out));
-    if (const auto header = srtp::parse_rtp_header(packet); !header) refused[i] = header.error();
-    if (!refused[i]) tasks[i] = seal_task(packet, out);
+    const auto header = srtp::parse_rtp_header(packet);
+    if (header) {
+      tasks[i] = seal_task(packet, header.value().size, out);
+    } else {
+      refused[i] = header.error();
+    }
     bytes += packet.size();
   }
   run_native(bytes, [&] {
@@ -243,7 +248,6 @@ py::tuple protect_rtp_batch(srtp::Sender& sender, std::mutex& mutex, const py::b
                             const py::buffer& sizes) {
   const ReadBuffer in(data);
   const SizeBuffer in_sizes("sizes", sizes, in.view().size());
-  check_headers(in.view(), in_sizes, sender.rtp_overhead());
   py::array_t<std::uint8_t> out(
       static_cast<py::ssize_t>(in.view().size() + in_sizes.size() * sender.rtp_overhead()));
   py::array_t<std::int32_t> out_sizes(static_cast<py::ssize_t>(in_sizes.size()));
@@ -264,7 +268,6 @@ std::size_t protect_rtp_batch_into(srtp::Sender& sender, std::mutex& mutex, cons
     raise(Error::buffer_too_small, "out: needs " + std::to_string(size) + " bytes");
   }
   refuse_shared_memory({in.view(), to.view(), to_sizes.memory()}, "data, out, out_sizes");
-  check_headers(in.view(), in_sizes, sender.rtp_overhead());
   seal_all(sender, mutex, in.view(), in_sizes, to.view().data(), to_sizes.writer());
   return size;
 }

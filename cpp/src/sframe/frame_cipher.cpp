@@ -1,9 +1,7 @@
 #include "frame_cipher.h"
 
-#include <bit>
-#include <cstring>
-
 #include "key_schedule.h"
+#include "sealroom/crypto/aead_nonce.h"
 
 namespace sealroom::sframe {
 namespace {
@@ -45,31 +43,16 @@ Result<FrameCipher> FrameCipher::create(crypto::Backend backend, CipherSuite sui
 
 Result<void> FrameCipher::seal(std::uint64_t counter, ByteView aad, ByteView plaintext,
                                MutableByteView out) {
-  const Nonce nonce = make_nonce(counter);
-  return aead_ ? aead_->seal(nonce, aad, plaintext, out)
-               : ctr_hmac_->seal(nonce, aad, plaintext, out);
+  const crypto::AeadNonce nonce(salt_.view(), 0, counter);
+  return aead_ ? aead_->seal(nonce.view(), aad, plaintext, out)
+               : ctr_hmac_->seal(nonce.view(), aad, plaintext, out);
 }
 
 Result<void> FrameCipher::open(std::uint64_t counter, ByteView aad, ByteView ciphertext,
                                MutableByteView out) {
-  const Nonce nonce = make_nonce(counter);
-  return aead_ ? aead_->open(nonce, aad, ciphertext, out)
-               : ctr_hmac_->open(nonce, aad, ciphertext, out);
-}
-
-FrameCipher::Nonce FrameCipher::make_nonce(std::uint64_t counter) const {
-  // In one word: a byte loop shows in the cost of an audio frame.
-  if constexpr (std::endian::native == std::endian::little) counter = __builtin_bswap64(counter);
-  // Read from the salt and not from the nonce just written, which would wait for the stores.
-  Nonce nonce;
-  constexpr std::size_t kHigh = crypto::kAeadNonceSize - sizeof(counter);
-  const std::uint8_t* const salt = salt_.view().data();
-  std::uint64_t low = 0;
-  std::memcpy(&low, salt + kHigh, sizeof(low));
-  low ^= counter;
-  std::memcpy(nonce.data(), salt, kHigh);
-  std::memcpy(nonce.data() + kHigh, &low, sizeof(low));
-  return nonce;
+  const crypto::AeadNonce nonce(salt_.view(), 0, counter);
+  return aead_ ? aead_->open(nonce.view(), aad, ciphertext, out)
+               : ctr_hmac_->open(nonce.view(), aad, ciphertext, out);
 }
 
 }  // namespace sealroom::sframe

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <memory>
 
 #include "ctr_hmac.h"
@@ -24,7 +23,6 @@ class FrameCipher {
 
  private:
   using Salt = SecretBytes<crypto::kAeadNonceSize>;
-  using Nonce = std::array<std::uint8_t, crypto::kAeadNonceSize>;
 
   FrameCipher(std::unique_ptr<crypto::Aead> aead, std::unique_ptr<CtrHmac> ctr_hmac, Salt salt,
               std::size_t tag_size)
@@ -32,8 +30,6 @@ class FrameCipher {
         ctr_hmac_(std::move(ctr_hmac)),
         salt_(std::move(salt)),
         tag_size_(tag_size) {}
-
-  [[nodiscard]] Nonce make_nonce(std::uint64_t counter) const;
 
   std::unique_ptr<crypto::Aead> aead_;  ///< suites 4 and 5, else null
   std::unique_ptr<CtrHmac> ctr_hmac_;   ///< suites 1 to 3, else null

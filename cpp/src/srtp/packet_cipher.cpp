@@ -15,9 +15,6 @@ namespace {
 std::uint64_t to_big_endian(std::uint64_t number) {
   return std::endian::native == std::endian::little ? __builtin_bswap64(number) : number;
 }
-std::uint32_t to_big_endian(std::uint32_t number) {
-  return std::endian::native == std::endian::little ? __builtin_bswap32(number) : number;
-}
 
 // XORs the big-endian form of `number` into the eight bytes at `at`: this runs per packet, and a
 // byte loop shows.
@@ -65,19 +62,8 @@ std::array<std::uint8_t, 16> counter_block(ByteView salt, Ssrc ssrc, std::uint64
   return block;
 }
 
-std::array<std::uint8_t, crypto::kAeadNonceSize> aead_nonce(ByteView salt, Ssrc ssrc,
-                                                            std::uint64_t index) {
-  // Two words, not bytes: the nonce is read at once, and a read across narrower writes stalls.
-  std::uint64_t first = 0;
-  std::uint32_t last = 0;
-  std::memcpy(&first, salt.data(), sizeof first);
-  std::memcpy(&last, salt.data() + sizeof first, sizeof last);
-  first ^= to_big_endian(static_cast<std::uint64_t>(ssrc.value) << 16 | index >> 32);
-  last ^= to_big_endian(static_cast<std::uint32_t>(index));
-  std::array<std::uint8_t, crypto::kAeadNonceSize> nonce;
-  std::memcpy(nonce.data(), &first, sizeof first);
-  std::memcpy(nonce.data() + sizeof first, &last, sizeof last);
-  return nonce;
+crypto::AeadNonce aead_nonce(ByteView salt, Ssrc ssrc, std::uint64_t index) {
+  return {salt, ssrc.value >> 16, static_cast<std::uint64_t>(ssrc.value) << 48 | index};
 }
 
 Result<PacketCipher> PacketCipher::create(crypto::Backend backend, const ProfileParameters& profile,
@@ -115,7 +101,7 @@ Result<PacketCipher> PacketCipher::create(crypto::Backend backend, const Profile
 Result<void> PacketCipher::seal_rtp(const SealJob& job) {
   const std::size_t size = job.header_size + job.payload.size();
   if (aead_) {
-    auto done = aead_->seal(aead_nonce(salt_.view(), job.ssrc, job.index),
+    auto done = aead_->seal(aead_nonce(salt_.view(), job.ssrc, job.index).view(),
                             job.buffer.first(job.header_size), job.payload,
                             job.buffer.subspan(job.header_size, job.payload.size() + kAeadTagSize));
     if (done) std::ranges::copy(mki_, job.buffer.subspan(size + kAeadTagSize).begin());
@@ -167,7 +153,7 @@ Result<void> PacketCipher::open_rtp(const OpenJob& job) {
   const std::size_t end = job.packet.size() - layout_.rtp_overhead();
   if (aead_) {
     return aead_->open(
-        aead_nonce(salt_.view(), job.ssrc, job.index), job.packet.first(job.header_size),
+        aead_nonce(salt_.view(), job.ssrc, job.index).view(), job.packet.first(job.header_size),
         job.packet.subspan(job.header_size, end + kAeadTagSize - job.header_size), job.out);
   }
   auto done = verify(job.packet.first(end), roll_over_counter_bytes(job.index),
@@ -214,9 +200,9 @@ Result<void> PacketCipher::seal_rtcp(Ssrc ssrc, std::uint32_t index, MutableByte
   const MutableByteView payload = buffer.subspan(kRtcpHeaderSize, size - kRtcpHeaderSize);
   const std::size_t tag_size = layout_.rtcp_tag_size();
   if (aead_) {
-    auto done =
-        aead_->seal(aead_nonce(salt_.view(), ssrc, index), rtcp_associated_data(buffer, index_word),
-                    payload, buffer.subspan(kRtcpHeaderSize, payload.size() + tag_size));
+    auto done = aead_->seal(aead_nonce(salt_.view(), ssrc, index).view(),
+                            rtcp_associated_data(buffer, index_word), payload,
+                            buffer.subspan(kRtcpHeaderSize, payload.size() + tag_size));
     if (!done) return done;
     std::ranges::copy(index_word, buffer.subspan(size + tag_size).begin());
     std::ranges::copy(mki_, buffer.subspan(size + tag_size + kRtcpIndexSize).begin());
@@ -234,7 +220,7 @@ Result<void> PacketCipher::open_rtcp(Ssrc ssrc, std::uint32_t index, ByteView pa
                                      MutableByteView out) {
   const std::size_t size = packet.size() - layout_.rtcp_overhead();
   if (aead_) {
-    return aead_->open(aead_nonce(salt_.view(), ssrc, index),
+    return aead_->open(aead_nonce(salt_.view(), ssrc, index).view(),
                        rtcp_associated_data(packet, layout_.rtcp_index_word(packet)),
                        packet.subspan(kRtcpHeaderSize, size + kAeadTagSize - kRtcpHeaderSize), out);
   }

@@ -8,6 +8,7 @@
 #include "sealroom/base/result.h"
 #include "sealroom/base/types.h"
 #include "sealroom/crypto/aead.h"
+#include "sealroom/crypto/aead_nonce.h"
 #include "sealroom/crypto/aes_ctr.h"
 #include "sealroom/crypto/backend.h"
 #include "sealroom/crypto/hmac.h"
@@ -23,9 +24,8 @@ inline constexpr std::size_t kCounterModeSaltSize = 14;
 /// section 4.1.1). `salt` has kCounterModeSaltSize bytes.
 std::array<std::uint8_t, 16> counter_block(ByteView salt, Ssrc ssrc, std::uint64_t index);
 /// AES-GCM nonce of SRTP (RFC 7714 section 8.1) and, as a 31-bit index leaves the same bytes zero,
-/// of SRTCP (9.1). `salt` has kAeadNonceSize bytes.
-std::array<std::uint8_t, crypto::kAeadNonceSize> aead_nonce(ByteView salt, Ssrc ssrc,
-                                                            std::uint64_t index);
+/// of SRTCP (9.1). `salt` has crypto::kAeadNonceSize bytes, `index` 48 bits.
+crypto::AeadNonce aead_nonce(ByteView salt, Ssrc ssrc, std::uint64_t index);
 
 /// Packets that one call of the batch methods takes.
 inline constexpr std::size_t kMaxBatch = 64;

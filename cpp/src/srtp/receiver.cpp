@@ -39,15 +39,16 @@ Receiver::~Receiver() = default;
 Result<std::size_t> Receiver::unprotect_rtp(ByteView packet, MutableByteView out) {
   const auto parsed = state_->parse_rtp(packet, out);
   if (!parsed) return parsed.error();
-  const auto index = state_->judge_rtp(parsed.value());
-  if (!index) return index.error();
+  const auto judged = state_->judge_rtp(parsed.value());
+  if (!judged) return judged.error();
   const RtpPacketHeader& header = parsed.value().header;
   const std::size_t size = parsed.value().size;
-  auto opened = parsed.value().key->rtp.open_rtp({header.ssrc, index.value(), packet, header.size,
-                                                  out.subspan(header.size, size - header.size)});
+  auto opened =
+      parsed.value().key->rtp.open_rtp({header.ssrc, judged.value().index, packet, header.size,
+                                        out.subspan(header.size, size - header.size)});
   if (!opened) return opened.error();
-  copy_header(packet, header.size, out);
-  state_->commit_rtp(parsed.value(), index.value());
+  if (out.data() != packet.data()) copy_header(packet.first(header.size), out);
+  state_->commit_rtp(parsed.value(), judged.value());
   return size;
 }
 
@@ -96,7 +97,7 @@ Result<std::size_t> Receiver::unprotect_rtcp(ByteView packet, MutableByteView ou
   const MutableByteView payload = out.subspan(kRtcpHeaderSize, size - kRtcpHeaderSize);
   auto opened = key->rtcp.open_rtcp(ssrc.value(), index, packet, payload);
   if (!opened) return opened.error();
-  copy_header(packet, kRtcpHeaderSize, out);
+  if (out.data() != packet.data()) copy_header(packet.first(kRtcpHeaderSize), out);
   state_->windows_for(state_->stream_for(ssrc.value()), *key).rtcp.commit(index);
   ++key->rtcp_packets;
   return size;

@@ -33,12 +33,12 @@ std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
     const auto parsed = parse_rtp(tasks[i].packet, tasks[i].out);
     if (!parsed) continue;
     if (key != nullptr && parsed.value().key != key) continue;
-    const auto index = judge_rtp(parsed.value());
-    if (!index) continue;
+    const auto judged = judge_rtp(parsed.value());
+    if (!judged) continue;
     key = parsed.value().key;
     const RtpPacketHeader& header = parsed.value().header;
-    candidates[i] = {parsed.value(), index.value(), count};
-    jobs[count++] = {header.ssrc, index.value(), tasks[i].packet, header.size,
+    candidates[i] = {parsed.value(), judged.value().index, count};
+    jobs[count++] = {header.ssrc, judged.value().index, tasks[i].packet, header.size,
                      tasks[i].out.subspan(header.size, parsed.value().size - header.size)};
   }
   if (count > 0 && !key->rtp.verify_rtp_batch(std::span(jobs).first(count), authentic)) {
@@ -59,21 +59,23 @@ std::size_t Receiver::State::unprotect_rtp_part(Receiver& receiver,
     const Candidate& candidate = candidates[i];
     UnprotectTask& task = tasks[i];
     const bool is_candidate = candidate.packet.key != nullptr;
-    const auto index = is_candidate ? judge_rtp(candidate.packet) : Error::not_ready;
-    const bool moved = index && index.value() != candidate.index;
+    const auto judged = is_candidate ? judge_rtp(candidate.packet) : Error::not_ready;
+    const bool moved = judged && judged.value().index != candidate.index;
     if (!is_candidate || (moved && !authentic[candidate.job])) {
       task.size = receiver.unprotect_rtp(task.packet, task.out);
     } else if (!authentic[candidate.job]) {
-      task.size = index ? Error::authentication_failed : index.error();
-    } else if (!decrypted || !index || moved) {
+      task.size = judged ? Error::authentication_failed : judged.error();
+    } else if (!decrypted || !judged || moved) {
       task.size = !decrypted ? decrypted.error()
-                  : index    ? Error::authentication_failed
-                             : index.error();
+                  : judged   ? Error::authentication_failed
+                             : judged.error();
       const RtpPacketHeader& header = candidate.packet.header;
       secure_wipe(task.out.subspan(header.size, candidate.packet.size - header.size));
     } else {
-      commit_rtp(candidate.packet, candidate.index);
-      copy_header(task.packet, candidate.packet.header.size, task.out);
+      commit_rtp(candidate.packet, judged.value());
+      if (task.out.data() != task.packet.data()) {
+        copy_header(task.packet.first(candidate.packet.header.size), task.out);
+      }
       task.size = candidate.packet.size;
     }
     succeeded += task.size.ok() ? 1 : 0;

@@ -23,7 +23,7 @@ Result<ParsedRtp> Receiver::State::parse_rtp(ByteView packet, MutableByteView ou
   return ParsedRtp{header.value(), size, key};
 }
 
-Result<std::uint64_t> Receiver::State::judge_rtp(const ParsedRtp& packet) {
+Result<Judged> Receiver::State::judge_rtp(const ParsedRtp& packet) {
   if (packet.key->rtp_packets >= options.max_rtp_packets) return Error::key_exhausted;
   const RtpPacketHeader& header = packet.header;
   ReceiveStream* const stream = streams.find(header.ssrc);
@@ -31,22 +31,27 @@ Result<std::uint64_t> Receiver::State::judge_rtp(const ParsedRtp& packet) {
   if (stream != nullptr && stream->rtp_started) {
     const std::uint64_t index = nearest_index(stream->newest_rtp_index, header.sequence_number);
     if (index > kMaxRtpIndex) return Error::key_exhausted;
-    if (const ReplayWindows* const windows = stream->find(*packet.key)) {
+    ReplayWindows* const windows = stream->find(*packet.key);
+    if (windows != nullptr) {
       if (auto fresh = windows->rtp.check(index); !fresh) return fresh.error();
     }
-    return index;
+    return Judged{index, stream, windows};
   }
   const std::uint32_t* const counter = expected_roll_over_counters.find(header.ssrc);
-  return (counter == nullptr ? 0 : static_cast<std::uint64_t>(*counter) << 16) |
-         header.sequence_number;
+  const std::uint64_t first = counter == nullptr ? 0 : static_cast<std::uint64_t>(*counter) << 16;
+  return Judged{first | header.sequence_number, stream, nullptr};
 }
 
-void Receiver::State::commit_rtp(const ParsedRtp& packet, std::uint64_t index) {
-  ReceiveStream& stream = stream_for(packet.header.ssrc);
+void Receiver::State::commit_rtp(const ParsedRtp& packet, const Judged& judged) {
+  const std::uint64_t index = judged.index;
+  ReceiveStream& stream =
+      judged.stream != nullptr ? *judged.stream : streams.insert(packet.header.ssrc, {});
   if (!stream.rtp_started) expected_roll_over_counters.erase(packet.header.ssrc);
   stream.newest_rtp_index = stream.rtp_started ? std::max(stream.newest_rtp_index, index) : index;
   stream.rtp_started = true;
-  windows_for(stream, *packet.key).rtp.commit(index);
+  ReplayWindows& windows =
+      judged.windows != nullptr ? *judged.windows : windows_for(stream, *packet.key);
+  windows.rtp.commit(index);
   ++packet.key->rtp_packets;
 }
 

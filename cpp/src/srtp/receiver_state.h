@@ -34,6 +34,13 @@ struct ReceiveStream {
   }
 };
 
+/// A packet that may be accepted: its index, and where it is entered if these are there yet.
+struct Judged {
+  std::uint64_t index;
+  ReceiveStream* stream;
+  ReplayWindows* windows;
+};
+
 /// An RTP packet whose sizes are right and whose key is there.
 struct ParsedRtp {
   RtpPacketHeader header;
@@ -49,10 +56,10 @@ struct Receiver::State {
 
   /// What can be said of a packet without knowing its stream.
   Result<ParsedRtp> parse_rtp(ByteView packet, MutableByteView out);
-  /// The packet's index, from what has been accepted so far, if it may be accepted now.
-  Result<std::uint64_t> judge_rtp(const ParsedRtp& packet);
-  /// Enters an authenticated packet that `judge_rtp` gave this index.
-  void commit_rtp(const ParsedRtp& packet, std::uint64_t index);
+  /// By what has been accepted so far.
+  Result<Judged> judge_rtp(const ParsedRtp& packet);
+  /// Enters an authenticated packet that `judge_rtp` has just allowed.
+  void commit_rtp(const ParsedRtp& packet, const Judged& judged);
 
   /// Receiver::unprotect_rtp_batch for at most kMaxBatch packets.
   std::size_t unprotect_rtp_part(Receiver& receiver, std::span<UnprotectTask> tasks);
@@ -62,9 +69,5 @@ struct Receiver::State {
   ReceiveStream& stream_for(Ssrc ssrc);
   void forget_windows(std::uint64_t key_serial);
 };
-
-inline void copy_header(ByteView packet, std::size_t size, MutableByteView out) {
-  if (out.data() != packet.data()) std::copy_n(packet.begin(), size, out.begin());
-}
 
 }  // namespace sealroom::srtp

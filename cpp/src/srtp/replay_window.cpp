@@ -4,23 +4,16 @@
 
 namespace sealroom::srtp {
 
-namespace {
-
-constexpr std::uint64_t bit_of(std::size_t position) { return std::uint64_t{1} << (position % 64); }
-
-}  // namespace
-
 ReplayWindow::ReplayWindow(std::size_t size) : words_((size + 63) / 64) {}
 
-Result<void> ReplayWindow::check(std::uint64_t index) const {
-  if (!started_ || index > newest_) return {};
+Result<void> ReplayWindow::check_older(std::uint64_t index) const {
   if (newest_ - index >= size()) return Error::too_old;
   const std::size_t position = position_of(index);
   if ((words_[position / 64] & bit_of(position)) != 0) return Error::replayed;
   return {};
 }
 
-void ReplayWindow::commit(std::uint64_t index) {
+void ReplayWindow::commit_out_of_order(std::uint64_t index) {
   if (!started_) {
     started_ = true;
     newest_ = index;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
+#include "sealroom/crypto/aead_nonce.h"
 #include "support/backends.h"
 #include "support/json.h"
 
@@ -152,6 +154,23 @@ TEST_P(AeadTest, RefusesKeysOfTheWrongSize) {
     EXPECT_EQ(result.error(), Error::invalid_argument);
   }
   EXPECT_FALSE(Aead::create(GetParam(), AeadAlgorithm::aes_256_gcm, Bytes(16)));
+}
+
+TEST(AeadNonceTest, IsTheSaltXorTheNumberInNetworkOrder) {
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 1000; ++round) {
+    Bytes salt(14);  // as long as that of SRTP's counter mode: what is behind the nonce has no part
+    std::ranges::generate(salt, [&] { return static_cast<std::uint8_t>(random()); });
+    const auto high = static_cast<std::uint32_t>(random());
+    const std::uint64_t low = random();
+    Bytes expected(salt.begin(), salt.begin() + kAeadNonceSize);
+    for (unsigned i = 0; i < 4; ++i) expected[i] ^= static_cast<std::uint8_t>(high >> (24 - 8 * i));
+    for (unsigned i = 0; i < 8; ++i) {
+      expected[4 + i] ^= static_cast<std::uint8_t>(low >> (56 - 8 * i));
+    }
+    const AeadNonce nonce(salt, high, low);
+    ASSERT_EQ(Bytes(nonce.view().begin(), nonce.view().end()), expected);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, AeadTest, testing::ValuesIn(test::available_backends()),

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstring>
+
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/result.h"
 #include "sealroom/base/types.h"
@@ -18,6 +20,8 @@ struct RtpPacketHeader {
   Ssrc ssrc{};
 };
 
+inline constexpr std::size_t kFixedHeaderSize = 12;
+
 inline std::uint16_t load_u16(ByteView bytes, std::size_t at) {
   return static_cast<std::uint16_t>(bytes[at] << 8 | bytes[at + 1]);
 }
@@ -29,7 +33,6 @@ inline bool is_version_2(ByteView packet) { return (packet[0] & 0xC0) == 0x80; }
 /// Errors: truncated, malformed (version is not 2). Inline, as each packet is looked at more than
 /// once before it is sealed.
 inline Result<RtpPacketHeader> parse_rtp_header(ByteView packet) {
-  constexpr std::size_t kFixedHeaderSize = 12;
   constexpr std::size_t kExtensionHeaderSize = 4;
   constexpr std::uint8_t kExtensionBit = 0x10;
   if (packet.size() < kFixedHeaderSize) return Error::truncated;
@@ -41,6 +44,15 @@ inline Result<RtpPacketHeader> parse_rtp_header(ByteView packet) {
   }
   if (packet.size() < size) return Error::truncated;
   return RtpPacketHeader{size, load_u16(packet, 2), Ssrc{load_u32(packet, 8)}};
+}
+
+/// To the front of `out`. Most headers are the fixed one, whose copy needs no call.
+inline void copy_header(ByteView header, MutableByteView out) {
+  if (header.size() == kFixedHeaderSize) {
+    std::memcpy(out.data(), header.data(), kFixedHeaderSize);
+  } else {
+    std::memcpy(out.data(), header.data(), header.size());
+  }
 }
 
 /// What stays in clear of an RTCP compound packet: the first header and the sender's SSRC (RFC 3711
