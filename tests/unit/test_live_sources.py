@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from aiortc.mediastreams import MediaStreamError
 from sealroom.errors import InvalidArgumentError, LimitExceededError
 from sealroom.media.audio_codecs import OpusDecoder, OpusEncoder
 from sealroom.media.video_codecs import VideoDecoder, VideoEncoder
-from sealroom.sources import PictureTrack, SoundTrack
+from sealroom.sources import PictureTrack, SoundTrack, live
 
 
 def picture(height: int = 48, width: int = 64, grey: int = 128) -> np.ndarray[Any, Any]:
@@ -113,6 +115,53 @@ async def test_sound_leaves_at_the_pace_of_a_clock_with_silence_after_it() -> No
     assert not samples[480:].any()
 
 
+class Clock:
+    """A clock that stands still but for those who sleep."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def test_sound_that_was_not_read_for_a_while_does_not_leave_in_a_burst(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unpublished and published again, a connection replaced, an event loop that stood still."""
+    clock = Clock()
+    monkeypatch.setattr(live, "clock", clock)
+    monkeypatch.setattr(live, "asyncio", SimpleNamespace(sleep=clock.sleep, Event=asyncio.Event))
+    track = SoundTrack(rate=16_000)
+    for pause in (0.5, 10.0):
+        first = await track.recv()
+        clock.now += pause
+        track.push(np.full(16_000, 1000, np.int16))
+        began = clock.now
+        frames = [await track.recv() for _ in range(51)]
+        assert clock.now - began == pytest.approx(1.0)
+        assert not track.waiting
+        # The receivers learn how long the pause was.
+        assert (frames[0].pts - first.pts) / 16_000 == pytest.approx(pause)
+        assert {after.pts - frame.pts for frame, after in pairwise(frames)} == {320}
+
+
+async def test_sound_that_is_read_a_little_late_catches_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(live, "clock", clock)
+    monkeypatch.setattr(live, "asyncio", SimpleNamespace(sleep=clock.sleep, Event=asyncio.Event))
+    track = SoundTrack(rate=16_000)
+    await track.recv()
+    clock.now += 0.15
+    assert [(await track.recv()).pts for _ in range(10)] == [320 * one for one in range(1, 11)]
+    assert clock.now == pytest.approx(1000.2)
+
+
 async def test_what_waits_can_be_taken_back_or_waited_for() -> None:
     track = SoundTrack(rate=8_000)
     track.push(np.ones(8_000, np.int16))
@@ -163,6 +212,14 @@ async def test_floats_are_scaled_and_clipped_and_one_channel_fills_two() -> None
     track.push(np.array([0.5, -3.0, 3.0], np.float32))
     samples = (await track.recv()).to_ndarray().reshape(-1, 2)
     assert samples[:3].tolist() == [[16384, 16384], [-32768, -32768], [32767, 32767]]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+async def test_full_scale_of_any_float_is_full_scale(dtype: Any) -> None:
+    track = SoundTrack(rate=8_000)
+    track.push(np.array([1.0, 0.5, -1.0, 2.0, -2.0], dtype))
+    samples = (await track.recv()).to_ndarray().ravel()
+    assert samples[:5].tolist() == [32767, 16384, -32767, 32767, -32768]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,10 @@ MAX_PICTURE_SIDE: Final = 16_383
 SOUND_FRAME: Final = 0.02
 """Seconds of sound in a frame."""
 
+MAX_LAG: Final = 0.2
+"""Seconds by which sound may be behind its clock and catch up; beyond it was not read for a while,
+and the clock goes on from then."""
+
 MAX_TIME: Final = 1e12
 """Seconds that a picture's time may be from the zero of its clock."""
 
@@ -98,7 +102,8 @@ class SoundTrack(MediaStreamTrack):
     """An audio track of pushed samples, with silence between them. Event-loop thread only.
 
     Samples may be pushed long before they are due, as speech synthesis makes them: they leave at
-    the pace of a clock. `clear` takes back what has not left yet.
+    the pace of a clock, also after a pause in which nobody took them. `clear` takes back what has
+    not left yet.
     """
 
     kind = "audio"
@@ -126,7 +131,7 @@ class SoundTrack(MediaStreamTrack):
         self._max_waiting = round(max_waiting * rate)
         self._parts: deque[npt.NDArray[np.int16]] = deque()
         self._samples = 0
-        self._sent = 0
+        self._time = 0  # samples since the first frame, those of pauses included
         self._begin: float | None = None
         self._drained = asyncio.Event()
         self._drained.set()
@@ -184,7 +189,10 @@ class SoundTrack(MediaStreamTrack):
         now = clock.monotonic()
         if self._begin is None:
             self._begin = now
-        await asyncio.sleep(max(0.0, self._begin + self._sent / self.rate - now))
+        wait = self._begin + self._time / self.rate - now
+        if wait < -MAX_LAG:
+            self._time -= round(wait * self.rate)
+        await asyncio.sleep(max(0.0, wait))
         if self.readyState != "live":
             raise MediaStreamError
         frame = AudioFrame.from_ndarray(
@@ -193,8 +201,8 @@ class SoundTrack(MediaStreamTrack):
             layout="stereo" if self.channels == 2 else "mono",
         )
         frame.sample_rate = self.rate
-        frame.pts, frame.time_base = self._sent, Fraction(1, self.rate)
-        self._sent += size
+        frame.pts, frame.time_base = self._time, Fraction(1, self.rate)
+        self._time += size
         return frame
 
     def stop(self) -> None:
@@ -252,7 +260,8 @@ def _int16(samples: Any, channels: int) -> npt.NDArray[np.int16]:
     if is_float:
         if not np.isfinite(samples).all():
             raise InvalidArgumentError("samples: finite numbers from -1 to 1")
-        samples = np.clip(np.rint(samples * 32767), -32768, 32767)
+        wide = samples.astype(np.result_type(samples, np.float32))  # float16 has no 32767
+        samples = np.clip(np.rint(wide * 32767), -32768, 32767)
     mono_or_all = samples.reshape(len(samples), -1).astype(np.int16)
     made: npt.NDArray[np.int16] = np.repeat(mono_or_all, channels // mono_or_all.shape[1], axis=1)
     return made
