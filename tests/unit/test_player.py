@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from sealroom.sources import SourceError, open_source, player
+from sealroom.sources import FittedTrack, SourceError, open_source, player
 
 
 def threads() -> list[str]:
@@ -78,8 +78,8 @@ async def test_an_event_loop_that_is_blocked_is_not_handed_more_than_fits(
 ) -> None:
     monkeypatch.setitem(player.MAX_WAITING_FRAMES, "video", 4)
     source = open_source("test")
-    assert source.video is not None
-    track = source.video
+    assert isinstance(source.video, FittedTrack)
+    track = source.video._source
     await source.video.recv()
     deadline = time.monotonic() + 20
     skipped_before = track.frames_skipped  # a loop that was late may have had some skipped already

@@ -31,6 +31,15 @@ async def test_the_test_source_gives_pictures_and_sound_in_real_time() -> None:
         source.stop()
 
 
+async def test_the_test_source_is_fitted_like_any_other() -> None:
+    source = open_source("test", max_width=320, max_height=200, max_rate=10)
+    assert source.video is not None
+    frames = [await source.video.recv() for _ in range(4)]
+    assert {(frame.width, frame.height) for frame in frames} == {(266, 200)}
+    assert [round(frame.time * 10) for frame in frames] == [0, 1, 2, 3]
+    source.stop()
+
+
 @pytest.mark.parametrize(
     ("size", "fitted"),
     [

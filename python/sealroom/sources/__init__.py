@@ -10,9 +10,8 @@ import av
 from aiortc import MediaStreamTrack
 from av import VideoFrame
 
-from sealroom.errors import SealroomError
 from sealroom.sources.live import PictureTrack, SoundTrack
-from sealroom.sources.player import Player
+from sealroom.sources.player import Player, SourceError
 
 __all__ = [
     "TEST_SOURCE",
@@ -35,12 +34,6 @@ _TEST_GRAPH: Final = (
 )
 # Sources are timed to the millisecond or worse; a frame that much early still counts as on time.
 _RATE_TOLERANCE: Final = 0.9
-
-
-class SourceError(SealroomError):
-    """A media source cannot be opened, or holds neither pictures nor sound."""
-
-    code = "source"
 
 
 class MediaSource:
@@ -75,16 +68,7 @@ def open_source(
     Raises:
         SourceError: there is no such file, it is no media file, or it has no usable track.
     """
-    if name == TEST_SOURCE:
-        player = Player(_TEST_GRAPH, "lavfi")
-        return MediaSource(player.tracks["video"], player.tracks["audio"])
-    if not Path(name).is_file():
-        raise SourceError(f"there is no file {name}; give a media file, or 'test'")
-    try:
-        player = Player(name)
-    except av.error.FFmpegError as error:
-        reason = error.strerror or error
-        raise SourceError(f"{name} is not a media file that FFmpeg reads: {reason}") from error
+    player = Player(_TEST_GRAPH, "lavfi") if name == TEST_SOURCE else _opened(name)
     video: MediaStreamTrack | None = player.tracks.get("video")
     audio = player.tracks.get("audio")
     if video is None and audio is None:
@@ -92,6 +76,16 @@ def open_source(
     if video is not None:
         video = FittedTrack(video, max_width, max_height, max_rate)
     return MediaSource(video, audio)
+
+
+def _opened(name: str) -> Player:
+    if not Path(name).is_file():
+        raise SourceError(f"there is no file {name}; give a media file, or 'test'")
+    try:
+        return Player(name)
+    except av.error.FFmpegError as error:
+        reason = error.strerror or error
+        raise SourceError(f"{name} is not a media file that FFmpeg reads: {reason}") from error
 
 
 class FittedTrack(MediaStreamTrack):

@@ -11,12 +11,16 @@ import logging
 import threading
 import time
 from collections import deque
-from fractions import Fraction
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
+
+from sealroom.errors import SealroomError
+from sealroom.media.file_urls import file_url
+from sealroom.sources.file_sound import FileSound
 
 logger = logging.getLogger(__name__)
 
@@ -28,16 +32,29 @@ Kind = Literal["audio", "video"]
 MAX_WAITING_FRAMES: dict[Kind, int] = {"video": 24, "audio": 64}
 """Per track; a track that is not read loses its oldest frames."""
 
-AUDIO_RATE: Final = 48_000
-AUDIO_FRAME_SAMPLES: Final = 960
+MAX_READ_FAILURES: Final = 100
+"""One after the other, with nothing read between them; then the file is at its end."""
+
+
+class SourceError(SealroomError):
+    """A media source cannot be opened or read to its end, or holds neither pictures nor sound."""
+
+    code = "source"
 
 
 class Player:
     """Decodes on a thread of its own, begun by the first frame asked for."""
 
     def __init__(self, source: str, container_format: str | None = None) -> None:
-        """Opens `source`; raises av.error.FFmpegError."""
-        self._container: Any = av.open(source, format=container_format, mode="r")
+        """Opens a file, or what `container_format` takes; raises av.error.FFmpegError."""
+        url = file_url(source) if container_format is None else source
+        self._source = source
+        self._container: Any = av.open(url, format=container_format, mode="r")
+        self.packets_damaged = 0
+        """Packets that could not be read or decoded, and were left out. Player's thread."""
+        self.failure: SourceError | None = None
+        """Why it ended before its end; set before the tracks are told."""
+        self._damage: av.error.FFmpegError | None = None
         self.tracks: dict[Kind, PlayerTrack] = {}
         self._streams: list[Any] = []
         found: dict[Kind, Any] = {
@@ -51,6 +68,13 @@ class Player:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._began = 0.0
+        starts = [
+            float(one.start_time * one.time_base)
+            for one in self._streams
+            if one.start_time is not None
+        ]
+        # Of both kinds, which may begin at different times; if not known, the first frame's.
+        self._zero = min(starts, default=None)
 
     def start(self) -> None:
         """Begins to decode; later calls do nothing."""
@@ -80,29 +104,72 @@ class Player:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             self._decode(loop)
-        except (av.error.FFmpegError, RuntimeError) as error:  # RuntimeError: the loop is closed
+        except av.error.FFmpegError as error:
+            reason = error.strerror or error
+            self.failure = SourceError(f"{self._source} cannot be read to its end: {reason}")
+            logger.warning("%s", self.failure)
+        except RuntimeError as error:  # the loop is closed
             logger.info("playing ends: %s", error)
         finally:
             self._container.close()
+            if self.packets_damaged:
+                logger.warning(
+                    "packets of %s that were left out: %d", self._source, self.packets_damaged
+                )
             for track in self.tracks.values():
                 _call_soon(loop, track, None)
 
     def _decode(self, loop: asyncio.AbstractEventLoop) -> None:
-        resampler = av.AudioResampler("s16", "stereo", AUDIO_RATE, AUDIO_FRAME_SAMPLES)
-        samples = 0
-        first_pts: int | None = None
-        for frame in self._container.decode(*self._streams):
-            if isinstance(frame, av.AudioFrame):
-                for part in resampler.resample(frame):
-                    part.pts, part.time_base = samples, Fraction(1, AUDIO_RATE)
-                    samples += part.samples
-                    self._hand_over(loop, self.tracks["audio"], part)
-            elif frame.pts is not None:
-                first_pts = frame.pts if first_pts is None else first_pts
-                frame.pts -= first_pts
-                self._hand_over(loop, self.tracks["video"], frame)
+        sound = FileSound()
+        has_decoded = False
+        for packet in self._packets():
             if self._stopping.is_set():
                 return
+            for frame in self._frames(packet):
+                has_decoded = True
+                if self._zero is None:
+                    self._zero = frame.time
+                zero = self._zero or 0.0
+                if isinstance(frame, av.AudioFrame):
+                    begin = None if frame.time is None else frame.time - zero
+                    now = time.monotonic() - self._began
+                    for part in sound.frames(frame, begin, now):
+                        self._hand_over(loop, self.tracks["audio"], part)
+                        if self._stopping.is_set():  # a gap may be long
+                            return
+                elif frame.pts is not None:
+                    frame.pts -= round(zero / frame.time_base)
+                    self._hand_over(loop, self.tracks["video"], frame)
+        if self._damage is not None and not has_decoded:
+            raise self._damage
+
+    def _packets(self) -> Iterator[Any]:
+        failures = 0
+        while True:
+            try:
+                for packet in self._container.demux(*self._streams):
+                    failures = 0
+                    yield packet
+                return
+            except av.error.InvalidDataError as error:
+                failures += 1
+                if failures == MAX_READ_FAILURES:
+                    raise
+                self._note_damage(error)
+
+    def _frames(self, packet: Any) -> list[Any]:
+        try:
+            frames: list[Any] = packet.decode()
+        except av.error.FFmpegError as error:  # decoders name all kinds of reasons
+            self._note_damage(error)
+            return []
+        return frames
+
+    def _note_damage(self, error: av.error.FFmpegError) -> None:
+        if self._damage is None:
+            logger.warning("%s is damaged: what does not decode is left out", self._source)
+        self._damage = error
+        self.packets_damaged += 1
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop, track: PlayerTrack, frame: Any) -> None:
         ahead = self.due(frame.time) - READ_AHEAD - time.monotonic()
@@ -138,7 +205,12 @@ class PlayerTrack(MediaStreamTrack):
         self._arrived = asyncio.Event()
 
     async def recv(self) -> Any:
-        """Returns the next frame when it is due; raises MediaStreamError at the end."""
+        """Returns the next frame when it is due.
+
+        Raises:
+            MediaStreamError: at the end.
+            SourceError: the source cannot be read on; MediaStreamError after that.
+        """
         if self.readyState != "live":
             raise MediaStreamError
         self._player.start()
@@ -147,8 +219,9 @@ class PlayerTrack(MediaStreamTrack):
             await self._arrived.wait()
         frame = self._frames.popleft()
         if frame is None or self.readyState != "live":
+            failure = self._player.failure if self.readyState == "live" else None
             self.stop()
-            raise MediaStreamError
+            raise failure or MediaStreamError
         await asyncio.sleep(max(0.0, self._player.due(frame.time) - time.monotonic()))
         return frame
 
