@@ -61,6 +61,7 @@ def missing_hooks() -> list[str]:
                     "get_component_candidates",
                     "data_received",
                     "check_complete",
+                    "check_incoming",
                     "protocol_lost",
                     "query_consent",
                     "build_request",
@@ -116,6 +117,8 @@ def missing_hooks() -> list[str]:
         + _uses(Connection.check_complete, "_nominated")
         + _uses(Connection.connect, "query_consent", "_query_consent_task")
         + _uses(Connection.gather_candidates, "get_component_candidates")
+        + _uses(Connection.get_component_candidates, "StunProtocol")
+        + _uses(Connection.request_received, "check_incoming")
         + _uses(StunProtocol.datagram_received, "data_received", "request_received")
         + _uses(StunProtocol.connection_lost, "protocol_lost")
     )

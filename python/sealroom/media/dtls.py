@@ -113,5 +113,10 @@ class NativeDtlsTransport(RTCDtlsTransport):
         else:
             self._packet_transport.receive_datagram(datagram)
 
+    def receive_stray_media(self, datagram: bytes) -> None:
+        """Takes one of an address that did not prove itself: once there are keys, they tell."""
+        if self._early_media is None:
+            self._packet_transport.receive_datagram(datagram)
+
     async def _send_rtp(self, data: bytes) -> None:
         raise TransportError("the native core sends all media of this transport")

@@ -133,13 +133,8 @@ class MediaPath:
         if self._route is None:
             return
         protocol, remote = self._route
-        if socket_takeover.is_closing(protocol.transport):
-            return
-        try:
+        if not socket_takeover.is_closing(protocol.transport):
             protocol.datagram_received(datagram, remote)
-        except Exception:
-            # As asyncio does when its protocol chokes on a datagram: the next may be fine.
-            logger.exception("aioice could not handle a datagram")
 
     def read_beside_here(self) -> None:
         """Reads the second socket in the event loop: the native core has gone on to another path.

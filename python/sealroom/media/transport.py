@@ -209,6 +209,7 @@ class MediaTransport:
 
     def _listen(self, path: MediaPath) -> None:
         path.connection.on_media = self._dtls.receive_media
+        path.connection.on_stray_media = self._dtls.receive_stray_media
         path.connection.on_dtls = self._carrier.receive
         path.connection.on_route_changed = partial(self._route_changed, path)
         path.connection.on_consent = partial(self._consent_told, path)
