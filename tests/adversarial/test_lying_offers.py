@@ -216,7 +216,7 @@ async def test_what_its_publisher_ends_is_not_cut(
     other, _ = await publish_data(call, "alice")
     await call.sees("bob", other)
     api = call.apis["bob"]
-    wrong = record(call, "bob", DataTrackCut) + record(call, "bob", StreamRefused)
+    wrong = record(call, "bob", DataTrackCut, StreamRefused)
     ended = record(call, "bob", StreamUnpublished)
 
     async def end() -> None:
@@ -250,7 +250,7 @@ async def test_what_the_application_unsubscribes_from_is_not_cut_and_misses_noth
 ) -> None:
     monkeypatch.setattr(receiving_module, "EXPLANATION_TIMEOUT", SOON)
     stream, data, offers = await begin(call)
-    events = record(call, "bob", DataTrackCut) + record(call, "bob", DataRejected)
+    events = record(call, "bob", DataTrackCut, DataRejected)
     api, selection = call.apis["bob"], [StreamSubscription(stream.stream_id)]
     await api.unsubscribe_from_remote_streams(call.room_id, selection)
     await eventually(lambda: reader.items == [0, "ended"])

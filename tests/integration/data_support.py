@@ -49,11 +49,11 @@ async def read(remote: RemoteDataTrack, count: int, seconds: float = 30) -> list
     return messages
 
 
-def record(call: Call, user_id: str, kind: type) -> list[Any]:
-    """Events of a kind that a user gets from now on."""
+def record(call: Call, user_id: str, *kinds: type) -> list[Any]:
+    """Events of these kinds that a user gets from now on."""
     events: list[Any] = []
     call.apis[user_id].add_event_listener(
-        lambda event: events.append(event) if isinstance(event, kind) else None
+        lambda event: events.append(event) if isinstance(event, kinds) else None
     )
     return events
 

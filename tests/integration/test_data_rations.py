@@ -38,7 +38,7 @@ async def test_who_sends_too_fast_waits_and_every_message_arrives_in_order(
     async with open_call("alice", "bob", data_limits=limits) as call:
         stream, data = await publish_data(call, "alice", video=True)
         remote = await subscribe_data(call, "bob", stream)
-        events = record(call, "bob", DataRejected) + record(call, "bob", DataTrackCut)
+        events = record(call, "bob", DataRejected, DataTrackCut)
         died = record(call, "alice", DataRecovering)
         started = time.monotonic()
         sending = asyncio.create_task(send(data, total, size))
@@ -58,7 +58,7 @@ async def test_what_waits_is_bounded_at_both_ends_and_others_go_on() -> None:
         calm, other = await publish_data(call, "bob")
         flooded = await subscribe_data(call, "carol", flood)
         calmed = await subscribe_data(call, "carol", calm)
-        events = record(call, "alice", DataFailed) + record(call, "alice", DataRecovering)
+        events = record(call, "alice", DataFailed, DataRecovering)
         sending = asyncio.create_task(send(data, 200, 16 * KIB))
         highest = 0
         for number in range(10):
