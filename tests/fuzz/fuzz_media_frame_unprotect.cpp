@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Bytes sealed(max_protected_size(format, frame.size()));
   const auto sealed_size = protect_frame(sender.value(), format, frame, sealed);
   if (!sealed_size) {
-    if (frame.empty() == (sealed_size.error() == Error::invalid_argument)) return 0;
+    if (frame.empty() && sealed_size.error() == Error::invalid_argument) return 0;
     std::abort();
   }
   sealed.resize(sealed_size.value());
