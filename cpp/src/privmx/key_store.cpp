@@ -70,7 +70,10 @@ Result<void> KeyStore::seal(const RoomKeyId& key_id, ByteView iv, ByteView aad, 
 Result<void> KeyStore::open(const RoomKeyId& key_id, ByteView iv, ByteView aad, ByteView ciphertext,
                             MutableByteView out) {
   Key* const key = find(key_id);
-  return key == nullptr ? Error::unknown_key_id : key->aead->open(iv, aad, ciphertext, out);
+  if (key == nullptr) return Error::unknown_key_id;
+  auto opened = key->aead->open(iv, aad, ciphertext, out);
+  if (!opened && opened.error() == Error::crypto_failure) secure_wipe(out);
+  return opened;
 }
 
 KeyStore::Key* KeyStore::find(const RoomKeyId& key_id) const {

@@ -171,7 +171,10 @@ Result<std::size_t> Receiver::unprotect(ByteView metadata, ByteView frame, Mutab
                           ? key->cipher.open(header.counter, encoded_header, ciphertext, plaintext)
                           : key->cipher.open(header.counter, Aad(encoded_header, metadata).view(),
                                              ciphertext, plaintext);
-  if (!opened) return opened.error();
+  if (!opened) {
+    if (opened.error() == Error::crypto_failure) secure_wipe(plaintext);
+    return opened.error();
+  }
   key->window.accept(header.counter);
   if (ratchet != nullptr) ratchet->accept(*key);
   return size;

@@ -233,11 +233,10 @@ Result<void> PacketCipher::open_rtcp(Ssrc ssrc, std::uint32_t index, ByteView pa
 Result<void> PacketCipher::verify(ByteView authenticated, ByteView suffix, ByteView tag) {
   std::array<std::uint8_t, kAuthenticationKeySize> expected{};
   const MutableByteView truncated = MutableByteView(expected).first(tag.size());
-  if (auto done = hmac_->compute({authenticated, suffix}, truncated); !done) return done;
-  const bool is_authentic = equal_constant_time(truncated, tag);
+  auto done = hmac_->compute({authenticated, suffix}, truncated);
+  const bool is_authentic = done && equal_constant_time(truncated, tag);
   secure_wipe(expected);  // the right tag of a forged packet
-  if (!is_authentic) return Error::authentication_failed;
-  return {};
+  return done && !is_authentic ? Error::authentication_failed : done;
 }
 
 }  // namespace sealroom::srtp

@@ -12,6 +12,12 @@ namespace {
 constexpr std::size_t kMinReplayWindow = 64;
 constexpr std::size_t kMaxReplayWindow = 32768;
 
+// The crypto library may have failed halfway through the payload.
+Error refused(Error error, MutableByteView payload) {
+  if (error == Error::crypto_failure) secure_wipe(payload);
+  return error;
+}
+
 }  // namespace
 
 Result<Receiver> Receiver::create(crypto::Backend backend, Profile profile, ByteView master,
@@ -43,10 +49,10 @@ Result<std::size_t> Receiver::unprotect_rtp(ByteView packet, MutableByteView out
   if (!judged) return judged.error();
   const RtpPacketHeader& header = parsed.value().header;
   const std::size_t size = parsed.value().size;
-  auto opened =
-      parsed.value().key->rtp.open_rtp({header.ssrc, judged.value().index, packet, header.size,
-                                        out.subspan(header.size, size - header.size)});
-  if (!opened) return opened.error();
+  const MutableByteView payload = out.subspan(header.size, size - header.size);
+  auto opened = parsed.value().key->rtp.open_rtp(
+      {header.ssrc, judged.value().index, packet, header.size, payload});
+  if (!opened) return refused(opened.error(), payload);
   if (out.data() != packet.data()) copy_header(packet.first(header.size), out);
   state_->commit_rtp(parsed.value(), judged.value());
   return size;
@@ -96,7 +102,7 @@ Result<std::size_t> Receiver::unprotect_rtcp(ByteView packet, MutableByteView ou
 
   const MutableByteView payload = out.subspan(kRtcpHeaderSize, size - kRtcpHeaderSize);
   auto opened = key->rtcp.open_rtcp(ssrc.value(), index, packet, payload);
-  if (!opened) return opened.error();
+  if (!opened) return refused(opened.error(), payload);
   if (out.data() != packet.data()) copy_header(packet.first(kRtcpHeaderSize), out);
   state_->windows_for(state_->stream_for(ssrc.value()), *key).rtcp.commit(index);
   ++key->rtcp_packets;

@@ -126,6 +126,20 @@ TEST_P(SrtpFailure, NoPlaintextIsLeftOfABatchThatCouldNotBeDecrypted) {
   }
 }
 
+TEST_P(SrtpFailure, NoPlaintextIsLeftOfASinglePacketThatCouldNotBeDecrypted) {
+  const auto call = is_aead() ? CryptoCall::aead_open : CryptoCall::crypt;
+  Bytes out(sealed_[0].size());
+  fail_crypto(call);
+  EXPECT_TRUE(fails_with(receiver_.unprotect_rtp(sealed_[0], out), Error::crypto_failure));
+  EXPECT_EQ(out, Bytes(out.size(), 0));
+  const Bytes sealed = protect_rtcp(sender_, rtcp_packet()).value();
+  out.assign(sealed.size(), 0);
+  mend_crypto();
+  fail_crypto(call);
+  EXPECT_TRUE(fails_with(receiver_.unprotect_rtcp(sealed, out), Error::crypto_failure));
+  EXPECT_EQ(out, Bytes(out.size(), 0));
+}
+
 // The tags are checked one by one then, so that one failure costs no more than its packet.
 TEST_P(SrtpFailure, ABatchWhoseTagsCouldNotBeCheckedAtOnceIsOpenedPacketByPacket) {
   const auto batch_call = is_aead() ? CryptoCall::aead_open : CryptoCall::hmac_many;

@@ -37,13 +37,15 @@ class FailingAead final : public crypto::Aead {
 
   Result<void> seal(ByteView nonce, ByteView aad, ByteView plaintext,
                     MutableByteView out) override {
-    if (fails(CryptoCall::aead_seal)) return Error::crypto_failure;
-    return true_one_->seal(nonce, aad, plaintext, out);
+    const bool to_fail = fails(CryptoCall::aead_seal);
+    auto done = true_one_->seal(nonce, aad, plaintext, out);
+    return to_fail ? Error::crypto_failure : done;
   }
   Result<void> open(ByteView nonce, ByteView aad, ByteView ciphertext,
                     MutableByteView out) override {
-    if (fails(CryptoCall::aead_open)) return Error::crypto_failure;
-    return true_one_->open(nonce, aad, ciphertext, out);
+    const bool to_fail = fails(CryptoCall::aead_open);
+    auto done = true_one_->open(nonce, aad, ciphertext, out);
+    return to_fail ? Error::crypto_failure : done;
   }
 
  private:
@@ -55,8 +57,9 @@ class FailingAesCtr final : public crypto::AesCtr {
   explicit FailingAesCtr(std::unique_ptr<AesCtr> true_one) : true_one_(std::move(true_one)) {}
 
   Result<void> crypt(ByteView counter, ByteView in, MutableByteView out) override {
-    if (fails(CryptoCall::crypt)) return Error::crypto_failure;
-    return true_one_->crypt(counter, in, out);
+    const bool to_fail = fails(CryptoCall::crypt);
+    auto done = true_one_->crypt(counter, in, out);
+    return to_fail ? Error::crypto_failure : done;
   }
   Result<void> crypt_many(std::span<const crypto::CtrMessage> messages) override {
     if (!fails(CryptoCall::crypt_many)) return true_one_->crypt_many(messages);
@@ -73,8 +76,9 @@ class FailingHmac final : public crypto::Hmac {
   explicit FailingHmac(std::unique_ptr<Hmac> true_one) : true_one_(std::move(true_one)) {}
 
   Result<void> compute(std::initializer_list<ByteView> parts, MutableByteView out) override {
-    if (fails(CryptoCall::hmac)) return Error::crypto_failure;
-    return true_one_->compute(parts, out);
+    const bool to_fail = fails(CryptoCall::hmac);
+    auto done = true_one_->compute(parts, out);
+    return to_fail ? Error::crypto_failure : done;
   }
   Result<void> compute_many(std::span<const crypto::MacMessage> messages) override {
     if (!fails(CryptoCall::hmac_many)) return true_one_->compute_many(messages);

@@ -34,7 +34,9 @@ class Aead {
                             MutableByteView out) = 0;
 
   /// Opens ciphertext followed by its tag: `out.size()` must be `ciphertext.size() - kAeadTagSize`.
-  /// `out` may begin where `ciphertext` begins. On authentication_failed `out` is wiped.
+  /// `out` may begin where `ciphertext` begins. On authentication_failed `out` is wiped. After
+  /// crypto_failure it may hold part of the plaintext, which nothing vouches for: the caller wipes
+  /// it.
   virtual Result<void> open(ByteView nonce, ByteView aad, ByteView ciphertext,
                             MutableByteView out) = 0;
 

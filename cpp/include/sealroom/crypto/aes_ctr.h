@@ -26,11 +26,12 @@ class AesCtr {
   AesCtr(const AesCtr&) = delete;
   AesCtr& operator=(const AesCtr&) = delete;
 
-  /// `out.size() == in.size()`; `out` may begin where `in` begins.
+  /// `out.size() == in.size()`; `out` may begin where `in` begins. After crypto_failure it may hold
+  /// part of the result: the caller wipes it.
   virtual Result<void> crypt(ByteView initial_counter, ByteView in, MutableByteView out) = 0;
 
   /// As `crypt` for each message, in batches where the back end has them. Stops at the first
-  /// refusal; what the outputs then hold is undefined.
+  /// refusal; what the outputs then hold is undefined, and the caller wipes them.
   virtual Result<void> crypt_many(std::span<const CtrMessage> messages) = 0;
 
  protected:
