@@ -42,6 +42,16 @@ std::uint64_t checked_rate(const char* name, std::optional<std::int64_t> rate) {
   return static_cast<std::uint64_t>(*rate);
 }
 
+std::string too_large(std::size_t size) {
+  const std::string has = "data: a frame of " + std::to_string(size) + " bytes, ";
+  if (size > session::kMaxFrameSize) {
+    return has + "above 4 MiB: encode smaller pictures or at a lower bit rate";
+  }
+  return has + "and one of audio goes into one packet, which takes " +
+         std::to_string(session::kMaxAudioFrameSize) +
+         ": encode at a lower bit rate or fewer milliseconds a packet";
+}
+
 session::SessionConfig session_config(const std::optional<std::string>& backend,
                                       const std::string& cname,
                                       const std::map<std::string, int>& extensions) {
@@ -148,8 +158,11 @@ class PyMediaSession : public HostOwner<host::SessionHost> {
       outgoing.audio_level =
           rtp::AudioLevel{voice_activity, static_cast<std::uint8_t>(*audio_level)};
     }
-    unwrap(without_gil(
-               [&](host::SessionHost& to) { return to.send_frame(SenderId{sender}, outgoing); }),
+    const auto sent = without_gil(
+        [&](host::SessionHost& to) { return to.send_frame(SenderId{sender}, outgoing); });
+    if (sent) return;
+    if (sent.error() == Error::limit_exceeded) raise(sent.error(), too_large(outgoing.data.size()));
+    unwrap(sent,
            "sender or data: a known sender and, without protection, a frame of its codec's format "
            "(h264: Annex B, av1: OBUs)");
   }
@@ -309,7 +322,7 @@ void bind_session(py::module_& parent) {
            "are\n"
            "encrypted already.\n"
            "Raises NotReadyError before start or set_sender_key and after close,\n"
-           "LimitExceededError above 4 MiB or, for audio, above one packet, KeyExhaustedError.")
+           "LimitExceededError above 4 MiB or, for audio, 1300 bytes, KeyExhaustedError.")
       .def("add_receiver", &PyMediaSession::add_receiver, py::kw_only(), "mid"_a = "",
            "ssrc"_a = py::none(), "payload_type"_a, "codec"_a, "protection"_a = true,
            "rtx_payload_type"_a = py::none(), "rtx_ssrc"_a = py::none(), "repaired_rid"_a = "",

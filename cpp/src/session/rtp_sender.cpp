@@ -20,6 +20,13 @@ constexpr std::uint8_t kMarkerBit = 0x80;
 constexpr std::size_t kRedPrimaryHeaderSize = 1;  // RFC 2198 section 3
 constexpr Duration kMinRetransmissionInterval = std::chrono::milliseconds(10);
 
+// The fixed header and, with ids above 14, a mid of 16 bytes, the audio level and the time of
+// sending (RFC 8285 section 4.3).
+constexpr std::size_t kMaxHeaderSize = 12 + 4 + 28;
+static_assert(kMaxAudioFrameSize + sframe::kMaxOverhead + kRedPrimaryHeaderSize + kMaxHeaderSize +
+                  srtp::kMaxRtpOverhead + rtp::kRtxOverhead <=
+              kMaxAudioDatagramSize);
+
 }  // namespace
 
 RtpSender::RtpSender(crypto::Backend backend, SenderConfig config)
@@ -31,7 +38,7 @@ RtpSender::RtpSender(crypto::Backend backend, SenderConfig config)
   if (config_.rtx) next_rtx_sequence_number_ = config_.rtx->first_sequence_number;
   if (config_.red) {
     red_.emplace(config_.payload_type, config_.red->distance);
-    primary_.resize(rtp::kMaxDatagramSize);
+    primary_.resize(kMaxAudioDatagramSize);
   }
 }
 
@@ -60,21 +67,25 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
                              srtp::Sender& srtp, DatagramBatch& batch, TimePoint now,
                              NtpTime wall_clock) {
   if (frame.data.empty()) return Error::invalid_argument;
-  if (frame.data.size() > kMaxFrameSize) return Error::limit_exceeded;
+  const bool is_audio = rtp::media_kind(config_.codec) == MediaKind::audio;
+  if (frame.data.size() > (is_audio ? kMaxAudioFrameSize : kMaxFrameSize)) {
+    return Error::limit_exceeded;
+  }
 
   rtp::HeaderExtensions values;
   values.mid = config_.mid;
   values.audio_level = frame.audio_level;
   values.abs_send_time = rtp::to_abs_send_time(wall_clock);
   const std::size_t header_size = rtp::header_size(values, extensions);
-  const std::size_t max_payload = rtp::kMaxDatagramSize - srtp::kMaxRtpOverhead - header_size -
-                                  (config_.rtx ? rtp::kRtxOverhead : 0);
+  const std::size_t around =
+      srtp::kMaxRtpOverhead + header_size + (config_.rtx ? rtp::kRtxOverhead : 0);
+  const std::size_t red_header = red_ ? kRedPrimaryHeaderSize : 0;
+  const bool is_large = is_audio && frame.data.size() + sframe::kMaxOverhead >
+                                        rtp::kMaxDatagramSize - around - red_header;
+  const std::size_t max_payload =
+      (is_large ? kMaxAudioDatagramSize : rtp::kMaxDatagramSize) - around;
   // What of it RED leaves to a payload of its own, without any other.
-  const std::size_t max_primary = max_payload - (red_ ? kRedPrimaryHeaderSize : 0);
-  if (rtp::media_kind(config_.codec) == MediaKind::audio &&
-      frame.data.size() + sframe::kMaxOverhead > max_primary) {
-    return Error::limit_exceeded;  // an Opus packet is never fragmented (RFC 7587 section 4.2)
-  }
+  const std::size_t max_primary = max_payload - red_header;
 
   const auto bytes = protect(frame.data);
   if (!bytes) return bytes.error();
@@ -96,8 +107,6 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   std::array<std::uint8_t, rtp::PacketHistory::kMaxPacket> header;
   const auto written = rtp::write_header(fields, values, extensions, header);
   if (!written) return written.error();
-  const bool is_video = rtp::media_kind(config_.codec) == MediaKind::video;
-
   // Counter mode with HMAC seals many packets at once in little more than the time of one; GCM
   // gains nothing, and one by one the memory of the next packet arrives while the last one is
   // sealed.
@@ -108,7 +117,7 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
     const std::uint16_t first_number = next_sequence_number_;
     for (; next < count.value() && next - first < most; ++next) {
       const std::uint16_t sequence_number = next_sequence_number_++;  // spent even if sealing fails
-      const bool marker = is_video && next + 1 == count.value();
+      const bool marker = !is_audio && next + 1 == count.value();
       header[1] = static_cast<std::uint8_t>((marker ? kMarkerBit : 0) | fields.payload_type.value);
       header[2] = static_cast<std::uint8_t>(sequence_number >> 8);
       header[3] = static_cast<std::uint8_t>(sequence_number);

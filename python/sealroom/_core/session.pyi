@@ -224,7 +224,7 @@ class MediaSession:
         `is_key_frame` is read from the data where it is None: give it for VP9 and AV1 that are
         encrypted already.
         Raises NotReadyError before start or set_sender_key and after close,
-        LimitExceededError above 4 MiB or, for audio, above one packet, KeyExhaustedError.
+        LimitExceededError above 4 MiB or, for audio, 1300 bytes, KeyExhaustedError.
         """
     def sender_statistics(self, sender: int) -> SenderStatistics: ...
     def set_drop_broken_frames(self, receiver: int, drop: bool) -> None:

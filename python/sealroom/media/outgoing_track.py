@@ -15,7 +15,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import AudioFrame, Packet, VideoFrame
 
 from sealroom._core.session import MediaSession
-from sealroom.errors import InvalidArgumentError, NotReadyError
+from sealroom.errors import InvalidArgumentError, LimitExceededError, NotReadyError
 from sealroom.media.audio_codecs import (
     DEFAULT_AUDIO_BITRATE,
     OpusDecoder,
@@ -44,7 +44,7 @@ class OutgoingStatistics:
     key_frames_sent: int = 0
     key_frames_requested: int = 0
     frames_dropped: int = 0
-    """By the handler, empty, for want of keys, or because they build on a dropped frame."""
+    """By the handler, empty, too large, for want of keys, or built on a dropped frame."""
     handler_errors: int = 0
 
 
@@ -101,6 +101,7 @@ class OutgoingTrack:
         self._is_source_to_be_asked = False
         self._key_frame_budget = KeyFrameBudget()
         self._is_chain_broken = False
+        self._is_limit_told = False
         self._is_enabled = is_enabled
         self._task: asyncio.Task[None] | None = None
         self._statistics = OutgoingStatistics()
@@ -293,5 +294,10 @@ class OutgoingTrack:
                 is_key_frame=frame.is_key_frame,
             )
         except NotReadyError:
+            return False
+        except LimitExceededError as error:
+            if not self._is_limit_told:
+                self._is_limit_told = True
+                logger.warning("track %s: a frame was not sent: %s", self.track_id, error)
             return False
         return True

@@ -9,6 +9,7 @@ from aiortc import MediaStreamTrack
 from fake_session import FakeSession, KeyFrameRequested
 from track_support import Packets, Pictures, encoded_video, until
 
+from sealroom.errors import LimitExceededError
 from sealroom.media import key_frame_budget
 from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.tracks import OutgoingTrack
@@ -141,6 +142,28 @@ async def test_frames_before_the_key_are_dropped_and_then_a_key_frame_comes(outg
     session.is_ready = True
     await until(lambda: session.sent)
     assert is_key_frame("vp8", session.sent[0][0])
+
+
+@pytest.mark.parametrize("kind", ["audio", "video"])
+async def test_a_frame_that_is_too_large_is_dropped_and_told_once(outgoing, caplog, kind):
+    class Narrow(FakeSession):
+        def send_frame(self, sender, data, **fields):
+            if len(data) > 5000:
+                raise LimitExceededError("data: a frame of so many bytes")
+            super().send_frame(sender, data, **fields)
+
+    session, ended = Narrow(), []
+    datas = encoded_video(9, key_frames=(4,))
+    source = Packets([one + bytes(5000) if n in (2, 6) else one for n, one in enumerate(datas)])
+    source.kind = kind
+    codec = "vp8" if kind == "video" else "opus"
+    track = outgoing(session, source, codec, on_ended=ended.append)
+    await until(lambda: ended)
+    assert ended == [None]
+    kept = (0, 1, 4, 5) if kind == "video" else (0, 1, 3, 4, 5, 7, 8)
+    assert [data for data, _ in session.sent] == [datas[number] for number in kept]
+    assert track.statistics.frames_dropped == 9 - len(kept)
+    assert [one.levelname for one in caplog.records if "was not sent" in one.message] == ["WARNING"]
 
 
 async def test_packets_pass_unencoded_and_key_frames_are_asked_of_the_source(outgoing):

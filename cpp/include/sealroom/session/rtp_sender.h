@@ -21,6 +21,14 @@ namespace sealroom::session {
 
 inline constexpr std::size_t kMaxFrameSize = 4u << 20;
 
+/// Of audio, whose frames are never fragmented (RFC 7587 section 4.2). An Opus packet of one frame
+/// has at most 1276 bytes (RFC 6716 sections 3.1 and 3.2.1); its loudness may follow.
+inline constexpr std::size_t kMaxAudioFrameSize = 1300;
+
+/// For audio frames that do not fit into rtp::kMaxDatagramSize. With IPv6, UDP and TURN around them
+/// they pass through the 1500 bytes of Ethernet.
+inline constexpr std::size_t kMaxAudioDatagramSize = 1400;
+
 /// Retransmissions on a stream of their own (RFC 4588), which keeps the loss that the receiver
 /// reports true and gives them times of their own.
 struct RtxSenderConfig {
@@ -49,7 +57,7 @@ struct SenderConfig {
 };
 
 struct OutgoingFrame {
-  ByteView data;  ///< 1..kMaxFrameSize bytes
+  ByteView data;  ///< 1..kMaxFrameSize bytes, of audio 1..kMaxAudioFrameSize
   RtpTimestamp timestamp{};
   std::optional<rtp::AudioLevel> audio_level{};
   /// What the packets of VP9 and AV1 say; absent: read from `data`, right unless that is encrypted
