@@ -14,6 +14,9 @@ from sealroom.media.codecs import Encoded, nonempty_packet
 AUDIO_CLOCK = 48_000
 AUDIO_TIME_BASE = Fraction(1, AUDIO_CLOCK)
 OPUS_SAMPLES = 960  # 20 ms
+MAX_TIME_ERROR = AUDIO_CLOCK // 10
+"""Of the time that samples make against the source's, before that is followed."""
+
 DEFAULT_AUDIO_BITRATE = 96_000
 
 
@@ -34,14 +37,15 @@ class OpusEncoder:
         self._measure_level = measure_level
         self._resampler: AudioResampler | None = None
         self._input: tuple[str, str, int] | None = None
-        self._next_input: int | None = None
+        self._next_input: Fraction | None = None
         self._time = 0
         self._samples = 0
 
     def encode(self, frame: AudioFrame, *, force_key_frame: bool = False) -> list[Encoded]:
         """Takes samples of any rate, format and layout; returns the packets that became full.
 
-        Time follows the samples; a jump of the source's pts by more than 100 ms is followed too.
+        Time follows the samples; once gaps in the source's pts come to more than 100 ms together,
+        they are followed too.
         """
         shape = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or shape != self._input:
@@ -62,11 +66,15 @@ class OpusEncoder:
     def _follow(self, frame: AudioFrame) -> None:
         if frame.pts is None or not frame.time_base:
             return
-        begin = frame.pts * AUDIO_CLOCK * frame.time_base.numerator // frame.time_base.denominator
-        jump = 0 if self._next_input is None else begin - self._next_input
-        if jump > AUDIO_CLOCK // 10:
-            self._time += jump
-        self._next_input = begin + frame.samples * AUDIO_CLOCK // frame.sample_rate
+        begin = frame.pts * AUDIO_CLOCK * frame.time_base
+        if self._next_input is None:
+            self._next_input = begin
+        # Of many short gaps none is followed, but their sum; exact, so that roundings have none.
+        jump = begin - self._next_input
+        if abs(jump) > MAX_TIME_ERROR:
+            self._next_input = begin
+            self._time += max(0, round(jump))  # a source that starts again goes on
+        self._next_input += Fraction(frame.samples * AUDIO_CLOCK, frame.sample_rate)
 
 
 class OpusDecoder:
@@ -78,23 +86,26 @@ class OpusDecoder:
         self._codec.layout = "stereo"
         self._codec.sample_rate = AUDIO_CLOCK
         self._last: Any = None
+        self._samples = OPUS_SAMPLES
 
     def decode(self, data: Any) -> list[AudioFrame]:
         """Decodes one packet; raises DecodeError."""
         frames: list[AudioFrame] = list(self._codec.decode(nonempty_packet(data)))
         if frames:
             self._last = frames[-1].to_ndarray()
+            self._samples = frames[-1].samples
         return frames
 
     def conceal(self) -> AudioFrame:
-        """Returns 20 ms for a lost packet: the last sound backwards and fading, then silence.
+        """Returns sound for a lost packet as long as the last one, 20 ms before the first.
 
-        Backwards it continues without a jump. FFmpeg has no way to libopus's own concealment.
+        It is the last sound backwards and fading, then silence. Backwards it continues without a
+        jump. FFmpeg has no way to libopus's own concealment.
         """
-        samples = np.zeros((1, 2 * OPUS_SAMPLES), np.int16)
-        if self._last is not None and self._last.shape == samples.shape:
+        samples = np.zeros((1, 2 * self._samples), np.int16)
+        if self._last is not None:
             backwards = self._last.reshape(-1, 2)[::-1]
-            fade = np.linspace(1, 0, OPUS_SAMPLES, dtype=np.float32)[:, None]
+            fade = np.linspace(1, 0, self._samples, dtype=np.float32)[:, None]
             samples = (backwards * fade).astype(np.int16).reshape(1, -1)
         self._last = None
         frame = AudioFrame.from_ndarray(samples, format="s16", layout="stereo")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import operator
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -10,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from av import AudioFrame, VideoFrame
 
+from sealroom.errors import InvalidArgumentError
 from sealroom.media.pictures import convert_picture
 from sealroom.media.sections import KIND_OF_CODEC, CodecName, MediaKind
 
@@ -17,6 +21,9 @@ CLOCK_RATES: dict[CodecName, int] = {
     codec: 90_000 if kind == "video" else 48_000 for codec, kind in KIND_OF_CODEC.items()
 }
 """Ticks of the RTP timestamp per second (RFC 7741, 9628, 6184, 7587, the AV1 RTP specification)."""
+
+MAX_FRAME_BYTES = 4 << 20
+"""Of one encoded frame, as the core's."""
 
 FrameData: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 
@@ -43,19 +50,62 @@ class EncodedFrame:
 
 
 EncodedFrameHandler = Callable[[EncodedFrame], EncodedFrame | Awaitable[EncodedFrame | None] | None]
-"""Sees each encoded frame and returns it, another one, or None to drop it; may be async."""
+"""Sees each encoded frame and returns it, another one, or None to drop it; may be async.
+
+One that raises, or returns what is no frame, drops the frame as well.
+"""
 
 
 async def run_handler(
     handler: EncodedFrameHandler | None, frame: EncodedFrame
 ) -> EncodedFrame | None:
-    """Returns what `handler` makes of `frame`; the frame itself without a handler."""
+    """Returns what `handler` makes of `frame`; the frame itself without a handler.
+
+    Raises InvalidArgumentError if that is neither None nor a frame that can be carried.
+    """
     if handler is None:
         return frame
-    result = handler(frame)
-    if result is None or isinstance(result, EncodedFrame):
-        return result
-    return await result
+    try:
+        result = handler(frame)
+        if inspect.isawaitable(result):
+            result = await result
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError("what the encoded-frame handler awaited was cancelled") from None
+    if result is not None:
+        _check(result)
+    return result
+
+
+def _check(frame: EncodedFrame) -> None:
+    # Here and nowhere later: whoever takes the frame reads its size, keeps it and hands it to C.
+    if not isinstance(frame, EncodedFrame):
+        raise _unfit(f"{type(frame).__name__}, not EncodedFrame or None")
+    data: Any = frame.data
+    try:
+        with memoryview(data) as view:
+            is_plain = view.ndim == 1 and view.itemsize == 1 and view.c_contiguous
+            size = view.nbytes
+    except (TypeError, ValueError, BufferError):
+        is_plain, size = False, 0
+    if not is_plain:
+        raise _unfit(f"data of {type(data).__name__}, not one-dimensional, contiguous bytes")
+    if size > MAX_FRAME_BYTES:
+        raise _unfit(f"data of {size} bytes, above 4 MiB")
+    try:
+        is_timestamp = 0 <= operator.index(frame.rtp_timestamp) < 1 << 32
+    except TypeError:
+        is_timestamp = False
+    if not is_timestamp:
+        raise _unfit("an rtp_timestamp that is no integer of 0 to 4,294,967,295")
+    if not isinstance(frame.is_key_frame, (bool, np.bool_)):
+        raise _unfit(f"is_key_frame of {type(frame.is_key_frame).__name__}, not bool")
+
+
+def _unfit(what: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"encoded_frame_handler: returned {what}")
 
 
 @dataclass(slots=True)

@@ -166,6 +166,47 @@ def test_opus_time_follows_a_gap_of_the_source():
     assert 48000 <= times[-1] < 51000
 
 
+def silences(starts, rate=48000, size=960):
+    for pts in starts:
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, size), np.int16), layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, pts, Fraction(1, rate)
+        yield frame
+
+
+def last_time(starts, rate=48000, size=960):
+    encoder = OpusEncoder()
+    return [e.time for f in silences(starts, rate, size) for e in encoder.encode(f)][-1]
+
+
+def test_opus_time_follows_many_gaps_that_are_each_too_short():
+    starts = [number * 960 + number // 10 * 1920 for number in range(500)]  # 40 ms after 200 ms
+    assert starts[-1] - last_time(starts) <= 4800 + 960
+
+
+def test_opus_time_does_not_follow_what_trembles():
+    starts = [max(0, number * 960 + (-2400, 2400)[number % 2]) for number in range(500)]
+    assert last_time(starts) == 499 * 960
+
+
+def test_opus_time_has_no_gaps_from_rounding():
+    # 1024 samples of 44,100 Hz are 1114.56 of 48,000: over 15,000 frames roundings are 0.17 s.
+    count = 15_000
+    encoder = OpusEncoder()
+    encoder._codec = type("Silent", (), {"encode": staticmethod(lambda _: [b""])})
+    times = [
+        one.time
+        for frame in silences(range(0, count * 1024, 1024), 44100, 1024)
+        for one in encoder.encode(frame)
+    ]
+    assert times == list(range(0, 960 * len(times), 960))
+
+
+def test_opus_time_goes_on_where_a_source_starts_again():
+    starts = [*range(0, 96000, 960), *range(0, 96000, 960)]
+    assert last_time(starts) == 199 * 960
+    assert last_time([*starts, 96000 + 48000]) > 199 * 960 + 48000  # and follows gaps after that
+
+
 def test_a_missing_packet_fades_out_without_a_jump():
     encoder, decoder = OpusEncoder(), OpusDecoder()
     packets = [e for f in sound(50) for e in encoder.encode(f)]
