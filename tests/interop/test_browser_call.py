@@ -116,8 +116,7 @@ async def test_key_frames_are_asked_for_both_ways(native_peer, chromium):
 async def test_with_another_key_neither_decodes_anything(native_peer, chromium):
     native = native_peer(protection=True)
     theirs = await begin(native, chromium, their_key=secrets.token_bytes(32))
-    for track in native.incoming.values():
-        track.frames()
+    _reading = [track.frames() for track in native.incoming.values()]
     await until(lambda: all(t.statistics.frames_rejected for t in native.incoming.values()))
     for receiver in native.receivers.values():
         counters = native.session.receiver_statistics(receiver)

@@ -29,8 +29,8 @@ RejectionCallback = Callable[["RemoteTrack", str, int], None]
 class RemoteTrack:
     """A subscribed track of somebody else.
 
-    It has one reader of encoded frames, and one of decoded ones: of `frames` or of `track`. Where a
-    second one waits, `AlreadyReadError` is raised.
+    It has one reader of encoded frames, and one of decoded ones: of `frames` or of `track`. Others
+    are refused with `AlreadyReadError` while its iterator is held and not closed.
     """
 
     def __init__(self, stream: VerifiedStream, info: StreamTrackInfo, track: IncomingTrack) -> None:
@@ -58,12 +58,15 @@ class RemoteTrack:
 
         The track ends when it is taken out of its stream, its stream or participant goes, or the
         room is left. While its publisher sends nothing, muted or with a source that has ended, this
-        waits.
+        waits. Nothing is decoded once the iterator is closed or nobody holds it.
         """
         return self.track.frames()
 
     def encoded_frames(self) -> AsyncIterator[EncodedFrame]:
-        """Decrypted, still encoded frames until the track ends; bounded likewise."""
+        """Decrypted, still encoded frames until the track ends; bounded likewise.
+
+        Of video that is under way each iterator begins with a key frame, which is asked for.
+        """
         return self.track.encoded_frames()
 
     def set_encoded_frame_handler(self, handler: EncodedFrameHandler | None) -> None:

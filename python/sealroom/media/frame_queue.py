@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
@@ -44,6 +45,7 @@ class FrameQueue(Generic[T]):
         self._waiting = 0
         self._is_ending = False
         self._is_closed = False
+        self._reader: weakref.ref[FrameReader[T]] | None = None
         self.is_broken = False
         self.dropped = 0
 
@@ -84,7 +86,8 @@ class FrameQueue(Generic[T]):
         self.end()
 
     def clear(self) -> None:
-        """Forgets what is in it."""
+        """Drops what is in it."""
+        self.dropped += len(self._items)
         self._items.clear()
         self._bytes = 0
 
@@ -92,19 +95,49 @@ class FrameQueue(Generic[T]):
         """Returns up to `count` of the oldest items without waiting."""
         return [self._pop() for _ in range(min(count, len(self._items)))]
 
+    def skip_to_beginning(self) -> None:
+        """Has a new reader begin with an item that builds on none, now or later."""
+        if self._begins is None:
+            return
+        while self._items and not self._begins(self._items[0][0]):
+            self._pop()
+            self.dropped += 1
+        if not self._items:
+            self.break_chain()
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether an iterator is open or somebody waits."""
+        return self._waiting > 0 or self._holder() is not None
+
     async def get(self) -> T | None:
         """Returns the oldest item, waiting for one; None once the queue has ended and is empty.
 
-        Raises AlreadyReadError if somebody else waits: each would get some of the items.
+        Raises AlreadyReadError if an iterator is open or somebody else waits: each would get some
+        of the items.
         """
+        if self._holder() is not None:
+            raise _already_read()
+        return await self._next()
+
+    def iterate(self) -> FrameReader[T]:
+        """Returns an iterator of the items until the queue has ended and is empty.
+
+        It is the only reader until it has ended, is closed, or nobody holds it any more. Raises
+        AlreadyReadError if there is one.
+        """
+        if self.has_reader:
+            raise _already_read()
+        reader = FrameReader(self)
+        self._reader = weakref.ref(reader)
+        return reader
+
+    async def _next(self) -> T | None:
         while not self._items:
             if self._is_ending:
                 return None
             if self._waiting:
-                raise AlreadyReadError(
-                    "a frame is awaited here by another reader: read once and hand on, or read"
-                    " RemoteTrack.track through aiortc's MediaRelay"
-                )
+                raise _already_read()
             if self.is_broken:
                 self._tell_starved()
             self._changed.clear()
@@ -115,10 +148,8 @@ class FrameQueue(Generic[T]):
                 self._waiting -= 1
         return self._pop()
 
-    async def iterate(self) -> AsyncIterator[T]:
-        """Yields items until the queue has ended and is empty."""
-        while (item := await self.get()) is not None:
-            yield item
+    def _holder(self) -> FrameReader[T] | None:
+        return None if self._reader is None else self._reader()
 
     def _pop(self) -> T:
         item, size = self._items.popleft()
@@ -136,3 +167,37 @@ class FrameQueue(Generic[T]):
     def _tell_starved(self) -> None:
         if self._on_starved is not None:
             self._on_starved()
+
+
+class FrameReader(AsyncIterator[T]):
+    """Iterates over a queue, alone for as long as it is held and open."""
+
+    def __init__(self, queue: FrameQueue[T]) -> None:
+        self._queue = queue
+        self._is_closed = False
+
+    async def __anext__(self) -> T:
+        if self._is_closed:
+            raise StopAsyncIteration
+        try:
+            item = await self._queue._next()
+        except BaseException:
+            del self  # whoever keeps a cancelled task keeps its traceback, and not this reader
+            raise
+        if item is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return item
+
+    async def aclose(self) -> None:
+        """Lets others read."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._queue._reader = None
+
+
+def _already_read() -> AlreadyReadError:
+    return AlreadyReadError(
+        "another reader takes the frames here: end its loop or close its iterator (aclose), or"
+        " read once and hand on, as aiortc's MediaRelay does with RemoteTrack.track"
+    )

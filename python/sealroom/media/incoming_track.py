@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Any
 
 from aiortc import MediaStreamTrack
@@ -16,20 +15,19 @@ from av import AudioFrame, VideoFrame
 
 from sealroom._core.session import FrameReceived, MediaSession
 from sealroom.errors import SealroomError
-from sealroom.media.audio_codecs import OpusDecoder
 from sealroom.media.audio_level import FrameLevel, LevelMeter
-from sealroom.media.codecs import DecodeError, codec_threads
-from sealroom.media.frame_queue import FrameQueue
-from sealroom.media.frames import (
-    CLOCK_RATES,
-    DecodedFrame,
-    EncodedFrame,
-    EncodedFrameHandler,
-    run_handler,
+from sealroom.media.codecs import codec_threads
+from sealroom.media.frame_decoding import (
+    FrameDecoder,
+    Job,
+    Visit,
+    begins_chain,
+    size_of_decoded,
 )
+from sealroom.media.frame_queue import FrameQueue
+from sealroom.media.frames import DecodedFrame, EncodedFrame, EncodedFrameHandler, run_handler
 from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.sections import CodecName, MediaKind
-from sealroom.media.video_codecs import VideoDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +43,6 @@ MAX_DECODED_BYTES = 64 << 20
 
 BATCH = 8
 """Encoded frames decoded in one visit to a codec thread."""
-
-BATCH_BYTES = 16 << 20
-"""Of decoded pictures: the visit ends with the one that reaches it."""
 
 KEY_FRAME_PATIENCE = 1.0
 """Seconds before a key frame that did not come is asked for again."""
@@ -77,10 +72,10 @@ class IncomingStatistics:
 class IncomingTrack(MediaStreamTrack):
     """Frames of one native receiver, as an aiortc track, as decoded or as encoded frames.
 
-    Nothing is decoded before somebody asks for decoded frames; whoever asks late begins at the
-    next key frame. All queues are bounded and drop their oldest frames, encoded video up to the
-    next key frame, which is asked for: neither readers nor handlers see what follows a hole.
-    `recv` and `frames` take from one queue: more readers than one are
+    Nothing is decoded unless somebody asks for decoded frames; whoever asks late begins at the next
+    key frame. All queues are bounded and drop their oldest frames, encoded video up to the next key
+    frame, which is asked for: neither readers nor handlers see what follows a hole. `recv` and
+    `frames` take from one queue. While an iterator is open, or somebody waits, other readers are
     refused (AlreadyReadError): give them aiortc's MediaRelay.
     Event-loop thread only.
     """
@@ -117,16 +112,13 @@ class IncomingTrack(MediaStreamTrack):
         self._receiver = receiver_id
         self._unread: FrameQueue[FrameReceived] = self._queue_of_encoded()
         self._decoded: FrameQueue[DecodedFrame] = FrameQueue(
-            queue_size or DECODED_QUEUE_SIZE[kind], MAX_DECODED_BYTES, _size_of
+            queue_size or DECODED_QUEUE_SIZE[kind], MAX_DECODED_BYTES, size_of_decoded
         )
         self._encoded: FrameQueue[EncodedFrame] | None = None
-        self._decoder: VideoDecoder | OpusDecoder | None = None
-        self._is_decoding = False
+        self._decoder: FrameDecoder | None = None
+        self._is_received = False
         self._needs_key_frame = kind == "video"
         self._key_frame_asked_at = -KEY_FRAME_PATIENCE
-        self._time_base = Fraction(1, CLOCK_RATES[codec])
-        self._last_timestamp: int | None = None
-        self._ticks = 0
         self._task: asyncio.Task[None] | None = None
         self._statistics = IncomingStatistics()
         EventDispatcher.of(session).register_receiver(receiver_id, self._handle_event)
@@ -158,28 +150,41 @@ class IncomingTrack(MediaStreamTrack):
         return replace(self._statistics, frames_dropped=dropped)
 
     async def recv(self) -> VideoFrame | AudioFrame:
-        """Returns the next decoded frame; raises MediaStreamError when the track has ended."""
-        self._start_decoding()
+        """Returns the next decoded frame; raises MediaStreamError when the track has ended.
+
+        From the first call on frames are decoded until the track ends.
+        """
+        self._is_received = True
+        self._start_worker()
         decoded = await self._decoded.get()
         if decoded is None:
             raise MediaStreamError
         return decoded.frame
 
     def frames(self) -> AsyncIterator[DecodedFrame]:
-        """Returns an iterator of decoded frames that ends with the track."""
-        self._start_decoding()
-        return self._decoded.iterate()
+        """Returns an iterator of decoded frames that ends with the track.
+
+        Frames are decoded while it is open: until it is closed, or nobody holds it any more.
+        """
+        reader = self._decoded.iterate()
+        self._start_worker()
+        return reader
 
     def encoded_frames(self) -> AsyncIterator[EncodedFrame]:
-        """Returns an iterator of decrypted, still encoded frames that ends with the track."""
+        """Returns an iterator of decrypted, still encoded frames that ends with the track.
+
+        Of video that is under way each begins with a key frame, which is asked for.
+        """
+        is_under_way = self._task is not None or self._encoded is not None
         if self._encoded is None:
             self._encoded = self._queue_of_encoded()
-            if self._task is not None:  # who asks late begins at the next key frame
-                self._encoded.break_chain()
             if self.readyState != "live":
                 self._encoded.close()
+        reader = self._encoded.iterate()
+        if is_under_way:
+            self._encoded.skip_to_beginning()
         self._start_worker()
-        return self._encoded.iterate()
+        return reader
 
     def request_key_frame(self) -> None:
         """Asks the publisher for a key frame of video, unless one is on its way already.
@@ -205,15 +210,13 @@ class IncomingTrack(MediaStreamTrack):
             MAX_UNREAD_FRAMES,
             MAX_UNREAD_BYTES,
             lambda frame: len(frame.data),
-            begins=_begins_chain if self.kind == "video" else None,
+            begins=begins_chain if self.kind == "video" else None,
             on_starved=self._ask_for_key_frame,
         )
 
-    def _start_decoding(self) -> None:
-        if not self._is_decoding and self.readyState == "live":
-            self._is_decoding = True
-            self._needs_key_frame = self.kind == "video"
-            self._start_worker()
+    @property
+    def _is_decoding(self) -> bool:
+        return self._is_received or self._decoded.has_reader
 
     def _start_worker(self) -> None:
         if self._task is None and self.readyState == "live":
@@ -261,36 +264,53 @@ class IncomingTrack(MediaStreamTrack):
             self.stop()
 
     async def _process(self, events: list[FrameReceived]) -> None:
-        jobs: list[tuple[FrameReceived, EncodedFrame | None]] = []
-        for event in events:
-            frame = None if event.is_missing else await self._handled(event)
-            if frame is not None and not self._is_decoding and _begins_chain(event):
-                self._key_frame_asked_at = -KEY_FRAME_PATIENCE
-            if self._encoded is not None:
-                self._pass_on(self._encoded, event, frame)
-            if self._is_decoding and event.rejected is None and self._is_decodable(event, frame):
-                jobs.append((event, frame))
+        jobs: Sequence[Job] = await self._jobs_of(events)
         while jobs:
-            decoded, errors, rest = await asyncio.get_running_loop().run_in_executor(
+            visit = await asyncio.get_running_loop().run_in_executor(
                 codec_threads(), self._decode_on_thread, jobs
             )
-            for item in decoded:
+            for item in visit.decoded:
                 self._statistics.frames_decoded += not item.is_concealed
                 self._statistics.frames_concealed += item.is_concealed
                 self._decoded.put(item)
-            self._statistics.decode_errors += errors
+            self._statistics.decode_errors += visit.errors
+            self._statistics.frames_skipped += visit.skipped
             # Not one that does not decode, of which the next would be asked for at once.
-            keys = {event.rtp_timestamp for event, _ in jobs if event.is_key_frame}
-            if any(item.rtp_timestamp in keys for item in decoded):
+            keys = {job.event.rtp_timestamp for job in jobs if job.event.is_key_frame}
+            if any(item.rtp_timestamp in keys for item in visit.decoded):
                 self._key_frame_asked_at = -KEY_FRAME_PATIENCE
-            if errors:
+            if visit.has_hole:
                 self._break_chain()
-            jobs = rest
+            jobs = visit.left
+
+    async def _jobs_of(self, events: list[FrameReceived]) -> list[Job]:
+        """Hands events on, and returns what of them is to be decoded."""
+        jobs: list[Job] = []
+        for event in events:
+            frame = None if event.is_missing else await self._handled(event)
+            if frame is not None and not self._is_decoding and begins_chain(event):
+                self._key_frame_asked_at = -KEY_FRAME_PATIENCE
+            if self._encoded is not None:
+                self._pass_on(self._encoded, event, frame)
+            if not self._is_decoding:  # whoever comes begins with what comes then
+                self._needs_key_frame = self.kind == "video"
+                self._decoded.clear()
+            elif event.rejected is None and self._is_decodable(event, frame):
+                jobs.append(Job(event, None if frame is None else frame.data))
+        return jobs
+
+    def _decode_on_thread(self, jobs: Sequence[Job]) -> Visit:
+        if self._decoder is None:
+            self._decoder = FrameDecoder(self.codec)
+        return self._decoder.decode(jobs)
 
     def _pass_on(
         self, queue: FrameQueue[EncodedFrame], event: FrameReceived, frame: EncodedFrame | None
     ) -> None:
-        if frame is not None:
+        if not queue.has_reader:
+            queue.clear()
+            queue.break_chain()
+        elif frame is not None:
             queue.put(frame)
         elif event.rejected is None:
             queue.break_chain()  # what the handler dropped is missing as well
@@ -344,54 +364,3 @@ class IncomingTrack(MediaStreamTrack):
             self._session.request_key_frame(self._receiver)
         except SealroomError:
             logger.debug("receiver of track %s is gone", self.id)
-
-    def _decode_on_thread(
-        self, jobs: list[tuple[FrameReceived, EncodedFrame | None]]
-    ) -> tuple[list[DecodedFrame], int, list[tuple[FrameReceived, EncodedFrame | None]]]:
-        """Returns what was decoded, the errors, and the jobs that are left."""
-        if self._decoder is None:
-            self._decoder = VideoDecoder(self.codec) if self.kind == "video" else OpusDecoder()
-        decoded: list[DecodedFrame] = []
-        errors = size = 0
-        for number, (event, frame) in enumerate(jobs, 1):
-            try:
-                pictures = self._decode(frame)
-            except DecodeError:
-                errors += 1
-                if self.kind == "video":
-                    break
-                continue
-            ticks = self._advance(event.rtp_timestamp)
-            for picture in pictures:
-                picture.pts = ticks
-                picture.time_base = self._time_base
-                item = DecodedFrame(
-                    picture, self.kind, event.rtp_timestamp, frame is None, event.arrival
-                )
-                decoded.append(item)
-                size += _size_of(item)
-            if size >= BATCH_BYTES:
-                return decoded, errors, jobs[number:]
-        return decoded, errors, []
-
-    def _decode(self, frame: EncodedFrame | None) -> list[Any]:
-        assert self._decoder is not None
-        if frame is not None:
-            return list(self._decoder.decode(frame.data))
-        return [self._decoder.conceal()] if isinstance(self._decoder, OpusDecoder) else []
-
-    def _advance(self, timestamp: int) -> int:
-        # Unwraps the 32-bit RTP timestamp; the first frame is at 0.
-        if self._last_timestamp is not None:
-            step = (timestamp - self._last_timestamp) & 0xFFFFFFFF
-            self._ticks += step - (1 << 32) if step & 0x80000000 else step
-        self._last_timestamp = timestamp
-        return self._ticks
-
-
-def _size_of(decoded: DecodedFrame) -> int:
-    return sum(plane.buffer_size for plane in decoded.frame.planes)
-
-
-def _begins_chain(frame: FrameReceived | EncodedFrame) -> bool:
-    return frame.is_key_frame and frame.rejected is None

@@ -81,7 +81,7 @@ def test_a_decoder_refuses_one_and_goes_on(codec, empty):
 async def test_one_that_holds_its_loudness_only_does_not_silence_a_receiver(stopping):
     session = FakeSession()
     track = stopping(IncomingTrack(session, 1, "audio", "opus", has_audio_level=True))
-    track.frames()
+    _reading = track.frames()
     for number, data in enumerate(sound(12)[:10]):
         session.receive(((b"" if number == 3 else data) + b"\x20", 960 * number))
     await until(lambda: track.statistics.frames_decoded == 9)
@@ -97,7 +97,7 @@ async def test_what_a_handler_empties_costs_one_picture_and_a_key_frame(stopping
         return frame
 
     track = stopping(IncomingTrack(session, 1, "video", "vp8", encoded_frame_handler=handler))
-    track.frames()
+    _reading = track.frames()
     datas = encoded_video(6, key_frames=(3,))
     receive_video(session, datas[:3])
     await until(lambda: track.statistics.decode_errors == 1)

@@ -179,6 +179,58 @@ async def test_a_reader_that_comes_late_begins_with_a_key_frame(incoming):
     assert await reading == [(3, True), (4, False)]
 
 
+async def test_a_reader_after_another_begins_with_the_key_frame_it_asks_for(incoming):
+    session = Publisher()
+    track = incoming(session)
+    frames = track.encoded_frames()
+    await send_slowly(session, 3)
+    assert await read(frames, 2) == [(0, True), (1, False)]
+    for first in (3, 5):
+        await frames.aclose()
+        frames = track.encoded_frames()
+        reading = asyncio.create_task(read(frames, 2))
+        await turns()
+        await send_slowly(session, 2)
+        assert await reading == [(first, True), (first + 1, False)]
+    assert session.key_frame_requests == 2
+
+
+async def test_a_reader_after_another_takes_the_key_frame_that_waits(incoming):
+    session = Publisher()
+    track = incoming(session)
+    frames = track.encoded_frames()
+    await send_slowly(session, 5, keys=(3,))
+    assert await read(frames) == [(0, True)]
+    del frames
+    assert await read(track.encoded_frames(), 2) == [(3, True), (4, False)]
+    assert session.key_frame_requests == 0
+
+
+async def test_nothing_is_kept_for_a_reader_that_is_gone(incoming):
+    session = Publisher()
+    track = incoming(session)
+    frames = track.encoded_frames()
+    await send_slowly(session, 1)
+    assert await read(frames) == [(0, True)]
+    del frames
+    await send_slowly(session, 4, keys=(2,))
+    reading = asyncio.create_task(read(track.encoded_frames()))
+    await turns()
+    await send_slowly(session, 1)
+    assert await reading == [(5, True)]
+
+
+async def test_a_reader_after_the_end_gets_nothing_that_it_cannot_decode(incoming):
+    session = Publisher()
+    track = incoming(session)
+    frames = track.encoded_frames()
+    await send_slowly(session, 3)
+    assert await read(frames) == [(0, True)]
+    del frames
+    track.stop()
+    assert [one async for one in track.encoded_frames()] == []
+
+
 async def test_sound_has_no_holes_that_matter(incoming):
     session = FakeSession()
     frames = incoming(session, "audio").encoded_frames()

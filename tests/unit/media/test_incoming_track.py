@@ -15,6 +15,20 @@ from sealroom.media.packet_transport import EventDispatcher
 from sealroom.media.video_codecs import is_key_frame
 
 
+def opus_packets(count, milliseconds):
+    codec = av.CodecContext.create("libopus", "w")
+    codec.format, codec.layout, codec.sample_rate = "s16", "mono", 48000
+    codec.options = {"frame_duration": str(milliseconds)}
+    time = np.arange(48 * milliseconds * (count + 2))
+    tone = (np.sin(time / 20) * 9000).astype(np.int16).reshape(count + 2, 1, -1)
+    packets = []
+    for samples in tone:
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate = 48000
+        packets += [bytes(one) for one in codec.encode(frame)]
+    return packets[:count]
+
+
 async def test_frames_come_out_decoded_as_arrays(incoming):
     session = FakeSession()
     track = incoming(session)
@@ -79,6 +93,23 @@ async def test_a_lost_audio_packet_is_concealed(incoming):
     assert track.statistics.frames_concealed == 1
 
 
+@pytest.mark.parametrize("milliseconds", [10, 20, 60])
+async def test_concealed_sound_lasts_as_long_as_what_was_lost(incoming, milliseconds):
+    samples = 48 * milliseconds
+    session = FakeSession()
+    frames = incoming(session, "audio").frames()
+    packets = opus_packets(8, milliseconds)
+    for number, packet in enumerate(packets):
+        data = np.empty(0, np.uint8) if number == 5 else np.frombuffer(packet, np.uint8)
+        session.emit(FrameReceived(1, data, number * samples, is_missing=number == 5))
+    heard = [await asyncio.wait_for(anext(frames), 5) for _ in packets]
+    assert [one.is_concealed for one in heard].index(True) == 5
+    assert [one.frame.samples for one in heard] == [samples] * 8
+    concealed = heard[5].to_ndarray().astype(int)
+    assert np.abs(concealed[: samples // 4]).max() > 4000  # it goes on,
+    assert np.abs(concealed[-samples // 20 :]).max() < 1000  # and fades
+
+
 async def test_a_decode_error_asks_once_for_a_key_frame_and_resumes_there(incoming):
     session = FakeSession()
     track = incoming(session)
@@ -95,11 +126,37 @@ async def test_a_decode_error_asks_once_for_a_key_frame_and_resumes_there(incomi
     assert session.key_frame_requests == 1
 
 
+async def test_after_a_decode_error_a_key_frame_that_is_there_is_taken(incoming):
+    session = FakeSession()
+    track = incoming(session)
+    datas = encoded_video(8, key_frames=(4,))
+    datas[1] = b"\x01broken"
+    frames = track.frames()
+    receive_video(session, datas)  # all in one visit to the codec thread
+    stamps = [(await asyncio.wait_for(anext(frames), 5)).rtp_timestamp // 3000 for _ in range(5)]
+    assert stamps == [0, 4, 5, 6, 7]
+    assert session.key_frame_requests == 0
+    assert track.statistics.decode_errors == 1
+    assert track.statistics.frames_skipped == 2
+
+
+async def test_after_a_decode_error_without_a_key_frame_the_rest_is_counted(incoming):
+    session = FakeSession()
+    track = incoming(session)
+    datas = encoded_video(5)
+    datas[1] = b"\x01broken"
+    _reading = track.frames()
+    receive_video(session, datas)
+    await until(lambda: track.statistics.frames_skipped == 3)
+    assert track.statistics.decode_errors == track.statistics.frames_decoded == 1
+    assert session.key_frame_requests == 1
+
+
 async def test_a_missing_key_frame_is_asked_for_again_after_a_while(incoming, monkeypatch):
     monkeypatch.setattr(incoming_track, "KEY_FRAME_PATIENCE", 0.05)
     session = FakeSession()
     track = incoming(session)
-    track.frames()
+    _reading = track.frames()
     deltas = encoded_video(5)[1:]
     receive_video(session, deltas)
     await until(lambda: track.statistics.frames_skipped == 4)

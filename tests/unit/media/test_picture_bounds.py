@@ -8,8 +8,9 @@ import pytest
 from fake_session import FakeSession, FrameReceived
 from track_support import until
 
-from sealroom.media import incoming_track, video_codecs
+from sealroom.media import frame_decoding, incoming_track, video_codecs
 from sealroom.media.codecs import DecodeError
+from sealroom.media.frame_decoding import FrameDecoder
 from sealroom.media.tracks import IncomingTrack
 from sealroom.media.video_codecs import VideoDecoder, VideoEncoder
 
@@ -75,15 +76,15 @@ async def test_decoded_pictures_are_bounded_by_bytes_the_newest_always_kept(inco
 
 async def test_a_visit_to_a_codec_thread_ends_with_what_it_may_hold(incoming, monkeypatch):
     visits = []
-    decode = IncomingTrack._decode_on_thread
+    decode = FrameDecoder.decode
 
     def counted(self, jobs):
-        decoded, *others = decode(self, jobs)
-        visits.append(len(decoded))
-        return decoded, *others
+        visit = decode(self, jobs)
+        visits.append(len(visit.decoded))
+        return visit
 
-    monkeypatch.setattr(IncomingTrack, "_decode_on_thread", counted)
-    monkeypatch.setattr(incoming_track, "BATCH_BYTES", 320 * 240 * 3)
+    monkeypatch.setattr(FrameDecoder, "decode", counted)
+    monkeypatch.setattr(frame_decoding, "BATCH_BYTES", 320 * 240 * 3)
     session = FakeSession()
     frames = incoming(session).frames()
     for number, data in enumerate(encoded("vp8", *[(320, 240)] * 6)):
@@ -95,7 +96,7 @@ async def test_a_visit_to_a_codec_thread_ends_with_what_it_may_hold(incoming, mo
 async def test_key_frames_that_do_not_decode_are_not_asked_for_one_after_another(incoming):
     session = FakeSession()
     track = incoming(session)
-    track.frames()
+    _reading = track.frames()
     for number in range(5):
         session.emit(FrameReceived(1, np.zeros(50, np.uint8), number, is_key_frame=True))
         await until(lambda errors=number + 1: track.statistics.decode_errors == errors)
