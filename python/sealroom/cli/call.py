@@ -67,7 +67,11 @@ def publish(
     ] = None,
     codec: Annotated[VideoCodec, typer.Option(help="How pictures are encoded.")] = VideoCodec.VP8,
 ) -> None:
-    """Send a media file into a room, in real time. Ctrl-C ends it."""
+    """Send a media file into a room, in real time. Ctrl-C ends it.
+
+    The exit code is 1 if it could not be sent to its end: it is damaged, the codec refuses its
+    pictures, or the room is over.
+    """
     asyncio.run(publish_source(login, source, room, seconds, codec.value))
 
 
@@ -84,12 +88,14 @@ def watch(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.1, help="Stop after this long; default: when all streams have ended."),
+        typer.Option(
+            min=0.1, help="Stop after this long; default: when all streams, or the room, end."
+        ),
     ] = None,
 ) -> None:
     """Receive every stream of a room, also those that begin later. Ctrl-C ends it.
 
     Who records needs the right to (a manager has it), and everybody in the room is told.
-    The exit code is 1 if nothing arrived or something did not decrypt.
+    The exit code is 1 if nothing arrived, something did not decrypt, or you were put out.
     """
     asyncio.run(watch_room(login, room, save, seconds))

@@ -3,73 +3,94 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from aiortc import MediaStreamTrack
-from aiortc.mediastreams import MediaStreamError
-from av.frame import Frame
-from av.packet import Packet
 from rich.live import Live
 from rich.text import Text
 
+from sealroom.cli.errors import CommandError, describe
 from sealroom.cli.output import explain, remarks
+from sealroom.cli.room_ends import room_end
 from sealroom.cli.session import Login, Session, log_in
+from sealroom.client.events import Event, StreamLost, TrackEnded
+from sealroom.client.handles import TrackHandle
 from sealroom.media.sections import CodecName
 from sealroom.sources import MediaSource, open_source
 
 TICK = 0.25
 
 
-class EndingTrack(MediaStreamTrack):
-    """Another track that tells when its source is at its end."""
+class Sending:
+    """What events tell of a stream of one's own."""
 
-    def __init__(self, source: MediaStreamTrack) -> None:
-        super().__init__()
-        self.kind = source.kind
-        self.ended = asyncio.Event()
-        self._source = source
+    def __init__(self, room_id: str, tracks: Iterable[TrackHandle]) -> None:
+        self.failure: str | None = None
+        """Why the stream cannot be sent to its end."""
+        self._room_id = room_id
+        self._left = {track.track_id: track.kind for track in tracks}
 
-    async def recv(self) -> Frame | Packet[Any]:
-        """Returns the next frame; raises MediaStreamError at the end."""
-        try:
-            return await self._source.recv()
-        except MediaStreamError:
-            self.ended.set()
-            raise
+    @property
+    def is_complete(self) -> bool:
+        """Whether all sources are at their end."""
+        return not self._left
+
+    def note(self, event: Event) -> None:
+        match event:
+            case TrackEnded(track_id=track_id, error=error) if track_id in self._left:
+                kind = self._left.pop(track_id)
+                if error is not None:
+                    self._fail(f"the {kind} cannot be sent on: {describe(error)}")
+            case StreamLost(room_id=self._room_id, error=error):
+                self._fail(f"the stream could not be published again: {describe(error)}")
+            case _:
+                if (end := room_end(event, self._room_id, "publisher")) is not None:
+                    self._fail(end.reason)
+
+    def _fail(self, reason: str) -> None:
+        self.failure = self.failure or reason
 
 
 async def publish_source(
     login: Login, source_name: str, room_id: str, seconds: float | None, video_codec: CodecName
 ) -> None:
-    """Publishes until the end of the source, `seconds` or an interrupt."""
+    """Publishes until the end of the source, `seconds` or an interrupt.
+
+    Raises:
+        CommandError: it could not be sent so far.
+    """
     source = open_source(source_name)
     try:
-        async with log_in(login) as session:
-            await _publish(session, source, room_id, seconds, video_codec)
+        # Why a track ends is what the command says itself.
+        with unlogged("sealroom.media.outgoing_track"):
+            async with log_in(login) as session:
+                await publish(session, source, room_id, seconds, video_codec)
     finally:
         source.stop()
 
 
-async def _publish(
+async def publish(
     session: Session,
     source: MediaSource,
     room_id: str,
     seconds: float | None,
     video_codec: CodecName,
 ) -> None:
+    """The same with a session and a source that are open; they stay their owner's to close."""
     api = session.api
     await api.join_stream_room(room_id)
     stream = await api.create_stream(room_id)
-    tracks = [EndingTrack(track) for track in source.tracks]
-    for track in tracks:
+    tracks = []
+    for track in source.tracks:
         if track.kind == "video":
-            await stream.add_track(track, name="camera", codec=video_codec)
+            tracks.append(await stream.add_track(track, name="camera", codec=video_codec))
         else:
-            await stream.add_track(track, name="microphone")
+            tracks.append(await stream.add_track(track, name="microphone"))
+    sending = Sending(room_id, tracks)
+    api.add_event_listener(sending.note)
     await stream.publish()
     kinds = " and ".join(track.kind for track in tracks)
     explain(f"Publishing {kinds} as stream {stream.stream_id}. Ctrl-C ends it.")
@@ -77,13 +98,15 @@ async def _publish(
     with interrupts() as interrupted, Live(console=remarks(), transient=True) as live:
         while not interrupted.is_set() and not session.connection.is_closed:
             elapsed = time.monotonic() - begin
-            if all(track.ended.is_set() for track in tracks):
+            if sending.is_complete or sending.failure is not None:
                 break
             if seconds is not None and elapsed >= seconds:
                 break
             live.update(Text(f"{elapsed:6.1f} s   {_sent(session, room_id)}"))
             await asyncio.sleep(TICK)
     session.check_open()
+    if sending.failure is not None:
+        raise CommandError(sending.failure)
     sent = _sent(session, room_id)
     await stream.unpublish()
     explain(f"Done: {sent} in {time.monotonic() - begin:.1f} s.")
@@ -102,6 +125,17 @@ def interrupts() -> Iterator[asyncio.Event]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+@contextmanager
+def unlogged(name: str) -> Iterator[None]:
+    """Keeps a logger silent for a while."""
+    logger = logging.getLogger(name)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _sent(session: Session, room_id: str) -> str:

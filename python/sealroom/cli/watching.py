@@ -14,6 +14,7 @@ from rich.text import Text
 from sealroom.cli.errors import CommandError
 from sealroom.cli.output import explain, print_result, remarks
 from sealroom.cli.publishing import TICK, interrupts
+from sealroom.cli.room_ends import RoomEnd, room_end
 from sealroom.cli.session import Login, Session, log_in
 from sealroom.client import RemoteTrack, StreamInfo, StreamSubscription
 from sealroom.client.errors import AccessDeniedError
@@ -56,10 +57,10 @@ class WatchedStream:
 
 
 async def watch_room(login: Login, room_id: str, save: Path | None, seconds: float | None) -> None:
-    """Watches until all streams ended, `seconds` or an interrupt.
+    """Watches until all streams or the room ended, `seconds` or an interrupt.
 
     Raises:
-        CommandError: nothing arrived, or something did not decrypt.
+        CommandError: nothing arrived, something did not decrypt, or the user is out of the room.
     """
     check_recording_path(save)
     async with log_in(login) as session:
@@ -96,6 +97,7 @@ class Watcher:
         self._streams: dict[str, WatchedStream] = {}
         self._rejected: Counter[str] = Counter()
         self._missed = 0
+        self._end: RoomEnd | None = None
         self._news: asyncio.Queue[StreamInfo] = asyncio.Queue()
         self._background: list[asyncio.Task[None]] = []
         self._stop_listening = session.api.add_event_listener(self._note)
@@ -116,6 +118,9 @@ class Watcher:
             while not interrupted.is_set() and not self._session.connection.is_closed:
                 elapsed = time.monotonic() - begin
                 if seconds is not None and elapsed >= seconds:
+                    break
+                if self._end is not None:
+                    explain(f"{self._end.reason}.")
                     break
                 streams = self._streams.values()
                 if seconds is None and streams and all(one.has_ended for one in streams):
@@ -144,9 +149,11 @@ class Watcher:
         """Tells what was received.
 
         Raises:
-            CommandError: nothing was, or something did not decrypt.
+            CommandError: nothing was, something did not decrypt, or it ended before its end.
         """
         if not any(stream.received for stream in self._streams.values()):
+            if self._end is not None:
+                raise CommandError(f"nothing arrived before it ended: {self._end.reason}")
             raise CommandError(
                 "nothing arrived. Remedy: see that somebody publishes in this room:"
                 f" sealroom publish {TEST_SOURCE} {self._room_id}"
@@ -163,8 +170,11 @@ class Watcher:
                 f"frames were refused and left out ({reasons}): somebody tampers with this call,"
                 " or uses another key"
             )
+        if self._end is not None and self._end.is_failure:
+            raise CommandError(self._end.reason)
 
     def _note(self, event: Event) -> None:
+        self._end = self._end or room_end(event, self._room_id, "subscriber")
         match event:
             case StreamPublished(room_id=self._room_id, stream=info):
                 self._news.put_nowait(info)
@@ -210,6 +220,8 @@ class Watcher:
                 self._room_id, [StreamSubscription(info.stream_id)]
             )
         except SealroomError:
+            if self._end is not None:
+                return
             streams = await self._session.api.list_streams(self._room_id)
             if info.stream_id in {one.stream_id for one in streams}:
                 raise
