@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_recovery import DataRecovery
@@ -16,6 +17,7 @@ from sealroom.client.staged_stream import AnyStagedTrack, StagedTrack
 from sealroom.crypto.epoch import EpochKeys
 from sealroom.crypto.track_keys import DEFAULT_SUITE, derive_track_key
 from sealroom.errors import SealroomError
+from sealroom.media.errors import TransportError
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import MediaSection
 from sealroom.media.tracks import OutgoingTrack
@@ -58,6 +60,8 @@ class Publisher:
         self.data = DataPublisher(self.peer, keys, data_recovery)
         self._tracks: list[_SentTrack] = []
         self._lock = asyncio.Lock()
+        self._endings: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
 
     async def change(
         self,
@@ -89,6 +93,8 @@ class Publisher:
                 if answer is not None:
                     await self.peer.accept_answer(answer)
                     await self.peer.connected()
+                if self._closing is not None:
+                    raise TransportError("the media connection was closed meanwhile")
                 self.data.start(stream_id, data, fingerprint, nonce)
             except BaseException:
                 self.data.end(stream_id, [one.track_id for one in data])
@@ -97,12 +103,6 @@ class Publisher:
                     if one in self._tracks:  # unless closed meanwhile
                         self._tracks.remove(one)
                 raise
-            self.data.end(stream_id, remove)
-            await self._end(
-                one
-                for one in self._tracks
-                if one.stream_id == stream_id and one.staged.track_id in remove
-            )
             for one in sent:
                 one.outgoing = OutgoingTrack(
                     self.session,
@@ -117,6 +117,13 @@ class Publisher:
                     on_ended=partial(self._on_track_ended, stream_id, one.staged.track_id),
                 )
                 one.outgoing.start()
+            self.data.end(stream_id, remove)
+            removed = [
+                one
+                for one in self._tracks
+                if one.stream_id == stream_id and one.staged.track_id in remove
+            ]
+            await self._to_its_end(self._end(removed))
 
     def set_enabled(self, stream_id: str, track_id: str, is_enabled: bool) -> None:
         """Mutes or unmutes a track; when this returns, a muted one sends nothing more."""
@@ -152,21 +159,47 @@ class Publisher:
     @property
     def is_dead(self) -> bool:
         """True once the media connection has failed or was closed; nothing can be published."""
-        return self.peer.state in ("failed", "closed")
+        return self._closing is not None or self.peer.state in ("failed", "closed")
+
+    def halt(self, stream_id: str) -> None:
+        """Stops sending a stream, at once; `unpublish` does the rest."""
+        self.data.end(stream_id)
+        for one in self._tracks:
+            if one.stream_id == stream_id and one.outgoing is not None:
+                one.outgoing.stop()
+
+    def halt_all(self) -> None:
+        """Stops sending audio and video, at once; `close` does the rest."""
+        for one in self._tracks:
+            if one.outgoing is not None:
+                one.outgoing.stop()
 
     async def unpublish(self, stream_id: str) -> None:
-        """Stops a stream's tracks; their sources stay the application's to stop."""
-        async with self._lock:
-            self.data.end(stream_id)
-            await self._end(one for one in self._tracks if one.stream_id == stream_id)
+        """Stops a stream's tracks; their sources stay the application's to stop.
+
+        Sending stops at once; what else there is to do waits for other streams on their way out,
+        and is done also if the caller is cancelled.
+        """
+        self.halt(stream_id)
+        await self._to_its_end(self._unpublish(stream_id))
 
     async def close(self) -> None:
-        tracks, self._tracks = self._tracks, []
-        for one in tracks:
-            if one.outgoing is not None:
-                await one.outgoing.stop()
-        self.data.close()
-        self.peer.on_state_change = None
+        """Stops all tracks at once and ends the connection, also if the caller is cancelled."""
+        if self._closing is None:
+            tracks, self._tracks = self._tracks, []
+            stopped = [one.outgoing.stop() for one in tracks if one.outgoing is not None]
+            self.data.close()
+            self.peer.on_state_change = None
+            self._closing = asyncio.create_task(self._close(stopped))
+        await asyncio.shield(self._closing)
+
+    async def _unpublish(self, stream_id: str) -> None:
+        async with self._lock:
+            self.data.end(stream_id)
+            await self._end([one for one in self._tracks if one.stream_id == stream_id])
+
+    async def _close(self, stopped: Sequence[asyncio.Future[Any]]) -> None:
+        await asyncio.gather(*stopped)
         await self.peer.close()
         self.session.close()
 
@@ -187,10 +220,15 @@ class Publisher:
             if one.outgoing is not None
         ]
 
-    async def _end(self, tracks: Iterable[_SentTrack]) -> None:
-        for one in list(tracks):
-            if one.outgoing is not None:
-                await one.outgoing.stop()
+    async def _to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
+        await asyncio.shield(task)
+
+    async def _end(self, tracks: Sequence[_SentTrack]) -> None:
+        await asyncio.gather(*(one.outgoing.stop() for one in tracks if one.outgoing is not None))
+        for one in tracks:
             self._remove(one)
             if one in self._tracks:  # unless closed meanwhile
                 self._tracks.remove(one)

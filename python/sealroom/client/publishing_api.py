@@ -26,6 +26,7 @@ from sealroom.client.staged_stream import (
     StagedStream,
     StagedTrack,
 )
+from sealroom.client.unbroken import UnbrokenWork
 from sealroom.crypto.stream_details import encode_details
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.frames import EncodedFrameHandler
@@ -52,6 +53,7 @@ class PublishingApi(RoomApi):
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
         self._streams: dict[str, StagedStream] = {}
+        self._unpublishing = UnbrokenWork()
 
     async def create_stream(
         self, room_id: str, *, title: str = "", metadata: bytes = b""
@@ -228,6 +230,8 @@ class PublishingApi(RoomApi):
     async def publish_stream(self, stream: StreamHandle) -> None:
         """Announces the stream, connects and begins to send.
 
+        If that fails or is cancelled the stream is not published, and can be with another call.
+
         Raises StreamStateError if it has no track or is published already.
         """
         await self._settled(self._stream(stream.stream_id).room_id)
@@ -247,8 +251,9 @@ class PublishingApi(RoomApi):
     async def update_stream(self, stream: StreamHandle) -> None:
         """Applies what was added, removed and changed since, to a published stream, all at once.
 
-        No change is no error. If the Bridge refuses, everything stays as it was; if the media
-        connection breaks meanwhile, the stream ends.
+        No change is no error. If the Bridge refuses, everything stays as it was. If the media
+        connection breaks meanwhile, or the call is cancelled while it adds a track, the whole
+        stream ends, since nobody knows what of it the others saw; `publish_stream` begins it anew.
 
         Raises:
             StreamStateError: it is not published, or not any more.
@@ -260,19 +265,33 @@ class PublishingApi(RoomApi):
         await self._session(staged.room_id).publishing.update(staged)
 
     async def unpublish_stream(self, stream: StreamHandle) -> None:
-        """Stops sending; the handle is dead afterwards. The sources stay the caller's to stop."""
-        await self._settled(self._stream(stream.stream_id).room_id)
+        """Stops sending; the handle is dead afterwards. The sources stay the caller's to stop.
+
+        Nothing is sent any more as soon as it is called. Cancelled, it goes on to its end all the
+        same, and another call waits for that; if the Bridge does not answer, call it again.
+
+        Raises StreamStateError if it is not published, or the handle is dead.
+        """
         staged = self._stream(stream.stream_id)
-        if not staged.is_published:
-            raise StreamStateError("the stream is not published")
-        del self._streams[staged.stream_id]
-        await self._session(staged.room_id).unpublish(staged.stream_id)
+        if staged.stream_id not in self._unpublishing:
+            if not staged.is_published:
+                raise StreamStateError("the stream is not published")
+            self._session(staged.room_id).publishing.halt(staged.stream_id)
+        await self._unpublishing.do(staged.stream_id, lambda: self._unpublish(staged))
+
+    async def _unpublish(self, staged: StagedStream) -> None:
+        await self._settled(staged.room_id)
+        if staged.stream_id in self._streams:  # or its room was lost meanwhile
+            await self._session(staged.room_id).unpublish(staged.stream_id)
+            self._streams.pop(staged.stream_id, None)
 
     async def _publish_again(self, stream_id: str) -> None:
         """Publishes a stream of a session before in the one that took its place."""
-        if (staged := self._streams.get(stream_id)) is not None:  # or it is not wanted any more
-            staged.is_published = True
-            await self._session(staged.room_id).publishing.publish(staged)
+        staged = self._streams.get(stream_id)
+        if staged is None or stream_id in self._unpublishing:
+            return  # it is not wanted any more
+        staged.is_published = True
+        await self._session(staged.room_id).publishing.publish(staged)
 
     def _stream_lost(self, stream_id: str) -> None:
         """A stream could not be published again."""

@@ -100,6 +100,7 @@ class Restoring:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._is_settled.set()  # nothing comes back any more: who waits for it need not
 
     def _own(self) -> dict[str, RoomSession]:
         """Rooms that are joined over this connection."""

@@ -7,19 +7,18 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_recovery import DataRecovery
 from sealroom.client.data_track import StagedDataTrack
 from sealroom.client.errors import ProtocolError, RequestRefusedError, StreamStateError
 from sealroom.client.events import StreamUnpublished, TrackEnded
+from sealroom.client.published_stream import PublishedStream, end_data
 from sealroom.client.publisher import Publisher
 from sealroom.client.room_link import RoomLink
 from sealroom.client.staged_stream import AnyStagedTrack, StagedStream, StagedTrack
-from sealroom.crypto.announcement import VerifiedStream, make_announcement, verify_update
+from sealroom.client.unbroken import UnbrokenWork
 from sealroom.crypto.epoch import EpochKeys
-from sealroom.crypto.signed_object import read_unverified
 from sealroom.crypto.stream_details import StreamDetails
 from sealroom.crypto.track_keys import STREAM_NONCE_BYTES
 from sealroom.errors import SealroomError
@@ -33,7 +32,6 @@ from sealroom.protocol import (
     RestartParams,
     RestartResult,
     SignedObject,
-    StreamAnnouncement,
     StreamUpdateParams,
     StreamUpdateResult,
     UnpublishParams,
@@ -42,34 +40,16 @@ from sealroom.protocol import (
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Published:
-    """What the Bridge and the others know of a stream, and what the next version will be."""
-
-    stream_id: str
-    nonce: bytes
-    tracks: list[AnyStagedTrack]
-    details: StreamDetails
-    version: int = 0
-    stream: VerifiedStream | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    has_ended: bool = False
-
-    def end(self, reason: str) -> None:
-        """It is not published again; idempotent."""
-        self.has_ended = True
-        _end_data(self.tracks, reason)
-
-
 class RoomPublishing:
     """Announces streams and sends them. Event-loop thread only."""
 
     def __init__(self, link: RoomLink) -> None:
         self._link = link
         self._publisher: Publisher | None = None
-        self._published: dict[str, _Published] = {}
+        self._published: dict[str, PublishedStream] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._replacing = asyncio.Lock()
+        self._unbroken = UnbrokenWork()
         self.recovery = link.recovery(
             "publisher",
             restart=self._restart,
@@ -98,11 +78,12 @@ class RoomPublishing:
 
         Each call begins with a fresh nonce at version 1, also under an id that was used before.
         """
+        await self._unbroken.done(staged.stream_id)  # what became of it before
         await self._replaced()
         self._link.check_open()
         tracks = staged.wanted_tracks()
         _number_from_here(tracks)
-        published = _Published(
+        published = PublishedStream(
             staged.stream_id,
             secrets.token_bytes(STREAM_NONCE_BYTES),
             tracks,
@@ -131,7 +112,12 @@ class RoomPublishing:
             add = [one for one in tracks if one.track_id not in old]
             remove = old - {one.track_id for one in tracks}
             if add or remove or details != published.details:
-                await self._change(published, add, remove, details, tracks)
+                try:
+                    await self._change(published, add, remove, details, tracks)
+                except BaseException:
+                    if published.has_ended and not self._link.is_closed:
+                        staged.is_published = False
+                    raise
             staged.settle(tracks)
 
     async def set_enabled(self, stream_id: str, track: StagedTrack, is_enabled: bool) -> None:
@@ -177,7 +163,7 @@ class RoomPublishing:
                 async with published.lock:
                     await self._publish_again(published)
 
-    async def _publish_again(self, published: _Published) -> None:
+    async def _publish_again(self, published: PublishedStream) -> None:
         if published.has_ended:
             return
         published.nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
@@ -204,15 +190,25 @@ class RoomPublishing:
         async with self._replacing:
             return
 
-    async def stop(self, stream_id: str) -> None:
-        """Stops sending a stream, whoever ended it."""
+    def halt(self, stream_id: str) -> None:
+        """Stops sending a stream, at once; `stop` does the rest."""
         published = self._published.pop(stream_id, None)
         if published is not None:
-            published.has_ended = True
+            published.end("it was unpublished")
+        if self._publisher is not None:
+            self._publisher.halt(stream_id)
+
+    async def stop(self, stream_id: str) -> None:
+        """Stops sending a stream, whoever ended it."""
+        self.halt(stream_id)
         if self._publisher is not None:
             await self._publisher.unpublish(stream_id)
-        if published is not None:
-            published.end("it was unpublished")
+            self.halt(stream_id)  # also one that was on its way out
+
+    def halt_all(self) -> None:
+        """Stops sending audio and video, at once; `close` does the rest."""
+        if self._publisher is not None:
+            self._publisher.halt_all()
 
     async def tell_unpublished(self, stream_id: str) -> None:
         params = UnpublishParams(room_id=self._link.room_id, stream_id=stream_id)
@@ -229,24 +225,31 @@ class RoomPublishing:
             self._announce_soon(published)
 
     async def close(self, *, is_for_good: bool = True) -> None:
-        """Stops sending. Unless it is for good, another session publishes the streams again."""
-        await self.recovery.close()
-        await self._data_recovery.close()
+        """Stops sending, at once, and ends the connection, also if the caller is cancelled.
+
+        Unless it is for good, another session publishes the streams again.
+        """
+        self.halt_all()
+        publisher, self._publisher = self._publisher, None
         for published in self._published.values():
             published.has_ended = True
             if is_for_good:
                 published.end("the room was left")
         self._published.clear()
+        await self._unbroken.do("close", lambda: self._close(publisher))
+
+    async def _close(self, publisher: Publisher | None) -> None:
+        await self.recovery.close()
+        await self._data_recovery.close()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        publisher, self._publisher = self._publisher, None
         if publisher is not None:
             await publisher.close()
 
     async def _change(
         self,
-        published: _Published,
+        published: PublishedStream,
         add: Sequence[AnyStagedTrack],
         remove: Collection[str],
         details: StreamDetails,
@@ -261,29 +264,7 @@ class RoomPublishing:
         link, publisher = self._link, self._publisher
         if publisher is None:
             raise StreamStateError("the room was left, or its media connection is being replaced")
-        identity, user_id = link.connection.identity, link.connection.user_id
-        # Counted even if the answer is lost: the Bridge may have taken it.
-        published.version += 1
-        signed = make_announcement(
-            identity,
-            user_id,
-            keys=link.keys.sending,
-            stream_id=published.stream_id,
-            tracks=[one.announced for one in tracks],
-            nonce=published.nonce,
-            version=published.version,
-            details=details,
-        )
-        stream = VerifiedStream(
-            stream_id=published.stream_id,
-            participant_id=link.participant_id,
-            user_id=user_id,
-            fingerprint=identity.public.fingerprint,
-            announcement=read_unverified(signed, StreamAnnouncement),  # our own
-            details=details,
-        )
-        if published.stream is not None:
-            stream, _ = verify_update(published.stream, stream)
+        signed, stream = published.announce(link, tracks, details)
 
         async def signal(offer: str | None) -> str | None:
             return await self._signal(published, signed, offer)
@@ -293,7 +274,7 @@ class RoomPublishing:
                 published.stream_id,
                 add,
                 remove,
-                fingerprint=identity.public.fingerprint,
+                fingerprint=stream.fingerprint,
                 nonce=published.nonce,
                 signal=signal,
             )
@@ -301,14 +282,17 @@ class RoomPublishing:
             raise  # the Bridge changed nothing, and everything goes on as it was
         except BaseException:
             if add and not is_again:
-                await self._abandon(publisher, published)
+                self._give_up(publisher, published)
+                await self._unbroken.do(
+                    published.stream_id, lambda: self._abandon(publisher, published)
+                )
             raise
         published.tracks, published.details, published.stream = list(tracks), details, stream
         if not published.has_ended:
             link.streams[published.stream_id] = stream
             link.on_tracks_changed()
 
-    def _require(self, stream_id: str) -> _Published:
+    def _require(self, stream_id: str) -> PublishedStream:
         published = self._published.get(stream_id)
         if published is None:
             raise StreamStateError("the stream is not published any more: create a new stream")
@@ -321,7 +305,7 @@ class RoomPublishing:
 
     def _media_lost(self) -> None:
         for published in self._published.values():
-            _end_data(published.tracks, "the media connection failed")
+            end_data(published.tracks, "the media connection failed")
 
     def _track_ended(self, stream_id: str, track_id: str, error: Exception | None) -> None:
         self._link.emit(TrackEnded(self._link.room_id, stream_id, track_id, error))
@@ -343,7 +327,7 @@ class RoomPublishing:
         return result.answer
 
     async def _signal(
-        self, published: _Published, signed: SignedObject, offer: str | None
+        self, published: PublishedStream, signed: SignedObject, offer: str | None
     ) -> str | None:
         link = self._link
         if published.version == 1:
@@ -355,13 +339,13 @@ class RoomPublishing:
         result = await link.connection.call("stream.update", params, StreamUpdateResult)
         return result.answer
 
-    def _announce_soon(self, published: _Published) -> None:
+    def _announce_soon(self, published: PublishedStream) -> None:
         if not published.details.is_empty:
             task = asyncio.create_task(self._announce_again(published))
             self._background.add(task)
             task.add_done_callback(self._background.discard)
 
-    async def _announce_again(self, published: _Published) -> None:
+    async def _announce_again(self, published: PublishedStream) -> None:
         try:
             async with published.lock:
                 if not published.has_ended:
@@ -369,14 +353,17 @@ class RoomPublishing:
         except SealroomError as error:
             logger.warning("stream %s was not announced again: %s", published.stream_id, error)
 
-    async def _abandon(self, publisher: Publisher, published: _Published) -> None:
+    def _give_up(self, publisher: Publisher, published: PublishedStream) -> None:
         # The Bridge may know tracks that carry nothing.
         self._published.pop(published.stream_id, None)
         self._link.streams.pop(published.stream_id, None)
         published.end("its media connection broke")
+        publisher.halt(published.stream_id)
+        if publisher.is_dead and self._publisher is publisher:
+            self._publisher = None
+
+    async def _abandon(self, publisher: Publisher, published: PublishedStream) -> None:
         if publisher.is_dead:
-            if self._publisher is publisher:
-                self._publisher = None
             await publisher.close()
         elif published.version > 1:
             await publisher.unpublish(published.stream_id)
@@ -388,9 +375,3 @@ def _number_from_here(tracks: Sequence[AnyStagedTrack]) -> None:
     for one in tracks:
         if isinstance(one, StagedDataTrack):
             one.number_from_here()
-
-
-def _end_data(tracks: Sequence[AnyStagedTrack], reason: str) -> None:
-    for one in tracks:
-        if isinstance(one, StagedDataTrack):
-            one.end(reason)

@@ -44,6 +44,7 @@ from sealroom.errors import SealroomError
 from sealroom.media.ice import HostAddresses
 from sealroom.protocol import (
     Empty,
+    ErrorCode,
     JoinResult,
     ParticipantsResult,
     RoomParams,
@@ -113,6 +114,7 @@ class RoomSession:
         self.session_id = connection.session_id  # of the connection, in which it was joined
         self.is_set_up = False
         self._update_lock = asyncio.Lock()
+        self._closing: asyncio.Task[None] | None = None
 
     async def start(self, streams: Sequence[StreamView], version: int) -> None:
         """Takes the streams that were there before; `version` is the room's when it was joined.
@@ -229,11 +231,16 @@ class RoomSession:
         self.receiving.drop_epochs_before(epoch)
 
     async def unpublish(self, stream_id: str) -> None:
-        """Ends a stream of this participant's own."""
+        """Ends a stream of this participant's own; what fails or is cancelled can be repeated."""
         await self.publishing.stop(stream_id)
-        if self.announced.forget(stream_id) is None:
+        if stream_id not in self.streams:
             return  # somebody with the right to has unpublished it before
-        await self.publishing.tell_unpublished(stream_id)
+        try:
+            await self.publishing.tell_unpublished(stream_id)
+        except RequestRefusedError as error:
+            if error.error_code != ErrorCode.STREAM_NOT_FOUND:  # as above, and not heard of yet
+                raise
+        self.announced.forget(stream_id)
 
     async def restart_media(self) -> None:
         """Moves the media connections there are to new paths; see `StreamApi.restart_media`."""
@@ -261,11 +268,21 @@ class RoomSession:
         )
 
     async def close(self) -> None:
-        """Ends both connections and all tracks; the Bridge is told by the caller."""
-        self._link.is_closed = True
-        self.announced.end_own()
-        self._keys.close()
-        self.levels.close()
+        """Ends both connections and all tracks; the Bridge is told by the caller.
+
+        Nothing is sent any more as soon as it is called, and it is done to its end also if the
+        caller is cancelled.
+        """
+        if self._closing is None:
+            self._link.is_closed = True
+            self.announced.end_own()
+            self._keys.close()
+            self.levels.close()
+            self.publishing.halt_all()
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         await self._ice_servers.close()
         await self.publishing.close()
         await self.receiving.close()

@@ -13,7 +13,6 @@ from sealroom.client.arguments import bytes_of, check_room_id, check_type
 from sealroom.client.connection import Connection
 from sealroom.client.errors import (
     AlreadyJoinedError,
-    ConnectionClosedError,
     RequestRefusedError,
 )
 from sealroom.client.events_api import EventsApi
@@ -30,7 +29,8 @@ from sealroom.client.restoring import Restoring
 from sealroom.client.room_memory import RoomMemories
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rotation import DEFAULT_GRACE, DEFAULT_SWITCH_WITHIN
-from sealroom.errors import InvalidArgumentError
+from sealroom.client.unbroken import UnbrokenWork
+from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.media.ice import HostAddresses
 from sealroom.protocol import (
     MAX_CHANNEL_LENGTH,
@@ -91,7 +91,9 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         self._switch_within = switch_within
         self._grace = grace
         self._joining: set[str] = set()
-        self._unanswered_joins: set[str] = set()
+        self._maybe_in: set[str] = set()  # rooms in which the Bridge may have this side, or not
+        self._leaving = UnbrokenWork()
+        self._closing: asyncio.Task[None] | None = None
         self._memories = RoomMemories(self._joined)
         self._inbox = Inbox(connection, self._joined, self._directory, self._emit)
         self._homes = Homes(connection, self._joined, self._make_home)
@@ -129,7 +131,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         )
 
     def _connection_closed(self, _: str) -> None:
-        self._closing = asyncio.ensure_future(self._homes.close())
+        self._closing_homes = asyncio.ensure_future(self._homes.close())
 
     # Taking part.
 
@@ -151,6 +153,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
             raise AlreadyJoinedError(f"another call is joining room {room_id}: await that one")
         self._joining.add(room_id)
         try:
+            await self._leaving.done(room_id)
             await self._settled()
             if room_id in self._joined:
                 raise AlreadyJoinedError(f"room {room_id} is joined already")
@@ -159,7 +162,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
                 self._check_open()
                 await self._enter_or_leave_off(room_id)
             if self._is_closed:  # it was closed meanwhile, and knew nothing of this room yet
-                await self._drop_out(room_id)
+                await self._leaving.do(room_id, lambda: self._drop_out(room_id))
                 self._check_open()
         finally:
             self._joining.discard(room_id)
@@ -169,7 +172,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
             await self._enter(room_id, None)
         except BaseException:
             if room_id in self._joined:
-                self._unanswered_joins.add(room_id)  # the Bridge has it in
+                self._maybe_in.add(room_id)
                 await self._forget(room_id).close()
             raise
 
@@ -179,7 +182,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
             return
         await self._forget(room_id).close()
         if session.connection.state in ("connected", "resumed"):
-            with contextlib.suppress(RequestRefusedError, ConnectionClosedError):
+            with contextlib.suppress(SealroomError):
                 await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
 
     async def _enter(
@@ -209,21 +212,21 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         await session.start(joined.streams, joined.version)
 
     async def _join(self, first: Connection, room_id: str) -> tuple[Connection, JoinResult]:
-        """Joins at the room's Bridge, leaving first if a join before went unanswered.
+        """Joins at the room's Bridge, leaving first if a join or leave before went unanswered.
 
         Without that, who was timed out could neither join, being in, nor leave, not knowing it.
         """
         params = RoomParams(room_id=room_id)
-        if room_id in self._unanswered_joins:
-            with contextlib.suppress(RequestRefusedError):  # it had not joined
+        if room_id in self._maybe_in:
+            with contextlib.suppress(RequestRefusedError):  # it was not
                 await self._homes.call(first, "room.leave", params, Empty)
-            self._unanswered_joins.discard(room_id)
+            self._maybe_in.discard(room_id)
         try:
             return await self._homes.call(first, "room.join", params, JoinResult)
         except RequestRefusedError:
             raise
         except BaseException:  # whether the Bridge acted is not known; cancelled as well
-            self._unanswered_joins.add(room_id)
+            self._maybe_in.add(room_id)
             raise
 
     async def _settled(self, room_id: str | None = None) -> None:
@@ -232,16 +235,30 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         await (restoring or self._restoring).settled()
 
     async def leave_stream_room(self, room_id: str) -> None:
-        """Leaves a room; its tracks end and its stream handles are dead. Raises NotJoinedError."""
-        self._session(room_id)
+        """Leaves a room; its tracks end and its stream handles are dead. Raises NotJoinedError.
+
+        Nothing is sent any more as soon as it is called. Cancelled, it goes on to its end all the
+        same, and another call waits for that. If the Bridge does not answer the room is left, and
+        can be joined again; if the connection does not come back in time, call it again.
+        """
+        if room_id not in self._leaving:
+            self._session(room_id).publishing.halt_all()
+        await self._leaving.do(room_id, lambda: self._leave(room_id))
+
+    async def _leave(self, room_id: str) -> None:
         await self._settled(room_id)
         if room_id not in self._joined:
             return  # it was lost meanwhile
-        session = self._joined[room_id]
+        session = self._forget(room_id)
         try:
-            await self._forget(room_id).close()
+            await session.close()
             if not session.connection.is_closed:
                 await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
+        except RequestRefusedError:
+            raise
+        except BaseException:
+            self._maybe_in.add(room_id)
+            raise
         finally:
             self._homes.sweep()
 
@@ -352,13 +369,22 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         """Leaves all rooms and ends the iterators; the connection stays its owner's to close.
 
         Nothing can be joined or subscribed to afterwards (`ApiClosedError`); what needs no
-        participant goes on working over the connection. Idempotent.
+        participant goes on working over the connection. Idempotent. Cancelled, it goes on to its
+        end all the same, as `leave_stream_room` does.
         """
         self._is_closed = True
+        for session in self._joined.values():
+            session.publishing.halt_all()
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         await self._restoring.close()
         await self._homes.stop()
         for room_id in list(self._joined):
             await self._drop_out(room_id)
+        await self._leaving.all_done()
         await self._homes.close()
         await self._inbox.close()
         self._end_events()

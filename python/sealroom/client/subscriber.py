@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -125,6 +125,7 @@ class Subscriber:
         self._refused: set[tuple[str, str, str]] = set()  # mid, stream id, track id
         self._drops_broken_frames = True
         self._lock = asyncio.Lock()
+        self._closing: asyncio.Task[None] | None = None
 
     @property
     def tracks(self) -> list[RemoteTrack]:
@@ -146,7 +147,8 @@ class Subscriber:
         `wanted` tells the verified stream of a track that was asked for, None for any other: the
         media server cannot make this side receive what it did not ask for. A wanted track whose
         m-line does not fit its announcement is refused by itself. Keys are installed before the
-        answer leaves, so that no frame comes too early.
+        answer leaves, so that no frame comes too early. Without an answer, also where the caller
+        is cancelled, nothing new is received, and the same offer can be taken again.
         """
         async with self._lock:
             media, data = _by_kind(assignments, wanted)
@@ -157,26 +159,43 @@ class Subscriber:
                 if by_mid.get(track.mid) != key:
                     self._remove(key)
             await self.peer.accept_offer(offer, _announced_codecs(media, wanted))
-            added = []
-            for section in self.peer.sections:
-                stream_id, track_id = by_mid.get(section.mid, ("", ""))
-                stream = wanted(stream_id, track_id)
-                section.direction = "inactive"
-                if section.stopped or stream is None:
-                    continue
-                if (stream_id, track_id) not in self._tracks:
-                    try:
-                        added.append(self._add(section, stream, track_id))
-                    except SealroomError as error:
-                        self._refuse(section.mid, stream, track_id, error)
-                        continue
-                section.direction = "recvonly"
+            added = self._take_sections(by_mid, wanted)
             self._refuse_unoffered(media, wanted)
             self._data.assign(data)
-            answer = await self.peer.create_answer()
-            for remote in added:
-                self._on_track(remote)
+            try:
+                answer = await self.peer.create_answer()
+            except BaseException:
+                for key in added:
+                    if key in self._tracks:  # or it has ended meanwhile
+                        self._remove(key)
+                raise
+            for key in added:
+                if key in self._tracks:
+                    self._on_track(self._tracks[key].remote)
             return answer
+
+    def _take_sections(
+        self,
+        by_mid: Mapping[str, tuple[str, str]],
+        wanted: Callable[[str, str], VerifiedStream | None],
+    ) -> list[tuple[str, str]]:
+        """Receives what is wanted of the sections that were offered; returns which are new."""
+        added = []
+        for section in self.peer.sections:
+            stream_id, track_id = by_mid.get(section.mid, ("", ""))
+            stream = wanted(stream_id, track_id)
+            section.direction = "inactive"
+            if section.stopped or stream is None:
+                continue
+            if (stream_id, track_id) not in self._tracks:
+                try:
+                    self._add(section, stream, track_id)
+                except SealroomError as error:
+                    self._refuse(section.mid, stream, track_id, error)
+                    continue
+                added.append((stream_id, track_id))
+            section.direction = "recvonly"
+        return added
 
     def add_epoch(self, keys: EpochKeys) -> None:
         """Accepts frames of a newer epoch as well, on tracks there are and on those to come."""
@@ -225,10 +244,18 @@ class Subscriber:
             self._remove(key)
 
     async def close(self) -> None:
-        """Ends the connection and its media tracks; data tracks may go on over another one."""
-        self._data.data_lost()
-        self.end_all()
-        self.peer.on_state_change = None
+        """Ends the connection and its media tracks, also if the caller is cancelled.
+
+        Data tracks may go on over another one.
+        """
+        if self._closing is None:
+            self._data.data_lost()
+            self.end_all()
+            self.peer.on_state_change = None
+            self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         await self.peer.close()
         self.session.close()
 
@@ -265,7 +292,7 @@ class Subscriber:
                 error = ProtocolError("the media server offers no usable m-line for the track")
                 self._refuse(one.mid, stream, one.track_id, error)
 
-    def _add(self, section: MediaSection, stream: VerifiedStream, track_id: str) -> RemoteTrack:
+    def _add(self, section: MediaSection, stream: VerifiedStream, track_id: str) -> None:
         announced = stream.track(track_id)
         if section.codec != announced.codec:
             raise ProtocolError("the media server offers another codec than the announced one")
@@ -296,7 +323,6 @@ class Subscriber:
         self._tracks[stream.stream_id, track_id] = _ReceivedTrack(
             remote, stream, section.mid, receiver
         )
-        return remote
 
     def _add_key(
         self, receiver: int, stream: VerifiedStream, track_id: str, keys: EpochKeys

@@ -41,6 +41,9 @@ class MediaPath:
         self._route: Route | None = None
         self._names: set[asyncio.Task[None]] = set()
         self._told: set[tuple[str, int]] = set()  # addresses of the peer's candidates
+        self._gathering: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._is_closed = False
         self.connection: MediaConnection = self._gatherer.connection
         self.parameters: RTCIceParameters = self._gatherer.getLocalParameters()
         self.candidates: list[RTCIceCandidate] = []
@@ -64,11 +67,23 @@ class MediaPath:
             return None
         return str(pair.local_candidate.host)
 
+    @property
+    def has_failed(self) -> bool:
+        """True once it gathered in vain. aioice gathers once: another path has to."""
+        return self._gathering is not None and self._gathering.done() and not self.candidates
+
     async def gather(self) -> None:
-        """Gathers local candidates, once. Raises TransportError if there is none."""
-        await self._gatherer.gather()
-        if not self.candidates:
-            self.candidates = self._gatherer.getLocalCandidates()
+        """Gathers local candidates, once. Raises TransportError if there is none.
+
+        Who is cancelled meanwhile does not break it off: a later call waits for the same.
+        """
+        if self._gathering is None:
+            if self._is_closed:
+                raise TransportError("the connection is closed")
+            self._gathering = asyncio.create_task(self._gather())
+            # Read here as well: nobody may wait for it any more when it fails.
+            self._gathering.add_done_callback(lambda one: one.cancelled() or one.exception())
+        await asyncio.shield(self._gathering)
         if not self.candidates:
             raise TransportError("no local candidate: none of the host addresses can be bound")
 
@@ -152,11 +167,25 @@ class MediaPath:
             pair.protocol.transport.sendto(datagram, pair.remote_addr)
 
     async def close(self) -> None:
-        """Releases the sockets; idempotent."""
+        """Releases the sockets, while it gathers as soon as that is over; idempotent."""
+        self._is_closed = True
         self.forget_beside()
         self.connection.on_consent = self.connection.on_route_changed = None
         for name in self._names:
             name.cancel()
+        if self._gathering is None or self._gathering.done():
+            await self._ice.stop()
+        elif self._closing is None:
+            # Its sockets and allocations are its own until then, and lost to all if it is broken
+            # off. A STUN server that is silent holds it up for 5 s, but not who leaves.
+            self._closing = asyncio.create_task(self._stop_gathered(self._gathering))
+
+    async def _gather(self) -> None:
+        await self._gatherer.gather()
+        self.candidates = self._gatherer.getLocalCandidates()
+
+    async def _stop_gathered(self, gathering: asyncio.Task[None]) -> None:
+        await asyncio.wait([gathering])
         await self._ice.stop()
 
     def _later(self, add_candidate: Callable[[], Awaitable[None]]) -> None:

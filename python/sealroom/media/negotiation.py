@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aiortc import RTCCertificate, RTCIceServer
 
 from sealroom.media.data_channels import DataChannels
-from sealroom.media.errors import NegotiationError, TransportError
+from sealroom.media.errors import NegotiationError
 from sealroom.media.ice import HostAddresses
 from sealroom.media.media_lines import MediaLines
 from sealroom.media.packet_transport import PacketTransport
@@ -245,23 +245,23 @@ class MediaPeer:
     async def create_answer(self) -> str:
         """Returns the answer to the accepted offer and begins to connect, if it is the first one or
         restarts ICE.
+
+        On any failure, cancellation as well, the offer is as good as not taken: it, or another, can
+        be accepted then.
         """
         remote = self._remote_offer
         if self._signaling != "have-remote-offer" or remote is None:
             raise NegotiationError("there is no offer to answer")
-        theirs = self._check_transport(remote)
-        await self.transport.gather()
-        if theirs is not None and self._changes_credentials(theirs):
-            try:
+        try:
+            theirs = self._check_transport(remote)
+            await self.transport.gather()
+            if theirs is not None and self._changes_credentials(theirs):
                 await self.transport.begin_restart()
-            except TransportError:
-                self._remote_offer, self._signaling = None, "stable"
-                raise
+        finally:
+            self._remote_offer, self._signaling = None, "stable"
         self._lines.settle_directions(remote)
         # RFC 8842 section 5.3: the answerer chooses, unless the offer did; a role once taken stays.
         role = self.transport.dtls_role
-        self._remote_offer = None
-        self._signaling = "stable"
         if theirs is None:
             return self._describe(answering=True, setup=role)
         if role == "auto":

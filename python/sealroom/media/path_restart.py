@@ -62,11 +62,13 @@ class PathRestart:
         """Gives the restart up, and its path unless the transport has moved there."""
         path, self._path = self._path, None
         task, self._task = self._task, None
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task])
-        if path is not None:
-            await path.close()
+        try:
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.wait([task])
+        finally:  # also if who waits is cancelled: nobody else knows the path any more
+            if path is not None:
+                await path.close()
 
     async def _check(self, path: MediaPath, remote: RTCIceParameters) -> str | None:
         try:

@@ -133,7 +133,14 @@ class MediaTransport:
         return [f for f in fingerprints if f.algorithm == "sha-256"]
 
     async def gather(self) -> None:
-        """Gathers local candidates, once. Raises TransportError if there is none."""
+        """Gathers local candidates, once. Raises TransportError if there is none.
+
+        Gathers anew when called again after that, with the host addresses of then.
+        """
+        failed = self._path
+        if failed.has_failed and self._state == "new":
+            self._path = self._carrier.path = self._restart.described = self._make_path()
+            await failed.close()
         await self._path.gather()
 
     def set_ice_role(self, *, controlling: bool) -> None:
@@ -172,16 +179,14 @@ class MediaTransport:
         closed, or has no local candidate; then nothing has changed.
         """
         self._check_restartable()
-        path = MediaPath(host_addresses=self._host_addresses, ice_servers=self.ice_servers)
-        path.connection.ice_controlling = self._path.connection.ice_controlling
-        self._listen(path)
+        path = self._make_path()
         try:
             await path.gather()
             self._check_restartable()
+            await self._restart.begin(path)
         except BaseException:
             await path.close()
             raise
-        await self._restart.begin(path)
 
     @property
     def is_restart_open(self) -> bool:
@@ -194,8 +199,8 @@ class MediaTransport:
 
     async def abandon_restart(self) -> None:
         """Goes back to the credentials of the path in use: the peer did not take the new ones."""
-        await self._restart.stop()
         self._restart.described = self._path
+        await self._restart.stop()
 
     async def restarted(self) -> None:
         """Returns once the newest restart has moved to its path; raises TransportError if not."""
@@ -206,6 +211,12 @@ class MediaTransport:
         if self._close_task is None:
             self._close_task = asyncio.create_task(self._close())
         await asyncio.shield(self._close_task)
+
+    def _make_path(self) -> MediaPath:
+        path = MediaPath(host_addresses=self._host_addresses, ice_servers=self.ice_servers)
+        path.connection.ice_controlling = self._path.connection.ice_controlling
+        self._listen(path)
+        return path
 
     def _listen(self, path: MediaPath) -> None:
         path.connection.on_media = self._dtls.receive_media

@@ -7,6 +7,7 @@ import socket
 import aioice.ice
 import aioice.stun
 import pytest
+from cancel_support import cancel_after
 from fake_packet_transport import FakePacketTransport
 from path_support import blackhole, cut
 
@@ -344,3 +345,18 @@ def test_datagrams_that_the_kernel_coalesced_come_apart_again():
         writer.sendmsg([b"".join(sent), b"end"], [(17, 103, size)])  # UDP_SEGMENT
         writer.send(b"alone")
         assert list(socket_takeover.read_all(reader)) == [*sent, b"end", b"alone"]
+
+
+async def test_a_restart_whose_answer_was_cancelled_at_any_step_can_be_answered_again(connect):
+    pair = await connect()
+    offering, answering = pair.peers
+    for steps in range(1, 100):
+        offer = await offering.create_offer(ice_restart=True)
+        await answering.accept_offer(offer)
+        was_cancelled = await cancel_after(steps, answering.create_answer())
+        await answering.accept_offer(offer)
+        await offering.accept_answer(await answering.create_answer())
+        await asyncio.gather(offering.restarted(), answering.restarted())
+        if not was_cancelled:
+            break
+    await pair.exchange(b"again")

@@ -1,0 +1,26 @@
+"""Calls that are broken off at a chosen moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+
+async def cancel_after(steps: int, call: Coroutine[Any, Any, Any]) -> bool:
+    """Cancel a call after so many steps of the event loop; False if it was done by then.
+
+    What it raises instead of ending as cancelled comes out.
+    """
+    task = asyncio.create_task(call)
+    for _ in range(steps):
+        if task.done():
+            break
+        await asyncio.sleep(0)
+    is_late = task.done()
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return True
+    return not is_late
