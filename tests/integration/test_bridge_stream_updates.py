@@ -4,10 +4,11 @@ import asyncio
 
 import msgspec
 import pytest
-from bridge_support import Refused, World, announce, offer_for
+from bridge_support import Refused, World, announce, offer_for, open_world
 from test_bridge_streams import pair, refused_publish, subscribe
 
 from sealroom.bridge.media_server import MediaError
+from sealroom.bridge.stream_space import TrackLimits
 from sealroom.protocol import (
     STREAM_ANNOUNCEMENT_TYPE,
     AnnouncedTrack,
@@ -74,6 +75,22 @@ async def test_who_wants_single_tracks_is_not_offered_others(world: World) -> No
     await update(bob, room_id, second, offer_for(second))
     await alice.event(EventType.STREAM_UPDATED)
     await alice.no_event()
+
+
+async def test_added_tracks_count_as_those_of_new_streams_do() -> None:
+    async with open_world(track_limits=TrackLimits(user=3)) as world:
+        _, bob, room_id = await pair(world)
+        await bob.publish(room_id, "stream")
+        first = announce(world.context_id, room_id, "stream")
+        second = newer(first, add=[SCREEN])
+        await update(bob, room_id, second, offer_for(second))
+        third = newer(second, 3, add=[msgspec.structs.replace(SCREEN, track_id="x")])
+        with pytest.raises(Refused) as refusal:
+            await update(bob, room_id, third, offer_for(third))
+        assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
+        assert world.media.count("update_stream") == 1
+        swapped = newer(third, 4, without=["v"])
+        await update(bob, room_id, swapped, offer_for(swapped))
 
 
 async def test_added_tracks_stop_at_the_limit_of_who_wants_the_stream(
@@ -183,7 +200,7 @@ async def test_updates_may_not_outgrow_a_room(
     await bob.publish(room_id, "stream")
     first = announce(world.context_id, room_id, "stream")
     size = len(msgspec.json.encode(first))
-    monkeypatch.setattr("sealroom.bridge.streams.MAX_ROOM_ANNOUNCEMENT_BYTES", size + 64)
+    monkeypatch.setattr("sealroom.bridge.stream_space.MAX_ROOM_ANNOUNCEMENT_BYTES", size + 64)
     with pytest.raises(Refused) as refusal:
         await update(bob, room_id, newer(first, details=b"x" * 128))
     assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED

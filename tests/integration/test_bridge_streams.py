@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from bridge_support import FakeMedia, Refused, World, announce, offer_for, open_world
 
-from sealroom.bridge.media_server import MediaError, PublishedTrack
+from sealroom.bridge.media_server import MediaError, MediaFullError, PublishedTrack
+from sealroom.bridge.stream_space import TrackLimits
 from sealroom.protocol import (
     MAX_ANNOUNCEMENT_BYTES,
     MAX_PARTICIPANT_STREAMS,
@@ -213,7 +214,7 @@ async def test_announcements_of_a_room_are_limited_in_bytes(
 ) -> None:
     alice, _, room_id = await pair(world)
     size = len(msgspec.json.encode(announce(world.context_id, room_id)))
-    monkeypatch.setattr("sealroom.bridge.streams.MAX_ROOM_ANNOUNCEMENT_BYTES", size * 5 // 2)
+    monkeypatch.setattr("sealroom.bridge.stream_space.MAX_ROOM_ANNOUNCEMENT_BYTES", size * 5 // 2)
     await alice.publish(room_id)
     await alice.publish(room_id)
     with pytest.raises(Refused) as refusal:
@@ -223,11 +224,65 @@ async def test_announcements_of_a_room_are_limited_in_bytes(
 
 async def test_streams_of_a_room_are_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     alice, bob, room_id = await pair(world)
-    monkeypatch.setattr("sealroom.bridge.streams.MAX_ROOM_STREAMS", 1)
+    monkeypatch.setattr("sealroom.bridge.stream_space.MAX_ROOM_STREAMS", 1)
     await alice.publish(room_id)
     with pytest.raises(Refused) as refusal:
         await bob.publish(room_id)
     assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
+
+
+async def test_live_tracks_of_a_user_are_limited_over_all_rooms_and_connections() -> None:
+    async with open_world(track_limits=TrackLimits(user=5)) as world:
+        alice, bob, first = await pair(world)
+        again = await world.user("bob")
+        second = (await world.create_room(alice, ["bob"])).room_id
+        await again.join(second)
+        stream_id = await bob.publish(first)
+        await again.publish(second)
+        with pytest.raises(Refused) as refusal:
+            await again.publish(second)
+        assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
+        assert refusal.value.field == "announcement.payload.tracks"
+        assert "5 live tracks of a user" in refusal.value.message
+        assert refusal.value.remedy
+        await alice.publish(first)  # others are not touched
+        await bob.call("stream.unpublish", room_id=first, stream_id=stream_id)
+        await again.publish(second)
+
+
+async def test_live_tracks_of_a_room_are_limited() -> None:
+    async with open_world(track_limits=TrackLimits(room=3)) as world:
+        alice, bob, room_id = await pair(world)
+        await bob.publish(room_id)
+        with pytest.raises(Refused) as refusal:
+            await alice.publish(room_id)
+        assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
+        assert "3 live tracks in a room" in refusal.value.message
+        assert world.media.count("publish") == 1
+
+
+async def test_tracks_that_are_being_published_count() -> None:
+    async with open_world(track_limits=TrackLimits(room=3)) as world:
+        alice, bob, room_id = await pair(world)
+        world.media.gate = asyncio.Event()
+        publishing = asyncio.create_task(bob.publish(room_id))
+        await asyncio.wait_for(world.media.entered.wait(), 10)
+        with pytest.raises(Refused) as refusal:
+            await alice.publish(room_id)
+        assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
+        world.media.gate.set()
+        await publishing
+
+
+async def test_a_full_media_server_is_no_fault_of_the_sdp(world: World) -> None:
+    _, bob, room_id = await pair(world)
+    world.media.fail_next = MediaFullError("It carries as many tracks as it can.")
+    with pytest.raises(Refused) as refusal:
+        await bob.publish(room_id)
+    assert refusal.value.code is ErrorCode.LIMIT_EXCEEDED
+    assert "as many tracks as it can" in refusal.value.message
+    assert refusal.value.remedy
+    await bob.publish(room_id)
 
 
 async def test_participants_of_a_room_are_limited(

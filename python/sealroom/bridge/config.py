@@ -14,6 +14,7 @@ from sealroom.protocol import (
 
 from .data_rations import DataLimits
 from .rate_limits import RateLimits
+from .stream_space import TrackLimits
 from .turn import TurnServer
 
 MEMORY_DATABASE = "sqlite+aiosqlite://"
@@ -55,6 +56,7 @@ class BridgeConfig:
         close_timeout: for a client to take a close frame.
         rate_limits: of requests, log-ins and connections, see `RateLimits`.
         data_limits: rations of data tracks, see `DataLimits`.
+        track_limits: how many tracks a user and a room may have live, see `TrackLimits`.
         audit_max_age, audit_max_entries: what is kept of the audit log.
         audit_flush_interval: how often it is written, which is what a crash can lose.
         max_queued_messages, max_queued_bytes: of the outgoing queue of one connection.
@@ -83,6 +85,7 @@ class BridgeConfig:
     close_timeout: float = 5.0
     rate_limits: RateLimits = field(default_factory=RateLimits)
     data_limits: DataLimits = field(default_factory=DataLimits)
+    track_limits: TrackLimits = field(default_factory=TrackLimits)
     audit_max_age: float = 90 * 86400.0
     audit_max_entries: int = 100_000
     audit_flush_interval: float = 1.0

@@ -105,7 +105,7 @@ async def open_core(
         media = MediaCalls(media_server, config.media_timeout)
         subscriptions = SubscriptionService(registry, bus, media, background)
         recordings = RecordingService(bus, subscriptions)
-        streams = StreamService(registry, bus, media, subscriptions)
+        streams = StreamService(registry, bus, media, subscriptions, config.track_limits)
         life = RoomLife(
             rooms=rooms,
             registry=registry,

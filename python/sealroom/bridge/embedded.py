@@ -63,6 +63,8 @@ class EmbeddedMediaServer:
         self._connector = MediaConnector(
             self._router, host_addresses=host_addresses, takeover=takeover
         )
+        self._connector.on_transport_failed = self._transport_failed
+        self.on_transport_failed: Callable[[str, TransportRole], None] | None = None
         self._state = MediaState(
             self._router, self._connector, DataForwarding(data_limits or DataLimits())
         )
@@ -70,14 +72,6 @@ class EmbeddedMediaServer:
         self._data = self._state.data
         self._publishing = MediaPublishing(self._state)
         self._subscribing = MediaSubscribing(self._state)
-
-    @property
-    def on_transport_failed(self) -> Callable[[str, TransportRole], None] | None:
-        return self._connector.on_transport_failed
-
-    @on_transport_failed.setter
-    def on_transport_failed(self, callback: Callable[[str, TransportRole], None] | None) -> None:
-        self._connector.on_transport_failed = callback
 
     @property
     def on_data_cut(self) -> Callable[[str, TrackRef], None] | None:
@@ -182,7 +176,7 @@ class EmbeddedMediaServer:
         consumers = [c for p in participants for c in p.consumers.values()]
         return MediaServerStatistics(
             participants=len(participants),
-            producers=len(self._state.tracks),
+            producers=sum(producer.is_live for producer in self._state.tracks.values()),
             consumers=sum(c.id is not None and c.producer.is_live for c in consumers),
             received_packets=totals.packets_received,
             forwarded_packets=totals.packets_forwarded,
@@ -210,3 +204,9 @@ class EmbeddedMediaServer:
                 if c.id is not None and c.producer.is_live
             ),
         )
+
+    def _transport_failed(self, participant_id: str, transport: TransportRole) -> None:
+        if transport == "publisher":
+            self._publishing.end_dead(participant_id)
+        if self.on_transport_failed is not None:
+            self.on_transport_failed(participant_id, transport)

@@ -37,7 +37,8 @@ class LiveStream:
     signed: SignedObject
     announcement: StreamAnnouncement
     removed: set[str] = field(default_factory=set)  # ids of tracks it has had
-    reserved: int = 0  # bytes by which a newer announcement under way is larger
+    reserved_bytes: int = 0  # by which a newer announcement under way is larger
+    reserved_tracks: int = 0
 
     @property
     def stream_id(self) -> str:
@@ -92,6 +93,15 @@ class LiveParticipant:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class PendingStream:
+    """One the media server is being asked for."""
+
+    publisher: LiveParticipant
+    size: int  # of its announcement
+    tracks: int
+
+
 @dataclass(eq=False, slots=True)
 class LiveRoom:
     """A room with at least one participant."""
@@ -101,8 +111,7 @@ class LiveRoom:
     announced_epoch: int = 0  # all were told that all are ready for it
     participants: dict[str, LiveParticipant] = field(default_factory=dict)
     streams: dict[str, LiveStream] = field(default_factory=dict)
-    # Streams the media server is being asked for, with the size of their announcements.
-    pending: dict[str, tuple[LiveParticipant, int]] = field(default_factory=dict)
+    pending: dict[str, PendingStream] = field(default_factory=dict)  # by stream id
 
 
 class RoomRegistry:

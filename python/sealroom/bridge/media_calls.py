@@ -9,7 +9,7 @@ from sealroom.protocol import ErrorCode
 from .errors import RequestError
 from .live import LiveParticipant
 from .logs import get_logger, where
-from .media_server import MediaError, MediaServer, TransportGoneError
+from .media_server import MediaError, MediaFullError, MediaServer, TransportGoneError
 
 _Result = TypeVar("_Result")
 
@@ -32,8 +32,9 @@ class MediaCalls:
         """Wait for a call; the caller holds the participant's media lock.
 
         Raises:
-            RequestError: MEDIA_FAILED, with the text of a `MediaError`; MEDIA_SERVER_FAILED if it
-                broke or did not answer in time, whatever it raised.
+            RequestError: MEDIA_FAILED, with the text of a `MediaError`; LIMIT_EXCEEDED with that of
+                a `MediaFullError`; MEDIA_SERVER_FAILED if it broke or did not answer in time,
+                whatever it raised.
         """
         try:
             return await asyncio.wait_for(call, self._timeout)
@@ -43,6 +44,13 @@ class MediaCalls:
                 str(error),
                 field="transport",
                 remedy="media.reset it, then publish or subscribe again",
+            ) from None
+        except MediaFullError as error:
+            get_logger().warning("media server full", error=str(error))
+            raise RequestError(
+                ErrorCode.LIMIT_EXCEEDED,
+                str(error),
+                remedy="end what is not needed, or try again when others have",
             ) from None
         except MediaError as error:
             raise RequestError(

@@ -12,7 +12,13 @@ from aiortc import RTCCertificate
 from sealroom._core import sfu
 from sealroom.bridge.background import Background
 from sealroom.bridge.data_forwarding import DataForwarding
-from sealroom.bridge.media_server import PublishedTrack, TrackRef, TransportGoneError
+from sealroom.bridge.media_server import (
+    MediaFullError,
+    PublishedTrack,
+    TrackRef,
+    TransportGoneError,
+)
+from sealroom.errors import LimitExceededError
 from sealroom.media.ice import HostAddresses
 from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import MediaSection
@@ -79,11 +85,17 @@ class MediaConnector:
     def connect(
         self, participant_id: str, role: TransportRole, offered: Iterable[RemoteSection] = ()
     ) -> MediaConnection:
-        """Returns a new transport, with the header extension ids of the offered sections."""
+        """Returns a new transport, with the header extension ids of the offered sections.
+
+        Raises MediaFullError.
+        """
         extensions: dict[str, int] = {}
         for section in offered:
             extensions.update(section.extensions)
-        transport = self._router.create_transport(extensions=extensions or OFFERED_EXTENSIONS)
+        try:
+            transport = self._router.create_transport(extensions=extensions or OFFERED_EXTENSIONS)
+        except LimitExceededError as error:
+            raise MediaFullError("It carries as many transports as it can.") from error
         peer = MediaPeer(
             transport,
             host_addresses=self._host_addresses,

@@ -11,8 +11,8 @@ from sealroom.bridge.media_participants import (
     MediaState,
     Producer,
 )
-from sealroom.bridge.media_server import MediaError, PublishedTrack, TrackRef
-from sealroom.errors import SealroomError
+from sealroom.bridge.media_server import MediaError, MediaFullError, PublishedTrack, TrackRef
+from sealroom.errors import LimitExceededError, SealroomError
 from sealroom.media.errors import NegotiationError, TransportError
 from sealroom.media.sections import sends
 from sealroom.media.session_description import RemoteDescription, RemoteSection, parse_description
@@ -96,6 +96,21 @@ class MediaPublishing:
         for stream_id in list(participant.streams):
             self.remove_stream(participant, stream_id)
 
+    def end_dead(self, participant_id: str) -> None:
+        """Takes the producers of a publisher transport that failed out of the router.
+
+        The streams stay, silent, until their publisher resets it: all they would keep others from
+        is the place they take.
+        """
+        participant = self._state.participants.get(participant_id)
+        connection = participant.publisher if participant is not None else None
+        if participant is None or connection is None or not connection.is_dead:
+            return
+        connection.transport.close()
+        for stream in participant.streams.values():
+            for producer in stream.values():
+                producer.is_live = False
+
     async def _accept(
         self,
         participant: MediaParticipant,
@@ -139,6 +154,8 @@ class MediaPublishing:
                 router.remove_producer(producer.id)
             if connection is not None and connection is not participant.publisher:
                 self._state.connector.close(connection)
+            if isinstance(error, LimitExceededError):
+                raise MediaFullError("It carries as many tracks as it can.") from error
             if isinstance(error, SealroomError) and not isinstance(error, MediaError):
                 raise MediaError(str(error)) from error
             raise

@@ -16,7 +16,7 @@ from sealroom.protocol import Codec, Kind, TransportRole
 
 
 class MediaError(SealroomError):
-    """The media server refuses an SDP or has no capacity; the text goes to the client."""
+    """The media server refuses an SDP; the text goes to the client."""
 
     code = "media_failed"
 
@@ -25,6 +25,12 @@ class TransportGoneError(MediaError):
     """The participant has no such transport, or it is dead."""
 
     code = "media_transport_gone"
+
+
+class MediaFullError(MediaError):
+    """The media server carries as much as it can; the text says of what."""
+
+    code = "media_full"
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ class MediaSubscribing:
         """What is to be ended, and what is to begin, of what is published now."""
         tracks, consumers = self._state.tracks, participant.consumers
         gone = [r for r in consumers if r not in wanted or not consumers[r].producer.is_live]
-        media = dict.fromkeys(ref for ref in wanted if ref in tracks)
+        media = dict.fromkeys(ref for ref in wanted if ref in tracks and tracks[ref].is_live)
         return gone, [r for r in media if r not in consumers or r in gone]
 
     def _data_changes(

@@ -2,9 +2,6 @@
 
 from sealroom.access import Right, StreamChangeError, TrackChanges, find_track_changes
 from sealroom.protocol import (
-    MAX_PARTICIPANT_STREAMS,
-    MAX_ROOM_ANNOUNCEMENT_BYTES,
-    MAX_ROOM_STREAMS,
     Empty,
     ErrorCode,
     EventType,
@@ -19,10 +16,11 @@ from sealroom.protocol import (
 
 from .announcements import check_announcement
 from .bus import EventBus, Session
-from .errors import RequestError, access_denied, limit_exceeded
-from .live import LiveParticipant, LiveRoom, LiveStream, RoomRegistry
+from .errors import RequestError, access_denied
+from .live import LiveParticipant, LiveStream, PendingStream, RoomRegistry
 from .media_calls import MediaCalls, require_present
 from .sdp_tracks import match_tracks
+from .stream_space import StreamSpace, TrackLimits
 from .subscriptions import SubscriptionService
 
 
@@ -38,8 +36,10 @@ class StreamService:
         bus: EventBus,
         media: MediaCalls,
         subscriptions: SubscriptionService,
+        track_limits: TrackLimits,
     ) -> None:
         self._registry = registry
+        self._space = StreamSpace(registry, track_limits)
         self._bus = bus
         self._media = media
         self._subscriptions = subscriptions
@@ -53,8 +53,9 @@ class StreamService:
         if announcement.version != 1:
             raise _invalid("version", "a stream begins at version 1")
         tracks = match_tracks(params.offer, stream_id, announcement.tracks)
-        _check_space(participant, stream_id, len(signed.payload))
-        room.pending[stream_id] = (participant, len(signed.payload))
+        size, count = len(signed.payload), len(announcement.tracks)
+        self._space.check_new(participant, stream_id, size=size, tracks=count)
+        room.pending[stream_id] = PendingStream(participant, size, count)
         try:
             async with participant.media_lock:
                 require_present(participant)
@@ -83,13 +84,14 @@ class StreamService:
             changes = _check_change(stream, announcement)
             answer = None
             growth = len(signed.payload) - len(stream.signed.payload)
-            _check_bytes(room, growth)
-            stream.reserved = max(0, growth)
+            more = len(announcement.tracks) - len(stream.announcement.tracks)
+            self._space.check_growth(participant, size=growth, tracks=more)
+            stream.reserved_bytes, stream.reserved_tracks = max(0, growth), max(0, more)
             try:
                 if changes.added or changes.removed or params.offer is not None:
                     answer = await self._change_tracks(stream, announcement, changes, params.offer)
             finally:
-                stream.reserved = 0
+                stream.reserved_bytes = stream.reserved_tracks = 0
             if _require_own(participant, announcement.stream_id) is not stream:
                 raise _stream_not_found()
             stream.signed, stream.announcement = signed, announcement
@@ -191,27 +193,3 @@ def _invalid(field: str, remedy: str) -> RequestError:
     return RequestError(
         ErrorCode.ANNOUNCEMENT_INVALID, field=f"announcement.payload.{field}", remedy=remedy
     )
-
-
-def _check_space(participant: LiveParticipant, stream_id: str, size: int) -> None:
-    room = participant.room
-    if stream_id in room.streams or stream_id in room.pending:
-        raise RequestError(
-            ErrorCode.STREAM_EXISTS,
-            field="announcement.payload.stream_id",
-            remedy="choose a new random stream id (uuid4)",
-        )
-    if len(room.streams) + len(room.pending) >= MAX_ROOM_STREAMS:
-        raise limit_exceeded("streams in a room", MAX_ROOM_STREAMS)
-    own = sum(stream.publisher is participant for stream in room.streams.values())
-    own += sum(owner is participant for owner, _ in room.pending.values())
-    if own >= MAX_PARTICIPANT_STREAMS:
-        raise limit_exceeded("streams of a participant", MAX_PARTICIPANT_STREAMS)
-    _check_bytes(room, size)
-
-
-def _check_bytes(room: LiveRoom, size: int) -> None:
-    used = sum(len(stream.signed.payload) + stream.reserved for stream in room.streams.values())
-    used += sum(pending for _, pending in room.pending.values())
-    if size > 0 and used + size > MAX_ROOM_ANNOUNCEMENT_BYTES:
-        raise limit_exceeded("bytes of announcements in a room", MAX_ROOM_ANNOUNCEMENT_BYTES)

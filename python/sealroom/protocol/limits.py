@@ -81,6 +81,10 @@ MAX_ROOM_STREAMS: Final = 1000
 MAX_JOINED_ROOMS: Final = 16  # per session
 MAX_PARTICIPANT_STREAMS: Final = 16
 MAX_STREAM_TRACKS: Final = 16
+# Live tracks at a Bridge, whose media server carries 10,000: of a user in all rooms, and of a room.
+# Defaults of `BridgeConfig.track_limits`
+MAX_USER_TRACKS: Final = 512
+MAX_ROOM_TRACKS: Final = 2500
 # Tracks a stream has had and removed; beyond it the stream is published anew
 MAX_REMOVED_TRACKS: Final = 1024
 MAX_SUBSCRIBED_TRACKS: Final = 256  # per participant
