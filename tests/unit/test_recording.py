@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sealroom.media.audio_codecs import OpusEncoder
 from sealroom.media.frames import EncodedFrame
 from sealroom.media.video_codecs import VideoEncoder
 from sealroom.recording import MatroskaWriter, RecordingError, examine_recording
+from sealroom.sources import open_source
 
 GRAPH = (
     "testsrc2=size=160x120:rate=30[out0];"
@@ -123,6 +125,94 @@ def test_a_kind_that_does_not_come_for_long_keeps_nothing_waiting(
         with av.open(str(writer.path)) as container:
             first = next(container.decode(**{other: 0}))
         assert first.time == pytest.approx(2.0, abs=0.01)
+
+
+def frames_of(
+    frame: EncodedFrame, *, step: float, arrivals: float, size: int = 0
+) -> Iterator[EncodedFrame]:
+    """The same frame without end, with these seconds between two, and grown to a size."""
+    data = bytes(frame.data).ljust(size, b"\0")
+    for number in range(100_000):
+        yield EncodedFrame(
+            data,
+            round(number * step * 90_000) & 0xFFFFFFFF,
+            True,
+            frame.kind,
+            frame.codec,
+            "track",
+            arrival=100.0 + number * arrivals,
+        )
+
+
+@pytest.mark.parametrize(
+    ("step", "arrivals", "size", "most"),
+    [
+        (1.0, 1.0, 0, 11),  # a slow screen
+        (0.2, 0.0, 0, 51),  # frames that came all at once
+        (0.0, 0.2, 0, 51),  # time that stands still
+        (0.01, 0.01, 1 << 20, 8),  # 100 MiB a second
+        (0.0, 0.0, 0, 1500),
+    ],
+)
+def test_a_kind_that_never_comes_is_not_waited_for_beyond_seconds_bytes_or_frames(
+    tmp_path: Path, frames: list[EncodedFrame], step: float, arrivals: float, size: int, most: int
+) -> None:
+    video = frames_of(of_kind(frames, "video")[0], step=step, arrivals=arrivals, size=size)
+    with MatroskaWriter(tmp_path / "x.mkv") as writer:
+        for _ in range(most - 1):
+            writer.write(next(video))
+            assert not writer.path.exists()
+        writer.write(next(video))
+        assert writer.path.exists()
+
+
+def test_what_waits_of_a_late_kind_is_bounded_in_bytes(
+    tmp_path: Path, frames: list[EncodedFrame]
+) -> None:
+    """Its first second is held back, and may be large."""
+    video = frames_of(of_kind(frames, "video")[0], step=0.001, arrivals=0.001, size=1 << 20)
+    with MatroskaWriter(tmp_path / "x.mkv") as writer:
+        for audio in frames_of(of_kind(frames, "audio")[0], step=1.0, arrivals=1.0):
+            writer.write(audio)
+            if writer.path.exists():
+                break
+        before = writer.frames_written
+        for _ in range(8):
+            writer.write(next(video))
+        assert writer.frames_written == before + 8
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "2026-11-26T14:30.mkv",
+        "a%d.mkv",
+        "-.mkv",
+        "file:x.mkv",
+        "pipe:1.mkv",
+        "a#b?c.mkv",
+        "ü 王.mkv",
+    ],
+)
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_a_file_may_have_any_name(
+    tmp_path: Path,
+    frames: list[EncodedFrame],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    is_relative: bool,
+) -> None:
+    """FFmpeg takes what stands before a colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    path = name if is_relative else str(tmp_path / name)
+    with MatroskaWriter(path, ["audio"]) as writer:
+        for frame in frames:
+            writer.write(frame)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    assert examine_recording(path).audio_frames > 90
+    source = open_source(path)
+    assert source.audio is not None
+    source.stop()
 
 
 def test_what_waits_to_settle_is_bounded(

@@ -17,14 +17,21 @@ import av
 from av import Packet
 
 from sealroom.errors import InvalidArgumentError, SealroomError
+from sealroom.media.file_urls import file_url
 from sealroom.media.frames import CLOCK_RATES, EncodedFrame
 from sealroom.media.sections import CodecName, MediaKind
 from sealroom.media.video_codecs import picture_size
 
 logger = logging.getLogger(__name__)
 
+MAX_WAITING: Final = 10.0
+"""Seconds of a kind, by its own time or by arrival, kept until every kind has begun."""
+
+MAX_WAITING_BYTES: Final = 8 << 20
+"""The same in bytes, of video at 100 Mbit/s."""
+
 MAX_WAITING_FRAMES: Final = 1500
-"""Frames of a kind kept until every kind has begun: 30 s of sound, 50 s of video."""
+"""The same in frames, of a clock that stands still."""
 
 SETTLING: Final = 1.0
 """Seconds of each kind looked at before it is known when it began.
@@ -61,8 +68,24 @@ class _Track:
     last_timestamp: int
     is_settled: bool
     waiting: deque[tuple[int, bytes, bool]] = field(default_factory=deque)
+    waiting_bytes: int = 0
     ticks: int = 0
     last_written: int | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may wait."""
+        return (
+            self.ticks >= MAX_WAITING * self.clock_rate
+            or self.last_arrival - self.first_arrival >= MAX_WAITING
+            or self.waiting_bytes >= MAX_WAITING_BYTES
+            or len(self.waiting) >= MAX_WAITING_FRAMES
+        )
+
+    def wait(self, ticks: int, data: bytes, is_key_frame: bool) -> None:
+        self.waiting.append((ticks, data, is_key_frame))
+        self.waiting_bytes += len(data)
+        self.is_settled = self.is_settled or self.is_full
 
     def advance(self, timestamp: int, arrival: float) -> int:
         step = (timestamp - self.last_timestamp) & 0xFFFFFFFF
@@ -74,9 +97,7 @@ class _Track:
         self.last_timestamp, self.last_arrival = timestamp, arrival
         if not self.is_settled:
             self.begin = min(self.begin, arrival - self.ticks / self.clock_rate)
-            self.is_settled = (
-                arrival - self.first_arrival >= SETTLING or len(self.waiting) >= MAX_WAITING_FRAMES
-            )
+            self.is_settled = arrival - self.first_arrival >= SETTLING
         return self.ticks
 
 
@@ -84,11 +105,11 @@ class MatroskaWriter:
     """A Matroska file of at most one video and one audio track. Not thread-safe.
 
     The header, and so the file, is written a second after every kind in `kinds` has sent a frame to
-    begin with (video: a key frame); if one does not come for long (a muted track), without waiting
-    for it; at `close` with the kinds that came. Pictures and sound are put together by arrival, as
-    the two RTP clocks have no common zero. Frames that decryption rejected are refused; video of
-    another codec than the first frame's, or VP8 where the header had to be written before, is
-    skipped.
+    begin with (video: a key frame); without waiting for one that has not come (a muted track) when
+    10 s or 8 MiB of the other wait; at `close` with the kinds that came. Pictures and sound are put
+    together by arrival, as the two RTP clocks have no common zero. Frames that decryption rejected
+    are refused; video of another codec than the first frame's, or than VP8 where the header had to
+    be written before, is skipped.
     """
 
     def __init__(
@@ -162,11 +183,11 @@ class MatroskaWriter:
                 is_settled=len(self._kinds) == 1,
             )
         ticks = track.advance(frame.rtp_timestamp, arrival)
-        track.waiting.append((ticks, data, frame.is_key_frame))
+        track.wait(ticks, data, frame.is_key_frame)
         if self._container is None:
             tracks = self._tracks.values()
             is_complete = self._tracks.keys() == self._kinds and all(t.is_settled for t in tracks)
-            if is_complete or len(track.waiting) >= MAX_WAITING_FRAMES:
+            if is_complete or track.is_full:
                 self._open(self._kinds)
         elif track.is_settled:
             self._flush(track)
@@ -232,7 +253,7 @@ class MatroskaWriter:
     def _open(self, kinds: Collection[MediaKind]) -> None:
         self._origin = min(track.begin for track in self._tracks.values())
         try:
-            self._container = av.open(str(self.path), "w", format="matroska")
+            self._container = av.open(file_url(self.path), "w", format="matroska")
             for kind in sorted(kinds, reverse=True):  # video first
                 self._streams[kind] = self._add_stream(kind)
         except (av.error.FFmpegError, OSError) as error:
@@ -251,6 +272,7 @@ class MatroskaWriter:
 
     def _flush(self, track: _Track) -> None:
         track.is_settled = True
+        track.waiting_bytes = 0
         while track.waiting:
             self._mux(track, *track.waiting.popleft())
 
@@ -308,7 +330,7 @@ def examine_recording(path: str | PathLike[str]) -> RecordingSummary:
     """
     counts = {"video": 0, "audio": 0}
     try:
-        with av.open(str(path)) as container:
+        with av.open(file_url(path)) as container:
             size = next(((s.width, s.height) for s in container.streams.video), (0, 0))
             seconds = (container.duration or 0) / 1_000_000
             for frame in container.decode():
