@@ -14,8 +14,9 @@ void bind_socket_properties(py::module_& m) {
   using net::SocketProperties;
   py::class_<SocketProperties>(m, "SocketProperties",
                                "What the attached socket got of what was asked for.")
-      .def_readonly("segmentation_offload", &SocketProperties::segmentation_offload,
-                    "Whether UDP_SEGMENT is used; a refusal by the route switches it off.")
+      .def_readonly(
+          "segmentation_offload", &SocketProperties::segmentation_offload,
+          "Whether UDP_SEGMENT is used; a refusal of segments of usual size switches it off.")
       .def_readonly("receive_offload", &SocketProperties::receive_offload, "UDP_GRO.")
       .def_readonly("message_batches", &SocketProperties::message_batches, "sendmmsg and recvmmsg.")
       .def_readonly("receive_buffer_asked", &SocketProperties::receive_buffer_asked, "Bytes.")
@@ -53,6 +54,10 @@ void bind_transport_statistics(py::module_& m) {
   counter(
       "send_too_large", [](const auto& all) { return all.port.socket.send_too_large; },
       "Of these: above the MTU of the path (EMSGSIZE).");
+  counter(
+      "segmentation_refusals",
+      [](const auto& all) { return all.port.socket.segmentation_refusals; },
+      "Sends for which the kernel refused UDP_SEGMENT: their datagrams left one by one.");
   counter(
       "kernel_receive_drops", [](const auto& all) { return all.port.socket.kernel_receive_drops; },
       "Datagrams that found the receive buffer full (SO_RXQ_OVFL).");

@@ -17,6 +17,7 @@ void add(SocketCounters& sum, const SocketCounters& part) {
   sum.send_errors += part.send_errors;
   sum.send_buffer_full += part.send_buffer_full;
   sum.send_too_large += part.send_too_large;
+  sum.segmentation_refusals += part.segmentation_refusals;
   sum.kernel_receive_drops += part.kernel_receive_drops;
 }
 

@@ -16,6 +16,9 @@ namespace {
 constexpr std::size_t kMaxSegments = 64;
 constexpr std::size_t kMaxOffloadBytes = 65'000;
 
+// What every IPv6 path carries, and nearly every IPv4 path: its least MTU less the headers.
+constexpr std::size_t kAlwaysCarried = 1280 - 40 - 8;
+
 // After an ICMP error the kernel reports it once, in place of the next call's own result, and
 // nothing was sent: that is about an earlier datagram, so the call is made again.
 bool is_stale_error(int error) {
@@ -121,8 +124,12 @@ void send_segments(UdpSocket::State& socket, ByteView data, std::size_t segment_
     if (error == 0) {
       socket.count_sent(datagrams, part.size());
     } else if (is_offload_refusal(error)) {
-      // No checksum offload on the device, an IPsec route, segments above the path's MTU.
-      socket.segmentation_offload.store(false, std::memory_order_relaxed);
+      // No checksum offload on the device, an IPsec route; or segments above the path's MTU, as a
+      // peer whose packets are forwarded may choose them, which says nothing about others.
+      socket.segmentation_refusals.fetch_add(1, std::memory_order_relaxed);
+      if (segment_size <= kAlwaysCarried) {
+        socket.segmentation_offload.store(false, std::memory_order_relaxed);
+      }
       send_separately(socket, part, segment_size);
     } else {
       socket.count_refused(datagrams, error);

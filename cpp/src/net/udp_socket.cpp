@@ -137,6 +137,7 @@ SocketCounters UdpSocket::counters() const {
   counters.send_errors = state_->send_errors.load(std::memory_order_relaxed);
   counters.send_buffer_full = state_->send_buffer_full.load(std::memory_order_relaxed);
   counters.send_too_large = state_->send_too_large.load(std::memory_order_relaxed);
+  counters.segmentation_refusals = state_->segmentation_refusals.load(std::memory_order_relaxed);
   counters.kernel_receive_drops = state_->kernel_receive_drops.load(std::memory_order_relaxed);
   return counters;
 }

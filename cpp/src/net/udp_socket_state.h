@@ -38,6 +38,7 @@ struct UdpSocket::State {
   std::atomic<std::uint64_t> send_errors{0};
   std::atomic<std::uint64_t> send_buffer_full{0};
   std::atomic<std::uint64_t> send_too_large{0};
+  std::atomic<std::uint64_t> segmentation_refusals{0};
   std::atomic<std::uint64_t> kernel_receive_drops{0};
   std::uint32_t last_drop_count = 0;  ///< receiving thread only; the kernel's counter wraps
 };

@@ -28,7 +28,7 @@ class SocketProperties:
         """UDP_GRO."""
     @property
     def segmentation_offload(self) -> bool:
-        """Whether UDP_SEGMENT is used; a refusal by the route switches it off."""
+        """Whether UDP_SEGMENT is used; a refusal of segments of usual size switches it off."""
     @property
     def send_buffer(self) -> int:
         """Bytes, as the kernel says; less than asked for: raise net.core.wmem_max."""
@@ -70,6 +70,9 @@ class TransportStatistics:
     @property
     def paced_bytes(self) -> int:
         """Waiting for the pacing rate now."""
+    @property
+    def segmentation_refusals(self) -> int:
+        """Sends for which the kernel refused UDP_SEGMENT: their datagrams left one by one."""
     @property
     def send_buffer_full(self) -> int:
         """Of these: no room (EAGAIN, ENOBUFS)."""

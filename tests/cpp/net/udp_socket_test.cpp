@@ -171,13 +171,15 @@ TEST(UdpSocket, OffloadThatIsRefusedIsSwitchedOffAndNothingLost) {
   sender.send(run, 1200);
   EXPECT_EQ(receive_all(receiver, 11), split(run, 1200));
   EXPECT_FALSE(sender.properties().segmentation_offload);
+  EXPECT_EQ(sender.counters().segmentation_refusals,
+            io_capabilities().segmentation_offload ? 1u : 0u);
   EXPECT_EQ(sender.counters().datagrams_sent, 11u);
   EXPECT_EQ(sender.counters().send_errors, 0u);
 }
 
 // IPV6_MTU narrows one socket as a tunnel on the way would: segments above it are refused with
-// EINVAL or EMSGSIZE, and leave as IP fragments instead.
-TEST(UdpSocket, SegmentsAboveThePathMtuGoWithoutOffload) {
+// EINVAL or EMSGSIZE, and leave as IP fragments instead. That says nothing about smaller ones.
+TEST(UdpSocket, SegmentsAboveThePathMtuGoWithoutOffloadAndTheOthersStillWithIt) {
   if (!has_ipv6()) GTEST_SKIP() << "no IPv6 loopback here";
   const auto [a, b] = connected_pair(AF_INET6);
   const int mtu = 1280;
@@ -187,8 +189,15 @@ TEST(UdpSocket, SegmentsAboveThePathMtuGoWithoutOffload) {
   const Bytes run = datagram_run(5, 1400, 10);
   sender.send(run, 1400);
   EXPECT_EQ(receive_all(receiver, 6), split(run, 1400));
-  EXPECT_FALSE(sender.properties().segmentation_offload);
   EXPECT_EQ(sender.counters().send_errors, 0u);
+  if (!io_capabilities().segmentation_offload) return;
+  EXPECT_TRUE(sender.properties().segmentation_offload);
+  EXPECT_EQ(sender.counters().segmentation_refusals, 1u);
+  const Bytes smaller = datagram_run(5, 1200, 10);
+  sender.send(smaller, 1200);
+  EXPECT_EQ(receive_all(receiver, 6), split(smaller, 1200));
+  EXPECT_TRUE(sender.properties().segmentation_offload);
+  EXPECT_EQ(sender.counters().segmentation_refusals, 1u);
 }
 
 // The same where fragments are forbidden: the large ones are lost and counted, small ones pass.

@@ -25,7 +25,7 @@ struct SocketOptions {
 
 /// What a socket got of its options.
 struct SocketProperties {
-  bool segmentation_offload = false;  ///< now: a refusal switches it off
+  bool segmentation_offload = false;  ///< now: see UdpSocket::send
   bool receive_offload = false;
   bool message_batches = false;
   /// As asked for, and as the kernel says, in the same unit (without its own doubling). Less than
@@ -49,9 +49,11 @@ struct SocketCounters {
   std::uint64_t bytes_received = 0;
   std::uint64_t datagrams_sent = 0;
   std::uint64_t bytes_sent = 0;
-  std::uint64_t send_errors = 0;           ///< datagrams the kernel refused
-  std::uint64_t send_buffer_full = 0;      ///< of these: EAGAIN, ENOBUFS
-  std::uint64_t send_too_large = 0;        ///< of these: EMSGSIZE, above the path's MTU or 65,507
+  std::uint64_t send_errors = 0;       ///< datagrams the kernel refused
+  std::uint64_t send_buffer_full = 0;  ///< of these: EAGAIN, ENOBUFS
+  std::uint64_t send_too_large = 0;    ///< of these: EMSGSIZE, above the path's MTU or 65,507
+  /// Calls whose segmentation the kernel refused, so that their datagrams left one by one.
+  std::uint64_t segmentation_refusals = 0;
   std::uint64_t kernel_receive_drops = 0;  ///< SO_RXQ_OVFL
 };
 
@@ -72,7 +74,8 @@ class UdpSocket {
 
   /// Sends `data` as datagrams of `segment_size` bytes, the last one shorter where it does not
   /// divide. A datagram the kernel refuses is counted and given up: media is late rather than
-  /// queued. Once the kernel or the route refuses segmentation offload it stays off.
+  /// queued. Segmentation offload that the kernel or the route refuses stays off, unless the
+  /// segments are larger than every path carries: then it is not used for them.
   void send(ByteView data, std::size_t segment_size);
 
   [[nodiscard]] SocketCounters counters() const;
