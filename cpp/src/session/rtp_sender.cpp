@@ -97,8 +97,6 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   const auto count = packetizer_->start(bytes.value(), max_primary, info);
   if (!count) return count.error();
 
-  if (statistics_.frames_sent == 0) limiter_.start(now);
-  limiter_.note_sent(statistics_.bytes_sent, now);
   // Written once; the packets of a frame differ in marker and sequence number only.
   rtp::RtpHeader fields;
   fields.payload_type = red_ ? config_.red->payload_type : config_.payload_type;
@@ -139,6 +137,7 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
       history_.commit(static_cast<std::uint16_t>(first_number + i), part[i].size(), now);
       statistics_.packets_sent += 1;
       statistics_.bytes_sent += part[i].size() - header_size;
+      limiter_.note_sent(part[i].size() + srtp.rtp_overhead(), now);
     }
   }
   statistics_.frames_sent += 1;
@@ -219,12 +218,13 @@ void RtpSender::handle_nack(const rtp::NackList& nack, const rtp::ExtensionMap& 
                             srtp::Sender& srtp, DatagramBatch& batch, TimePoint now,
                             NtpTime wall_clock) {
   const Duration interval = std::max(kMinRetransmissionInterval, statistics_.round_trip_time / 2);
+  const std::size_t overhead = srtp.rtp_overhead() + (config_.rtx ? rtp::kRtxOverhead : 0);
   for (std::size_t i = 0; i < nack.count; ++i) {
     statistics_.nacks_received += 1;
     const ByteView packet =
         history_.take_for_retransmission(nack.sequence_numbers[i], interval, now);
     const auto header_size = rtp::peek_header_size(packet);  // not of an empty one
-    if (!header_size || !limiter_.allow_bytes(packet.size(), statistics_.bytes_sent, now)) continue;
+    if (!header_size || !limiter_.allow_bytes(packet.size() + overhead, now)) continue;
     const auto sealed = config_.rtx ? seal_rtx(packet, extensions, srtp, batch, wall_clock)
                                     : seal(packet, header_size.value(), srtp, batch);
     if (!sealed) continue;

@@ -23,13 +23,13 @@ Consumer::Consumer(ConsumerId id, Producer& producer, Transport& transport, Cons
       config_(std::move(config)),
       extensions_(transport.extensions),
       kind_(kind),
-      rewriter_(config_.first_sequence_number) {}
+      rewriter_(config_.first_sequence_number),
+      limiter_(cached_packets(kind)) {}
 
-bool Consumer::begin_run(std::int64_t sequence, TimePoint now) {
+bool Consumer::begin_run(std::int64_t sequence) {
   if (!is_ready()) return false;
   rewriter_.begin_run(sequence);
   is_running_ = true;
-  if (!has_started_) limiter_.start(now);
   has_started_ = true;
   return true;
 }
@@ -40,38 +40,49 @@ bool Consumer::forward(const OpenedPacket& packet, TimePoint now) {
     restart();
     if (kind_ == MediaKind::video) producer_.request_key_frame();
   }
-  if (!is_running_ && (kind_ == MediaKind::video || !begin_run(packet.sequence, now))) return false;
+  if (!is_running_ && (kind_ == MediaKind::video || !begin_run(packet.sequence))) return false;
   const std::optional<std::int64_t> output = rewriter_.to_output(packet.sequence);
-  if (!output || !send(packet, *output)) return false;
-  limiter_.note_sent(statistics_.bytes_sent, now);
+  const std::size_t size = output ? send(packet, *output) : 0;
+  if (size == 0) return false;
+  limiter_.note_sent(size, now);
   ++statistics_.packets_sent;
   statistics_.bytes_sent += packet.payload.size();
   return true;
 }
 
 void Consumer::retransmit(const OpenedPacket& packet, std::int64_t output, TimePoint now) {
-  if (!limiter_.allow(output, packet.payload.size(), statistics_.bytes_sent, now)) return;
-  if (send(packet, output)) ++statistics_.packets_retransmitted;
+  if (!limiter_.allow(output, sealed_size(packet), now)) return;
+  if (send(packet, output) > 0) ++statistics_.packets_retransmitted;
 }
 
-bool Consumer::send(const OpenedPacket& packet, std::int64_t output) {
+rtp::HeaderExtensions Consumer::outgoing_extensions(const OpenedPacket& packet) const {
+  rtp::HeaderExtensions extensions = packet.extensions;
+  extensions.mid = config_.mid;
+  return extensions;
+}
+
+std::size_t Consumer::sealed_size(const OpenedPacket& packet) const {
+  return rtp::header_size(outgoing_extensions(packet), extensions_) + packet.payload.size() +
+         transport_.sender->rtp_overhead();
+}
+
+std::size_t Consumer::send(const OpenedPacket& packet, std::int64_t output) {
   rtp::RtpHeader header = packet.header;
   header.payload_type = config_.payload_type;
   header.sequence_number = static_cast<std::uint16_t>(output);
   header.ssrc = config_.ssrc;
-  rtp::HeaderExtensions extensions = packet.extensions;
-  extensions.mid = config_.mid;
 
   const MutableByteView buffer =
       transport_.outgoing.prepare(kMaxHeaderSize + packet.payload.size() + srtp::kMaxRtpOverhead);
-  const auto header_size = rtp::write_header(header, extensions, extensions_, buffer);
-  if (!header_size) return false;
+  const auto header_size =
+      rtp::write_header(header, outgoing_extensions(packet), extensions_, buffer);
+  if (!header_size) return 0;
   const auto size = transport_.sender->protect_rtp(buffer, header_size.value(), packet.payload);
   // As SRTP counts: an index is spent even if sealing fails, but not by a packet that is refused.
   if (size.ok() || size.error() == Error::crypto_failure) rewriter_.mark_used(output);
-  if (!size) return false;
+  if (!size) return 0;
   transport_.commit(size.value());
-  return true;
+  return size.value();
 }
 
 void Consumer::set_paused(bool paused) {

@@ -7,6 +7,12 @@
 
 namespace sealroom::sfu {
 
+/// Packets of a producer that can be sent again, each a power of two: eight seconds of 2.5 Mbit/s,
+/// and two of Opus.
+constexpr std::size_t cached_packets(MediaKind kind) {
+  return kind == MediaKind::video ? 2048 : 128;
+}
+
 /// An opened packet of a producer with what consumers need of it. Views point into the packet.
 struct OpenedPacket {
   std::int64_t sequence = 0;  ///< unwrapped
@@ -35,7 +41,7 @@ class Consumer {
 
   /// From the producer's packet `sequence` on, which for video is the first of a key frame. False
   /// if nothing may be sent.
-  bool begin_run(std::int64_t sequence, TimePoint now);
+  bool begin_run(std::int64_t sequence);
   /// True if the packet was sent. A video consumer waits for begin_run().
   bool forward(const OpenedPacket& packet, TimePoint now);
   /// Sends again what its receiver calls `number`: finds the producer's number for it, if it may go
@@ -70,7 +76,11 @@ class Consumer {
   [[nodiscard]] const ConsumerStatistics& statistics() const { return statistics_; }
 
  private:
-  bool send(const OpenedPacket& packet, std::int64_t output);
+  /// The size of what was queued, with SRTP; zero if nothing was.
+  std::size_t send(const OpenedPacket& packet, std::int64_t output);
+  /// What send() would return.
+  [[nodiscard]] std::size_t sealed_size(const OpenedPacket& packet) const;
+  [[nodiscard]] rtp::HeaderExtensions outgoing_extensions(const OpenedPacket& packet) const;
 
   ConsumerId id_;
   Producer& producer_;

@@ -20,8 +20,12 @@ class KeyFramePacer {
   static constexpr int kBurst = 4;
   static constexpr Duration kRepetition = std::chrono::seconds(1);
 
-  /// A receiver has lost what it builds on.
-  void want() { wants_ = std::max(wants_, Want::again); }
+  /// A receiver has lost what it builds on. False if a request is due or waiting already.
+  bool want() {
+    if (wants_ != Want::none) return false;
+    wants_ = Want::again;
+    return true;
+  }
   /// A receiver has no picture yet.
   void want_first() { wants_ = Want::first; }
   /// One has begun: it is for all who have asked so far.

@@ -70,8 +70,8 @@ void Router::State::handle_rtcp_packet(Transport& transport, const rtp::RtcpPack
     const auto report = rtp::SenderReport::parse(packet);
     if (!report) return;
     const auto found = transport.producers_by_ssrc.find(report.value().sender.value);
-    if (found != transport.producers_by_ssrc.end()) {
-      found->second->handle_sender_report(report.value(), now);
+    if (found != transport.producers_by_ssrc.end() &&
+        found->second->handle_sender_report(report.value(), now)) {
       service(*found->second, now);
     }
     handle_reports(transport, report.value().reports, now);
@@ -90,7 +90,11 @@ void Router::State::handle_rtcp_packet(Transport& transport, const rtp::RtcpPack
     } else if (packet.count_or_format == rtp::kFirFormat) {
       const auto fir = rtp::parse_fir(feedback.value());
       for (std::size_t i = 0; fir.ok() && i < fir.value().count; ++i) {
-        handle_key_frame_request(transport, fir.value().entries[i].ssrc, now);
+        const rtp::FirEntry& entry = fir.value().entries[i];
+        if (transport.consumers_by_ssrc.contains(entry.ssrc.value) &&
+            transport.fir_filter.accept(feedback.value().sender, entry, now)) {
+          handle_key_frame_request(transport, entry.ssrc, now);
+        }
       }
     }
   }
@@ -123,8 +127,7 @@ void Router::State::handle_key_frame_request(Transport& transport, Ssrc media, T
   Consumer& consumer = *found->second;
   consumer.count_key_frame_request();
   if (consumer.producer().kind() != MediaKind::video) return;
-  consumer.producer().request_key_frame();
-  service(consumer.producer(), now);
+  if (consumer.producer().request_key_frame()) service(consumer.producer(), now);
 }
 
 }  // namespace sealroom::sfu

@@ -8,9 +8,6 @@ namespace sealroom::sfu {
 namespace {
 
 constexpr Duration kReportInterval = std::chrono::seconds(1);
-// Four seconds of 2.5 Mbit/s; and two of Opus.
-constexpr std::size_t kVideoCache = 1024;
-constexpr std::size_t kAudioCache = 128;
 // A larger step is another stream under the same SSRC. It must not reach the consumers' numbers: a
 // step of 2^15 and more would let SRTP take a new packet for one of a round before, and reuse its
 // key stream.
@@ -36,7 +33,7 @@ Producer::Producer(ProducerId id, Transport& transport, ProducerConfig config)
       cname_("sealroom-" + std::to_string(transport.id.value)),
       ssrc_(config_.ssrc),
       reception_(rtp::clock_rate(config_.codec)),
-      cache_(kind_ == MediaKind::video ? kVideoCache : kAudioCache) {
+      cache_(cached_packets(kind_)) {
   timer.owner = this;
 }
 
@@ -84,7 +81,7 @@ bool Producer::receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded&
   if (tap_ != nullptr) tap_->insert(packet, now);
   for (Consumer* consumer : consumers) {
     if (run_start && consumer->needs_key_frame()) {
-      if (consumer->begin_run(*run_start, now)) {
+      if (consumer->begin_run(*run_start)) {
         forward_from(*consumer, *run_start, packet, now, forwarded);
       }
     } else if (consumer->forward(packet, now)) {
@@ -95,7 +92,8 @@ bool Producer::receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded&
   return true;
 }
 
-/// Where those who wait for a key frame may begin, if they may now.
+/// Where those who wait for a key frame may begin, if they may now. In order it is the newest
+/// packet, however large the frame.
 std::optional<std::int64_t> Producer::note_key_frame(const OpenedPacket& packet) {
   const bool decides = deciding_packet_ == packet.sequence;
   if (!packet.starts_key_frame && !decides) return std::nullopt;
@@ -108,6 +106,11 @@ std::optional<std::int64_t> Producer::note_key_frame(const OpenedPacket& packet)
   } else if (is_wanted) {
     const auto view = rtp::RtpPacketView::parse(cache_.find(undecided_key_start_));
     if (view.ok()) start = find_run_start(open(view.value(), undecided_key_start_));
+  }
+  if (start && !transport_.may_catch_up(cache_.newest() - *start)) {
+    deciding_packet_.reset();
+    key_frames_.want();
+    return std::nullopt;
   }
   if (start || !is_wanted) {
     deciding_packet_.reset();
@@ -180,11 +183,13 @@ void Producer::answer_nack(Consumer& consumer, const rtp::NackList& nack, std::s
   }
 }
 
-void Producer::handle_sender_report(const rtp::SenderReport& report, TimePoint now) {
+bool Producer::handle_sender_report(const rtp::SenderReport& report, TimePoint now) {
   report_ntp_ = report.ntp_time;
   report_timestamp_ = report.rtp_timestamp;
   report_arrival_ = now;
-  if (next_sender_reports_ == kNever) next_sender_reports_ = now;
+  if (next_sender_reports_ != kNever) return false;
+  next_sender_reports_ = now;
+  return true;
 }
 
 void Producer::service(TimePoint now) {

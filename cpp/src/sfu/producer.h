@@ -33,12 +33,14 @@ class Producer {
   void set_extensions(const rtp::ExtensionMap& map) {
     if (next_receiver_report_ == kNever) extensions_ = map;
   }
-  void handle_sender_report(const rtp::SenderReport& report, TimePoint now);
+  /// True of the first, from which on the consumers get reports.
+  bool handle_sender_report(const rtp::SenderReport& report, TimePoint now);
   /// Answers a consumer's NACK; looks at no more than `max_packets` of it.
   void answer_nack(Consumer& consumer, const rtp::NackList& nack, std::size_t max_packets,
                    TimePoint now);
   /// Asks as soon as the pacer allows; see `service`. The second is for who has no picture yet.
-  void request_key_frame() { key_frames_.want(); }
+  /// True if nobody had asked yet: only then is there anything to do.
+  bool request_key_frame() { return key_frames_.want(); }
   void request_first_key_frame() { key_frames_.want_first(); }
 
   /// Does what is due: NACKs, key-frame request, reports.

@@ -75,7 +75,8 @@ Result<void> Router::set_keys(TransportId id, srtp::Profile profile, ByteView se
   // What a consumer asks for again is made from the same incoming packet, so it is the same.
   auto sender = srtp::Sender::create(state_->backend, profile, send, {.allow_repeats = true});
   if (!sender) return sender.error();
-  auto receiver = srtp::Receiver::create(state_->backend, profile, receive);
+  auto receiver =
+      srtp::Receiver::create(state_->backend, profile, receive, {.replay_window = kReplayWindow});
   if (!receiver) return receiver.error();
   transport->sender.emplace(std::move(sender).value());
   transport->receiver.emplace(std::move(receiver).value());
@@ -179,6 +180,7 @@ void Router::handle_datagrams(TransportId from, std::span<const MutableByteView>
     state_->counted.packets_rejected += datagrams.size();
     return;
   }
+  transport->catch_up_budget = kMaxCatchUp;
   state_->counted.packets_rejected += transport->idle_streams.open_accepted(
       datagrams, [&](std::span<const MutableByteView> accepted) {
         srtp::open_datagrams(

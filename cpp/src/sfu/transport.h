@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sealroom/base/datagram_batch.h"
+#include "sealroom/rtp/fir_filter.h"
 #include "sealroom/rtp/rtcp.h"
 #include "sealroom/sfu/router.h"
 #include "sealroom/srtp/idle_streams.h"
@@ -28,6 +29,13 @@ inline constexpr std::size_t kMaxSsrcsPerTransport = 65'536;
 /// for those that are opened before the first of them is handed on.
 inline constexpr std::size_t kMaxProducersPerTransport =
     srtp::kMaxReceiveStreams - srtp::kMaxIdleStreams - srtp::kMaxOpenedAtOnce;
+
+/// SRTP packets behind the newest of a stream that are still opened: more than any cache holds, so
+/// that what comes late is refused by the cache, whose bound it is.
+inline constexpr std::size_t kReplayWindow = 4096;
+/// Packets that the datagrams of one publisher that came together may let consumers catch up with,
+/// see Transport::may_catch_up.
+inline constexpr std::int64_t kMaxCatchUp = 256;
 
 struct Transport;
 /// The transports that have something to send, in no particular order.
@@ -72,6 +80,15 @@ struct Transport {
     idle_streams.remove(ssrc);
   }
 
+  /// Whether consumers of one of its producers may begin so many packets behind the newest, which
+  /// then leave in one piece. With too many in one piece, of one track or of several, it is better
+  /// to ask for another key frame.
+  bool may_catch_up(std::int64_t packets) {
+    if (packets > catch_up_budget) return false;
+    catch_up_budget -= packets;
+    return true;
+  }
+
   const TransportId id;
   SendQueue& send_queue;
   bool is_queued = false;
@@ -79,6 +96,8 @@ struct Transport {
   std::optional<srtp::Sender> sender;
   std::optional<srtp::Receiver> receiver;
   DatagramBatch outgoing;
+  std::int64_t catch_up_budget = kMaxCatchUp;  ///< of the datagrams being handled
+  rtp::FirFilter fir_filter;
 
   std::vector<Producer*> producers;
   std::unordered_map<std::uint32_t, Producer*> producers_by_ssrc;

@@ -15,7 +15,8 @@ TEST_P(AllocationTest, ForwardingAndRetransmittingAllocateNothingAfterWarmUp) {
     network.add_consumer(*subscribers.back(), producer, Ssrc{100 + i}, 0);
   }
   // Sealed beforehand: the far ends allocate.
-  constexpr std::uint16_t kBursts = 200;
+  constexpr std::uint16_t kBursts = 400;
+  constexpr std::uint16_t kWarmUp = 250;  // until the cache is full
   constexpr std::uint16_t kBurst = 10;
   std::vector<Bytes> packets;
   std::vector<Bytes> requests;
@@ -33,7 +34,7 @@ TEST_P(AllocationTest, ForwardingAndRetransmittingAllocateNothingAfterWarmUp) {
   std::size_t before = 0;
   std::size_t sent = 0;
   for (std::size_t burst = 0; burst < kBursts; ++burst) {
-    if (burst == kBursts / 2) before = sealroom::test::allocation_count();
+    if (burst == kWarmUp) before = sealroom::test::allocation_count();
     for (std::size_t i = 0; i < kBurst; ++i) {
       if (i == 5) continue;  // lost, so that the producer is asked for it
       network.router.handle_datagram(publisher.id, packets[burst * kBurst + i], network.now);
@@ -47,6 +48,25 @@ TEST_P(AllocationTest, ForwardingAndRetransmittingAllocateNothingAfterWarmUp) {
   EXPECT_EQ(sealroom::test::allocation_count() - before, 0u);
   EXPECT_GT(sent, kBursts * 50u);
   EXPECT_EQ(network.router.statistics().packets_forwarded, kBursts * (kBurst - 1) * 50u);
+}
+
+TEST_P(AllocationTest, APacketOnEachOfManyTracksTakesLittleMemory) {
+  Peer& publisher = network.add_peer();
+  constexpr std::uint16_t kTracks = 256;
+  std::vector<Bytes> packets;
+  for (std::uint16_t i = 0; i < kTracks; ++i) {
+    PacketSpec spec;
+    spec.ssrc = Ssrc{1000U + i};
+    packets.push_back(publisher.seal(spec, {}));
+    ASSERT_TRUE(
+        network.router
+            .add_producer(publisher.id, {rtp::Codec::vp8, kVideoType, spec.ssrc, std::to_string(i)})
+            .ok());
+  }
+  const std::size_t before = sealroom::test::allocated_bytes();
+  for (const Bytes& packet : packets) network.deliver(publisher, packet);
+  EXPECT_EQ(network.router.statistics().packets_received, kTracks);
+  EXPECT_LT(sealroom::test::allocated_bytes() - before, kTracks * std::size_t{32} << 10);
 }
 
 SEALROOM_INSTANTIATE_ROUTER_TEST(AllocationTest);

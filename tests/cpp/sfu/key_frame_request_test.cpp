@@ -4,7 +4,10 @@
 namespace sealroom::sfu::test {
 namespace {
 
-using KeyFrameRequestTest = RouterTest;
+class KeyFrameRequestTest : public RouterTest {
+ protected:
+  std::uint16_t next_sequence = 0;
+};
 
 TEST_P(KeyFrameRequestTest, ALateConsumerAsksForAKeyFrameAndWaitsForIt) {
   Peer& publisher = network.add_peer();
@@ -269,6 +272,86 @@ TEST_P(KeyFrameRequestTest, AKeyFrameWhoseStartComesLateIsForwardedWhole) {
     numbers.push_back(arrival.view().header().sequence_number);
   }
   EXPECT_EQ(numbers, (std::vector<std::uint16_t>{10, 11, 12, 14, 13}));
+}
+
+// What came meanwhile would leave in one piece: the longer it is, the sooner another key frame is
+// there.
+TEST_P(KeyFrameRequestTest, AKeyFrameWhoseStartComesFarBehindIsNotBegunWithButAskedForAgain) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50}, 10);
+  network.advance(milliseconds(0));
+  for (const std::size_t behind : {257U, 256U}) {
+    subscriber.media.clear();
+    publisher.control.clear();
+    const auto first = static_cast<std::uint16_t>(behind > 256 ? 0 : 1000);
+    send_frame(publisher, first, behind + 1, true, 0, {first});
+    EXPECT_EQ(subscriber.media.size(), 0u);
+    PacketSpec start;
+    start.sequence = first;
+    network.send(publisher, start, vp8_payload(500, true, true, first));
+    EXPECT_EQ(subscriber.media.size(), behind > 256 ? 0u : behind + 1);
+    network.advance(milliseconds(300));
+    EXPECT_EQ(publisher.key_frame_requests(), behind > 256 ? 1u : 0u) << behind;
+  }
+}
+
+// Datagrams that came together are handled in one go, whose work one bound holds for.
+TEST_P(KeyFrameRequestTest, LateStartsOfSeveralTracksTogetherLetNoMoreOutThanOne) {
+  Peer& publisher = network.add_peer();
+  Peer& subscriber = network.add_peer();
+  std::vector<Bytes> starts;
+  for (std::uint32_t track = 0; track < 4; ++track) {
+    const Ssrc ssrc{1000 + track};
+    const ProducerId producer =
+        must(network.router.add_producer(publisher.id, {rtp::Codec::vp8, kVideoType, ssrc, "v"}));
+    network.add_consumer(subscriber, producer, Ssrc{50 + track}, 10);
+    for (std::uint16_t i = 0; i <= 100; ++i) {
+      PacketSpec spec;
+      spec.ssrc = ssrc;
+      spec.sequence = i;
+      const Bytes packet = publisher.seal(spec, vp8_payload(100, i == 0, i == 0, i));
+      if (i == 0) {
+        starts.push_back(packet);
+      } else {
+        network.deliver(publisher, packet);
+      }
+    }
+  }
+  const std::vector<MutableByteView> together(starts.begin(), starts.end());
+  network.router.handle_datagrams(publisher.id, together, network.now);
+  network.drain();
+  EXPECT_EQ(subscriber.media.size(), 2 * 101u);
+}
+
+// RFC 5104 section 4.3.1.1: a command that is repeated, lest it be lost, is one.
+TEST_P(KeyFrameRequestTest, ARepeatedFullIntraRequestIsOneCommand) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  const ConsumerId consumer = network.add_consumer(subscriber, producer, Ssrc{50});
+  network.advance(milliseconds(0));
+  const auto requested_by = [&](Ssrc sender, std::uint8_t command) {
+    send_frame(publisher, next_sequence, 2, true, 0);
+    next_sequence = static_cast<std::uint16_t>(next_sequence + 2);
+    publisher.control.clear();
+    const rtp::FirEntry entry{Ssrc{50}, command};
+    network.send_rtcp(subscriber, rtcp([&](rtp::RtcpWriter& writer) {
+                        (void)writer.full_intra_request(sender, {&entry, 1});
+                      }));
+    network.advance(milliseconds(400));
+    return publisher.key_frame_requests();
+  };
+  EXPECT_EQ(requested_by(Ssrc{9}, 7), 1u);
+  EXPECT_EQ(requested_by(Ssrc{9}, 7), 0u);
+  EXPECT_EQ(requested_by(Ssrc{8}, 7), 1u);  // somebody else's
+  EXPECT_EQ(requested_by(Ssrc{9}, 7), 0u);
+  EXPECT_EQ(requested_by(Ssrc{9}, 8), 1u);
+  EXPECT_EQ(requested_by(Ssrc{9}, 7), 1u);
+  EXPECT_EQ(network.router.statistics(consumer)->key_frame_requests_received, 4u);
+  network.advance(seconds(2));
+  EXPECT_EQ(requested_by(Ssrc{9}, 7), 1u);  // begun anew, with the numbers too
 }
 
 SEALROOM_INSTANTIATE_ROUTER_TEST(KeyFrameRequestTest);

@@ -93,6 +93,27 @@ TEST_P(ProducerTest, LossOnTheUplinkIsAskedForAndItsRepairForwarded) {
   EXPECT_EQ(network.router.statistics(producer)->packets_lost, 0u);
 }
 
+// In a burst of a large key frame a round trip is more than a thousand packets.
+TEST_P(ProducerTest, ARepairTwoThousandPacketsLateIsForwardedAndKept) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  Peer& subscriber = network.add_peer();
+  network.add_consumer(subscriber, producer, Ssrc{50}, 200);
+  PacketSpec spec;
+  std::vector<Bytes> sent;
+  for (std::uint16_t i = 0; i < 2048; ++i) {
+    spec.sequence = i;
+    sent.push_back(publisher.seal(spec, vp8_payload(100, i == 0, i == 0, i)));
+    if (i != 1) network.deliver(publisher, sent[i]);
+  }
+  network.deliver(publisher, sent[1]);
+  ASSERT_EQ(subscriber.media.size(), 2048u);
+  EXPECT_EQ(subscriber.media[2047].view().header().sequence_number, 201);
+  network.advance(milliseconds(50));
+  network.send_nack(subscriber, Ssrc{50}, {201});
+  EXPECT_EQ(subscriber.media.size(), 2049u);
+}
+
 TEST_P(ProducerTest, ADeadUplinkIsNotAskedForEver) {
   Peer& publisher = network.add_peer();
   network.add_video(publisher);

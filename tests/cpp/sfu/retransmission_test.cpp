@@ -57,15 +57,15 @@ TEST_P(RetransmissionTest, ChangedExtensionIdsDoNotChangeIt) {
 }
 
 TEST_P(RetransmissionTest, WhatWasNotSentOrIsTooOldIsNotAnswered) {
-  send_packets(100, 2000);
+  send_packets(100, 3000);
   const std::size_t sent = subscriber->media.size();
   network.advance(milliseconds(50));
-  const auto newest = static_cast<std::uint16_t>(65530 + 1999);
+  const auto newest = static_cast<std::uint16_t>(65530 + 2999);
   network.send_nack(*subscriber, Ssrc{50},
-                    {65529, 65530, static_cast<std::uint16_t>(newest - 1024),
+                    {65529, 65530, static_cast<std::uint16_t>(newest - 2048),
                      static_cast<std::uint16_t>(newest + 1)});
   EXPECT_EQ(subscriber->media.size(), sent);
-  network.send_nack(*subscriber, Ssrc{50}, {static_cast<std::uint16_t>(newest - 1023)});
+  network.send_nack(*subscriber, Ssrc{50}, {static_cast<std::uint16_t>(newest - 2047)});
   EXPECT_EQ(subscriber->media.size(), sent + 1);
   network.send_nack(*subscriber, Ssrc{51}, {newest});  // nobody's
   EXPECT_EQ(subscriber->media.size(), sent + 1);
@@ -93,6 +93,60 @@ TEST_P(RetransmissionTest, ARepeatedNackWithinARoundTripIsAnsweredOnce) {
   network.advance(milliseconds(50));
   network.send_nack(*subscriber, Ssrc{50}, {65535});
   EXPECT_EQ(subscriber->media.size(), 22u);
+}
+
+// Asking for others in between changes nothing about it, however many the cache holds.
+TEST_P(RetransmissionTest, WithinARoundTripNoPacketOfTheCacheGoesOutAgainTwice) {
+  send_packets(100, 2048, 20);
+  network.advance(milliseconds(50));
+  const auto first = static_cast<std::uint16_t>(65530);
+  for (int round = 0; round < 3; ++round) {
+    for (const int behind : {0, 256, 512, 768, 1024, 1280, 1536, 1792}) {
+      network.send_nack(*subscriber, Ssrc{50}, {static_cast<std::uint16_t>(first + behind)});
+    }
+  }
+  EXPECT_EQ(subscriber->media.size(), 2048u + 8u);
+}
+
+// A packet without payload costs its header, its tag and what IP and UDP add.
+TEST_P(RetransmissionTest, PacketsThatAreHeadersOnlyCountAsWhatTheyCost) {
+  constexpr std::size_t kIpAndUdp = 28;
+  const auto cost = [&](std::size_t from) {
+    std::size_t bytes = 0;
+    for (; from < subscriber->media.size(); ++from) {
+      bytes += subscriber->media[from].sealed.size() + kIpAndUdp;
+    }
+    return bytes;
+  };
+  for (const std::size_t payload : {0, 1}) {
+    SCOPED_TRACE(payload);
+    const auto start = static_cast<std::uint16_t>(payload * 1000);
+    const std::size_t before = subscriber->media.size();
+    send_packets(start, 1);
+    for (std::uint16_t i = 1; i < 1000; ++i) {
+      PacketSpec spec;
+      spec.sequence = static_cast<std::uint16_t>(start + i);
+      network.send(*publisher, spec, Bytes(payload));
+    }
+    ASSERT_EQ(subscriber->media.size(), before + 1000u);
+    const std::size_t sent = cost(before);
+    const std::size_t sealed = before + 1000;
+    network.advance(milliseconds(50));
+    for (int round = 0; round < 50; ++round) {
+      for (std::uint16_t block = 0; block < 4; ++block) {
+        std::vector<std::uint16_t> wanted(250);
+        for (std::uint16_t i = 0; i < 250; ++i) {
+          wanted[i] = static_cast<std::uint16_t>(65530 + before + block * 250 + i);
+        }
+        network.send_nack(*subscriber, Ssrc{50}, wanted);
+      }
+      network.advance(milliseconds(10));
+    }
+    EXPECT_GT(cost(sealed), 0u);
+    EXPECT_LE(cost(sealed), sent / 4 + 16384);
+    network.advance(seconds(2));
+    subscriber->media.resize(sealed);
+  }
 }
 
 TEST_P(RetransmissionTest, OneSubscribersNackDoesNotSilenceAnothers) {
@@ -135,7 +189,7 @@ TEST_P(RetransmissionTest, IsAtMostAQuarterOfWhatWasSentPlusAFloor) {
 
 // Many NACK messages in one datagram ask for no more than one may.
 TEST_P(RetransmissionTest, ADatagramOfNacksIsBounded) {
-  send_packets(100, 1000, 20);
+  send_packets(100, 2000, 20);
   network.advance(milliseconds(500));
   Bytes compound;
   for (std::uint16_t block = 0; block < 4; ++block) {
@@ -147,7 +201,7 @@ TEST_P(RetransmissionTest, ADatagramOfNacksIsBounded) {
     compound.insert(compound.end(), part.begin(), part.end());
   }
   network.send_rtcp(*subscriber, compound);
-  EXPECT_EQ(subscriber->media.size(), 1000u + rtp::kMaxNackedPackets);
+  EXPECT_EQ(subscriber->media.size(), 2000u + rtp::kMaxNackedPackets);
 }
 
 TEST_P(RetransmissionTest, GoesThroughAPauseToTheRunThePacketWasIn) {

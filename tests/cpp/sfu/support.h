@@ -124,7 +124,8 @@ class Peer {
         extensions(map),
         sender_(must(srtp::Sender::create(param.backend, param.profile, to_router,
                                           {.allow_repeats = true}))),
-        receiver_(must(srtp::Receiver::create(param.backend, param.profile, from_router))) {}
+        receiver_(must(srtp::Receiver::create(param.backend, param.profile, from_router,
+                                              {.replay_window = 4096}))) {}
 
   Bytes seal(const PacketSpec& spec, ByteView payload) {
     rtp::RtpHeader header;
