@@ -92,7 +92,7 @@ void Router::State::handle_rtcp_packet(Transport& transport, const rtp::RtcpPack
       for (std::size_t i = 0; fir.ok() && i < fir.value().count; ++i) {
         const rtp::FirEntry& entry = fir.value().entries[i];
         if (transport.consumers_by_ssrc.contains(entry.ssrc.value) &&
-            transport.fir_filter.accept(feedback.value().sender, entry, now)) {
+            transport.fir_filter.is_new(feedback.value().sender, entry, now)) {
           handle_key_frame_request(transport, entry.ssrc, now);
         }
       }

@@ -2,49 +2,51 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
+#include <cstddef>
 
 #include "sealroom/base/types.h"
 #include "sealroom/rtp/rtcp.h"
 
 namespace sealroom::rtp {
 
-/// Tells a full intra request from its repetitions, which have its command sequence number and are
-/// sent in case it was lost (RFC 5104 section 4.3.1.1). Remembers the last command of each of a few
-/// pairs of sender and media; one that a new pair has pushed out counts once more.
+/// Tells the commands of FIRs from their repetitions (RFC 5104 section 4.3.1.1): the sequence
+/// numbers are of each pair of requester and media. A number that comes again after kMemory counts
+/// as new, for requesters that never count on. Bounded: of more than kMaxPairs at once the one that
+/// asked longest ago is forgotten. No allocation, one thread.
 class FirFilter {
  public:
-  static constexpr std::size_t kRemembered = 8;
-  /// Longer than a request is repeated; who begins anew may begin with the same number.
+  static constexpr std::size_t kMaxPairs = 64;
   static constexpr Duration kMemory = std::chrono::seconds(2);
 
-  /// Whether this is a command of its own; remembers it if so.
-  bool accept(Ssrc sender, const FirEntry& entry, TimePoint now) {
-    const auto found = std::ranges::find_if(commands_, [&](const Command& command) {
-      return command.is_used && command.sender == sender && command.media == entry.ssrc;
+  /// `command` is of an authenticated FIR of `requester`, for media that is sent.
+  bool is_new(Ssrc requester, const FirEntry& command, TimePoint now) {
+    const auto end = pairs_.begin() + static_cast<std::ptrdiff_t>(count_);
+    auto pair = std::find_if(pairs_.begin(), end, [&](const Pair& known) {
+      return known.requester == requester && known.media == command.ssrc;
     });
-    if (found != commands_.end() && found->number == entry.command_sequence_number &&
-        now - found->at < kMemory) {
-      return false;
+    if (pair != end) {
+      const bool is_repetition =
+          pair->number == command.command_sequence_number && now - pair->at < kMemory;
+      if (is_repetition) return false;
+    } else if (count_ < kMaxPairs) {
+      ++count_;
+    } else {
+      pair = std::ranges::min_element(pairs_, {}, &Pair::at);
     }
-    Command& place =
-        found != commands_.end()
-            ? *found
-            : *std::ranges::min_element(commands_, {}, [](const Command& it) { return it.at; });
-    place = {sender, entry.ssrc, entry.command_sequence_number, true, now};
+    *pair = {requester, command.ssrc, command.command_sequence_number, now};
     return true;
   }
 
  private:
-  struct Command {
-    Ssrc sender{};
+  struct Pair {
+    Ssrc requester{};
     Ssrc media{};
     std::uint8_t number = 0;
-    bool is_used = false;
-    TimePoint at{};
+    TimePoint at{};  ///< of the last command
   };
 
-  std::array<Command, kRemembered> commands_{};
+  std::array<Pair, kMaxPairs> pairs_{};
+  std::size_t count_ = 0;
 };
 
 }  // namespace sealroom::rtp
