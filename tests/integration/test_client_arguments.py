@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from aiortc import VideoStreamTrack
+from aiortc.mediastreams import AudioStreamTrack
 from call_support import Call, StripeTrack, open_call
 
 from sealroom.bridge import RequestError
@@ -94,7 +95,11 @@ TRACKS: dict[str, tuple[Any, dict[str, Any]]] = {
     "enabled: bool, not str": (None, {"enabled": "no"}),
     "encoded_frame_handler: a function": (None, {"encoded_frame_handler": 3}),
     "bitrate: int or None, not str": (None, {"bitrate": "1M"}),
-    "bitrate: from 6000 to 100000000 bits per second": (None, {"bitrate": 0}),
+    "bitrate: from 6000 to 100000000 bits per second of video": (None, {"bitrate": 0}),
+    "bitrate: from 6000 to 510000 bits per second of audio": (
+        AudioStreamTrack(),
+        {"bitrate": 510_001},
+    ),
 }
 
 

@@ -41,7 +41,8 @@ from sealroom.protocol import (
 
 MIN_BITRATE = 6_000
 """Bits per second: the least that Opus has (RFC 6716 section 2.1.1)."""
-MAX_BITRATE = 100_000_000
+MAX_BITRATE: dict[MediaKind, int] = {"video": 100_000_000, "audio": 510_000}
+"""Of audio the most that Opus has (same section)."""
 
 
 logger = logging.getLogger(__name__)
@@ -118,8 +119,8 @@ class PublishingApi(RoomApi):
             encoded_frame_handler: sees each encoded frame before it is encrypted.
             codec: "vp8", "vp9", "h264", "av1" or "opus"; None for VP8 and Opus. The Bridge and the
                 media server can read it.
-            bitrate: target in bits per second, from 6 000 to 100 000 000; None for 1 500 000 of
-                video and 96 000 of audio.
+            bitrate: target in bits per second, from 6 000 to 100 000 000 of video and to 510 000 of
+                audio; None for 1 500 000 and 96 000.
             audio_level: tell the receivers how loud each frame is, one more byte inside what is
                 encrypted; None to do so for audio.
 
@@ -139,14 +140,14 @@ class PublishingApi(RoomApi):
         check_handler("encoded_frame_handler", encoded_frame_handler)
         check_type("codec", codec, str, type(None))
         check_type("bitrate", bitrate, int, type(None))
-        if bitrate is not None and not MIN_BITRATE <= bitrate <= MAX_BITRATE:
+        kind: MediaKind = "video" if track.kind == "video" else "audio"
+        if bitrate is not None and not MIN_BITRATE <= bitrate <= MAX_BITRATE[kind]:
             raise InvalidArgumentError(
-                f"bitrate: from {MIN_BITRATE} to {MAX_BITRATE} bits per second"
+                f"bitrate: from {MIN_BITRATE} to {MAX_BITRATE[kind]} bits per second of {kind}"
             )
         _check_addition(staged, name)
         if audio_level and track.kind != "audio":
             raise InvalidArgumentError("audio_level: only audio has levels")
-        kind: MediaKind = "video" if track.kind == "video" else "audio"
         codec = DEFAULT_CODECS[kind] if codec is None else codec
         if KIND_OF_CODEC.get(codec) != kind:
             known = ", ".join(one for one, its in KIND_OF_CODEC.items() if its == kind)

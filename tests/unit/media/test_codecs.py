@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from av.video.frame import PictureType
 
+from sealroom.client.publishing_api import MAX_BITRATE, MIN_BITRATE
 from sealroom.media.audio_codecs import OpusDecoder, OpusEncoder
 from sealroom.media.codecs import DecodeError, SourceClock
 from sealroom.media.errors import CodecError
@@ -155,6 +156,14 @@ def test_opus_carries_a_tone_from_any_rate(rate, layout):
     samples = np.concatenate([f.to_ndarray().reshape(-1, 2)[:, 0] for f in decoded[5:45]])
     peak = np.abs(np.fft.rfft(samples)).argmax() * 48000 / len(samples)
     assert peak == pytest.approx(440, abs=2)
+
+
+@pytest.mark.parametrize("bitrate", [MIN_BITRATE, MAX_BITRATE["audio"]])
+def test_opus_takes_every_bitrate_that_a_track_may_have(bitrate):
+    encoder = OpusEncoder(bitrate)
+    packets = [e for frame in sound(20) for e in encoder.encode(frame)]
+    assert len(packets) > 10
+    assert max(len(p.data) for p in packets) <= 1276  # RFC 6716 section 3.4, and its first byte
 
 
 def test_opus_time_follows_a_gap_of_the_source():
