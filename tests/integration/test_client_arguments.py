@@ -26,6 +26,9 @@ async def call() -> AsyncIterator[Call]:
         yield one
 
 
+NO_TEXT = "film-\udcff.mp4"
+"""As Python reads the name of a file that is not UTF-8."""
+
 Step = Callable[[StreamApi, Call], Awaitable[Any]]
 
 
@@ -64,12 +67,29 @@ ROOMS: dict[str, Step] = {
     ),
     "room_id: str, not bytes": lambda api, c: api.join_stream_room(b"room"),
     "room_id: empty": lambda api, c: api.get_stream_room(""),
+    "room_id: a lone surrogate": lambda api, c: api.join_stream_room(NO_TEXT),
+    r"users\[0\]: a lone surrogate": lambda api, c: api.create_stream_room(c.context_id, [NO_TEXT]),
+    "policy: a lone surrogate": lambda api, c: api.create_stream_room(
+        c.context_id, [], policy={"publish": NO_TEXT}
+    ),
+    "room_type: a lone surrogate": lambda api, c: api.create_stream_room(
+        c.context_id, [], room_type=NO_TEXT
+    ),
     "room_ids: a list of ids": lambda api, c: api.delete_stream_rooms("room"),
     "limit: int, not str": lambda api, c: api.list_stream_rooms(limit="5"),
     "skip: int, not bool": lambda api, c: api.list_stream_rooms(skip=True),
 }
 CALLS: dict[str, Step] = {
     "title: str or None, not int": lambda api, c: api.create_stream(c.room_id, title=5),
+    "title: a lone surrogate, as in the name of a file": lambda api, c: api.create_stream(
+        c.room_id, title=NO_TEXT
+    ),
+    "channel: a lone surrogate": lambda api, c: api.send_custom_event(
+        c.room_id, b"", channel=NO_TEXT
+    ),
+    "room.kick: a text among the arguments has a lone surrogate": lambda api, c: (
+        api.kick_participant(c.room_id, NO_TEXT)
+    ),
     "metadata: bytes, not str": lambda api, c: api.create_stream(c.room_id, metadata="x"),
     "data: bytes, not str": lambda api, c: api.send_custom_event(c.room_id, "x"),
     "channel: str, not int": lambda api, c: api.send_custom_event(c.room_id, b"", channel=1),
@@ -91,6 +111,7 @@ TRACKS: dict[str, tuple[Any, dict[str, Any]]] = {
         {},
     ),
     "name: str, not int": (None, {"name": 5}),
+    "name: a lone surrogate": (None, {"name": NO_TEXT}),
     "source: one of 'camera', .*, not 'webcam'": (None, {"source": "webcam"}),
     "enabled: bool, not str": (None, {"enabled": "no"}),
     "encoded_frame_handler: a function": (None, {"encoded_frame_handler": 3}),
@@ -124,6 +145,24 @@ async def test_a_track_that_cannot_be_sent_is_refused_when_it_is_added(
     with pytest.raises(InvalidArgumentError, match=f"^{text}"):
         await stream.add_track(VideoStreamTrack() if track is None else track, **options)
     assert not call.apis["alice"]._streams[stream.stream_id].tracks
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_title_that_is_refused_leaves_its_stream_as_it_was(call: Call) -> None:
+    stream = await call.apis["alice"].create_stream(call.room_id, title="film")
+    with pytest.raises(InvalidArgumentError, match=r"^title: a lone surrogate"):
+        await stream.set_details(title=NO_TEXT)
+    await stream.add_data_track()
+    assert call.apis["alice"]._streams[stream.stream_id].title == "film"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_request_that_cannot_be_encoded_is_not_waited_for(call: Call) -> None:
+    with pytest.raises(InvalidArgumentError):
+        await call.apis["alice"].kick_participant(call.room_id, NO_TEXT)
+    socket = call.connections["alice"]._socket
+    assert socket is not None
+    assert socket.open_requests == 0
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -26,9 +26,25 @@ def bytes_of(name: str, value: Any) -> bytes:
 
 
 def check_type(name: str, value: Any, *types: type) -> None:
-    """Raises InvalidArgumentError unless `value` is of one of the types; bool is no number."""
+    """Raises InvalidArgumentError unless `value` is of one of the types; bool is no number.
+
+    A text has to be one that can be sent, in UTF-8.
+    """
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         raise _wrong(name, " or ".join("None" if t is _NONE else t.__name__ for t in types), value)
+    if isinstance(value, str):
+        check_utf8(name, value)
+
+
+def check_utf8(name: str, text: str) -> None:
+    """Raises InvalidArgumentError for lone surrogates, as in names of files that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgumentError(
+            f"{name}: a lone surrogate, as in the name of a file that is not UTF-8, cannot be sent;"
+            ' replace it: text.encode(errors="replace").decode()'
+        ) from None
 
 
 def check_room_id(room_id: Any) -> None:
@@ -60,6 +76,9 @@ def check_policy(policy: Any) -> None:
         isinstance(one, str) for entry in policy.items() for one in entry
     ):
         raise InvalidArgumentError('policy: texts by entry, such as {"publish": "manager"}')
+    for entry in policy.items():
+        for one in entry:
+            check_utf8("policy", one)
 
 
 def check_subscriptions(name: str, subscriptions: Any) -> None:
@@ -100,6 +119,8 @@ def _check_list(name: str, values: Any, types: tuple[type, ...], wanted: str) ->
     for index, one in enumerate(values):
         if not isinstance(one, types):
             raise _wrong(f"{name}[{index}]", wanted, one)
+        if isinstance(one, str):
+            check_utf8(f"{name}[{index}]", one)
 
 
 def _wrong(name: str, wanted: str, value: Any) -> InvalidArgumentError:

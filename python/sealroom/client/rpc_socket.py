@@ -20,6 +20,7 @@ from sealroom.client.errors import (
     refusal,
 )
 from sealroom.client.local_address import abort_without_address
+from sealroom.errors import InvalidArgumentError
 from sealroom.protocol import (
     CLOSE_BINARY_MESSAGE,
     CLOSE_BUSY,
@@ -145,15 +146,21 @@ class RpcSocket:
             RequestRefusedError: the Bridge says no, and why; nothing has changed.
             RequestTimeoutError, SocketLostError: it is not known whether the Bridge acted.
             ProtocolError: the response is malformed.
+            InvalidArgumentError: a text in `params` has no UTF-8; nothing was sent.
         """
         if self.closure is not None:
             raise SocketLostError(f"{method}: {self.closure.reason}")
+        try:
+            encoded = msgspec.Raw(msgspec.json.encode(params))
+        except UnicodeEncodeError:
+            raise InvalidArgumentError(
+                f"{method}: a text among the arguments has a lone surrogate, which cannot be sent;"
+                ' replace it: text.encode(errors="replace").decode()'
+            ) from None
         request_id = next(self._ids)
         response: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
         self._open[request_id] = (method, response)
-        request = Request(
-            id=request_id, method=method, params=msgspec.Raw(msgspec.json.encode(params))
-        )
+        request = Request(id=request_id, method=method, params=encoded)
         try:
             async with asyncio.timeout(self._timeout):
                 await self._socket.send(msgspec.json.encode(request).decode())

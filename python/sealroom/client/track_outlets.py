@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Generic, Protocol, TypeVar
+from weakref import WeakSet
 
 from sealroom.client.events import BoundedStream
 from sealroom.client.listeners import Listeners
@@ -28,7 +29,8 @@ class TrackOutlets(Generic[TrackT]):
     def __init__(self, what: str, max_unread: int = MAX_UNREAD_TRACKS) -> None:
         """`what` listeners are told of, for the log; `max_unread` bounds an iterator."""
         self._max_unread = max_unread
-        self._streams: list[BoundedStream[TrackT]] = []
+        # Held by their iterators alone, so that one nobody reads any more is gone with it.
+        self._streams: WeakSet[BoundedStream[TrackT]] = WeakSet()
         self._listeners: Listeners[TrackT] = Listeners(what)
 
     def put(self, remote: TrackT) -> None:
@@ -56,7 +58,7 @@ class TrackOutlets(Generic[TrackT]):
         tracks: BoundedStream[TrackT] = BoundedStream(self._max_unread)
         for remote in present:
             tracks.put(remote)
-        self._streams.append(tracks)
+        self._streams.add(tracks)
         return tracks
 
     def close(self) -> None:

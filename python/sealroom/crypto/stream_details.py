@@ -55,9 +55,12 @@ def encode_details(details: StreamDetails) -> bytes:
     """Return the plaintext.
 
     Raises:
-        InvalidArgumentError: all of it together is beyond its limit.
+        InvalidArgumentError: all of it together is beyond its limit, or a text has no UTF-8.
     """
-    plaintext = msgspec.msgpack.encode(details)
+    try:
+        plaintext = msgspec.msgpack.encode(details)
+    except UnicodeEncodeError:
+        raise InvalidArgumentError("title, names: a lone surrogate, which has no UTF-8") from None
     if len(plaintext) > MAX_STREAM_DETAILS_BYTES:
         raise InvalidArgumentError(
             f"title, metadata and names: at most {MAX_STREAM_DETAILS_BYTES} bytes together"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from sealroom.client.events import BoundedStream
 from sealroom.client.models import StreamSubscription
+from sealroom.client.track_outlets import TrackOutlets
 from sealroom.client.wanted_tracks import MAX_AWAITED_STREAMS, AwaitedStreams, WantedTracks
 from sealroom.crypto.announcement import VerifiedStream
 from sealroom.protocol import AnnouncedTrack, StreamAnnouncement
@@ -28,6 +31,25 @@ async def test_a_reader_gets_what_was_put_before_and_after() -> None:
     stream.close()
     stream.put(3)
     assert await asyncio.wait_for(reader, 1) == [1, 2]
+
+
+async def test_iterators_over_tracks_that_were_broken_off_are_let_go() -> None:
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(one, BoundedStream) for one in gc.get_objects())
+
+    outlets: TrackOutlets[SimpleNamespace] = TrackOutlets("remote tracks")
+    there = SimpleNamespace(stream_id="stream")
+    before, read_on = kept(), outlets.open_stream([])
+    for _ in range(20):
+        async for _ in outlets.open_stream([there]):
+            break
+    for _ in range(5):  # the loop closes them in a task for each
+        await asyncio.sleep(0)
+    assert kept() == before + 1
+    outlets.put(there)
+    outlets.close()
+    assert [one async for one in read_on] == [there]
 
 
 async def test_a_slow_reader_loses_the_oldest_and_learns_how_many() -> None:
