@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 from pathlib import Path
 
 import av
 import pytest
 from rich.console import Console
 
-from sealroom.demo import DemoOptions, DemoResult, run_demo
+from sealroom.client import room_editor
+from sealroom.demo import DemoOptions, DemoResult, outsider, run_demo
 from sealroom.demo import runner as demo_runner
 from sealroom.demo.call import open_complete_source
 from sealroom.demo.report import Report
@@ -57,6 +59,21 @@ def test_a_short_call_passes_and_writes_its_results(tmp_path: Path) -> None:
 
     for word in ("Frames decoded", "Latency", "SRTP profile", "mallory", "OK"):
         assert word in shown
+
+
+def test_a_call_whose_secret_mallory_knows_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What else goes into the keys she has, so that it is the secret that keeps her out."""
+    secret = secrets.token_bytes(32)
+    monkeypatch.setattr(room_editor, "new_epoch_secret", lambda: secret)
+    monkeypatch.setattr(outsider, "new_epoch_secret", lambda: secret)
+    screen = console()
+    code = run_demo(DemoOptions(seconds=1, output=tmp_path), screen)
+    assert code == 1
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["outsider"]["frames_decoded"] == report["outsider"]["frames_tried"] > 20
+    assert "mallory decoded" in screen.file.getvalue()  # type: ignore[attr-defined]
 
 
 def broken_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Report) -> tuple[int, str]:

@@ -12,12 +12,14 @@ from typing import Final, cast
 from sealroom.bridge import Bridge
 from sealroom.bridge.embedded import EmbeddedMediaServer
 from sealroom.bridge.server import RunningBridge
+from sealroom.crypto.signed_object import read_unverified
 from sealroom.demo.observer import SfuObserver
 from sealroom.demo.outsider import try_to_decode, try_to_enter
 from sealroom.demo.people import PRIVATE_META, Company, gather_company, make_room
 from sealroom.demo.publisher import DemoPublisher
 from sealroom.demo.report import LatencyFigures, OutsiderFigures, Report, SfuFigures, TrackFigures
 from sealroom.demo.subscriber import DemoSubscriber, Sample
+from sealroom.protocol import RoomParams, StreamAnnouncement, StreamListResult
 from sealroom.sources import TEST_SOURCE, MediaSource, open_source
 
 FIRST_PICTURE_TIMEOUT: Final = 20.0
@@ -139,6 +141,7 @@ class DemoCall:
         self._on_step("alice joins and publishes")
         await people["alice"].api.join_stream_room(room_id)
         await alice.publish()
+        announcement = await self._announcement(room_id)
         self._tap(alice)
         self._on_step("mallory, who is no member, tries to get in")
         outsider = await self._try_to_enter(alice, room_id)
@@ -158,8 +161,15 @@ class DemoCall:
         self._on_step("The call ends")
         await self._end(alice, bob)
         self._on_step("mallory gets all that the SFU had, and tries to decode it")
-        await self._try_to_decode(outsider, alice, room_id)
+        await self._try_to_decode(outsider, alice, announcement)
         return self._report
+
+    async def _announcement(self, room_id: str) -> StreamAnnouncement:
+        """Returns alice's, as the Bridge tells it to those in the room."""
+        connection = self._company.people["alice"].connection
+        listed = await connection.call("stream.list", RoomParams(room_id=room_id), StreamListResult)
+        [view] = listed.streams
+        return read_unverified(view.announcement, StreamAnnouncement)
 
     def _tap(self, alice: DemoPublisher) -> None:
         assert alice.stream is not None
@@ -175,12 +185,11 @@ class DemoCall:
         return await try_to_enter(connection, room_id, alice.stream.stream_id, track_ids)
 
     async def _try_to_decode(
-        self, outsider: OutsiderFigures, alice: DemoPublisher, room_id: str
+        self, outsider: OutsiderFigures, alice: DemoPublisher, announcement: StreamAnnouncement
     ) -> None:
         await try_to_decode(
             outsider,
-            self._company.context_id,
-            room_id,
+            announcement,
             self._company.people["alice"].identity.public.fingerprint,
             {kind: handle.track_id for kind, handle in alice.handles.items()},
             self._observer.stolen,

@@ -9,7 +9,7 @@ from typing import Any
 from sealroom.client import Connection
 from sealroom.client.errors import RequestRefusedError
 from sealroom.crypto.epoch import EpochId, derive_epoch_keys, new_epoch_secret
-from sealroom.crypto.track_keys import DEFAULT_SUITE, STREAM_NONCE_BYTES, derive_track_key
+from sealroom.crypto.track_keys import DEFAULT_SUITE, derive_track_key
 from sealroom.demo.observer import Eavesdropper
 from sealroom.demo.report import OutsiderFigures
 from sealroom.demo.sent_log import SentFrame, clear_prefix_size
@@ -21,6 +21,7 @@ from sealroom.protocol import (
     RoomListParams,
     RoomListResult,
     RoomParams,
+    StreamAnnouncement,
     SubscriptionParams,
     TrackSelector,
 )
@@ -67,8 +68,7 @@ async def try_to_enter(
 
 async def try_to_decode(
     figures: OutsiderFigures,
-    context_id: str,
-    room_id: str,
+    announcement: StreamAnnouncement,
     fingerprint: bytes,
     track_ids: dict[str, str],
     stolen: list[tuple[str, bytes, SentFrame | None]],
@@ -78,11 +78,10 @@ async def try_to_decode(
     She knows every public value that goes into a track's key, and the frames themselves; of the
     secret she can only make one up.
     """
-    epoch = EpochId(context_id, room_id, FIRST_EPOCH)
+    epoch = EpochId(announcement.context_id, announcement.room_id, FIRST_EPOCH)
     keys = derive_epoch_keys(new_epoch_secret(), epoch)
-    nonce = bytes(STREAM_NONCE_BYTES)
     base_keys = {
-        kind: derive_track_key(keys, fingerprint, nonce, track_id)
+        kind: derive_track_key(keys, fingerprint, announcement.nonce, track_id)
         for kind, track_id in track_ids.items()
     }
     figures.frames_tried = len(stolen)
