@@ -85,6 +85,8 @@ class Member:
     steps: int = 0
     # The step whose answer never came: the room, and what it is if the step was carried out.
     pending: tuple[str, Room | None] | None = None
+    # Then an internal error is an answer that never came; else it is one that should not be.
+    database_dies: bool = False
     _client: Client | None = None
 
     async def work(self, url: str) -> None:
@@ -134,7 +136,7 @@ class Member:
         try:
             await client.call(method, params)
         except Refused as refused:
-            if refused.code is not ErrorCode.INTERNAL_ERROR:  # of a database that died
+            if not (self.database_dies and refused.code is ErrorCode.INTERNAL_ERROR):
                 raise
             return False
         self.rooms[room_id], self.pending = after, None

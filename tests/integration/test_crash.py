@@ -11,9 +11,11 @@ import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from bridge_support import Refused
 from crash_support import Member, bridge_to_kill, check_store
 from postgres_support import PostgresServer, find_server
 
@@ -21,6 +23,7 @@ from sealroom.bridge import sqlite_url
 from sealroom.bridge.database import open_database
 from sealroom.bridge.store import Store
 from sealroom.identity import Identity
+from sealroom.protocol import ErrorCode, ErrorDetail, ErrorObject
 
 KILLS = int(os.environ.get("SEALROOM_CRASH_KILLS", "20"))
 SECONDS = (0.02, 0.3)  # between the first step and the kill
@@ -114,10 +117,14 @@ async def test_a_killed_postgresql_server_comes_back_and_the_bridge_goes_on(
         while sum(one.steps for one in members) < 30:
             await asyncio.sleep(0.01)
             assert not all(one.done() for one in work), await asyncio.gather(*work)
+        for one in members:
+            one.database_dies = True
         await asyncio.to_thread(durable_postgres.kill)
         await asyncio.gather(*work)  # each ends with its first answer that the database is gone
         assert any(one.pending is not None for one in members)
         await asyncio.to_thread(durable_postgres.start)
+        for one in members:
+            one.database_dies = False
         await check_store(database, members)
         steps = sum(one.steps for one in members)
         work = [asyncio.create_task(one.work(url)) for one in members]
@@ -130,6 +137,20 @@ async def test_a_killed_postgresql_server_comes_back_and_the_bridge_goes_on(
         one.cancel()
     await asyncio.gather(*work)
     await check_store(database, members)
+
+
+async def test_an_internal_error_is_no_lost_answer_while_the_database_lives() -> None:
+    class Broken:
+        async def call(self, method: str, params: object) -> None:
+            detail = ErrorDetail(name=ErrorCode.INTERNAL_ERROR.name)
+            raise Refused(ErrorObject(ErrorCode.INTERNAL_ERROR, method, detail))
+
+    client: Any = Broken()
+    member = Member("alice", "context", {}, random.Random(1))
+    with pytest.raises(Refused):
+        await member._call(client, "room.delete", {}, "room", None)
+    member.database_dies = True
+    assert not await member._call(client, "room.delete", {}, "room", None)
 
 
 async def test_the_check_notices_a_lost_update_and_half_of_one(tmp_path: Path) -> None:
