@@ -6,6 +6,7 @@ python examples/recorder.py FOLDER
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import sys
@@ -15,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sealroom.client import RemoteTrack, StreamApi, StreamInfo, StreamSubscription
-from sealroom.client.errors import RequestRefusedError
+from sealroom.client.errors import NotJoinedError, RequestRefusedError
 from sealroom.client.events import Event, StreamPublished
 from sealroom.errors import InvalidArgumentError
 from sealroom.recording import MatroskaWriter, RecordingError
@@ -68,7 +69,8 @@ class Recorder:
                     writer.close()
                 except RecordingError as failure:
                     self._note(failure)
-            await self._api.stop_recording_notice(self._room_id)
+            with contextlib.suppress(NotJoinedError):  # the room is over, and its notices with it
+                await self._api.stop_recording_notice(self._room_id)
         if self._failures:
             raise self._failures[0]
 
@@ -97,8 +99,8 @@ class Recorder:
             await self._api.subscribe_to_remote_streams(
                 self._room_id, [StreamSubscription(stream.stream_id)]
             )
-        except (InvalidArgumentError, RequestRefusedError):
-            return  # it ended meanwhile
+        except (InvalidArgumentError, NotJoinedError, RequestRefusedError):
+            return  # it ended meanwhile, or the room did
 
     async def _take_tracks(self) -> None:
         async for remote in self._api.remote_tracks(self._room_id):

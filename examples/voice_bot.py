@@ -13,8 +13,16 @@ import numpy.typing as npt
 from av import AudioFrame, AudioResampler
 
 from sealroom.client import RemoteTrack, StreamApi, StreamSubscription
-from sealroom.client.errors import RequestRefusedError
-from sealroom.client.events import ParticipantLeft, RoomExcluded, StreamPublished, StreamUpdated
+from sealroom.client.errors import NotJoinedError, RequestRefusedError
+from sealroom.client.events import (
+    ParticipantLeft,
+    RoomClosed,
+    RoomDeleted,
+    RoomExcluded,
+    RoomLost,
+    StreamPublished,
+    StreamUpdated,
+)
 from sealroom.errors import InvalidArgumentError
 from sealroom.sources import SoundTrack
 
@@ -40,7 +48,7 @@ class VoiceBot:
         self._answer = answer
 
     async def run(self) -> None:
-        """Stays until everybody else has left, or the bot is thrown out."""
+        """Stays until everybody else has left, the room is over, or the bot is thrown out."""
         api, room_id = self._api, self._room_id
         async with asyncio.TaskGroup() as tasks:
             events = api.events()  # from here on none is missed
@@ -59,8 +67,9 @@ class VoiceBot:
                     case ParticipantLeft(room_id=self._room_id):
                         if len(api.list_participants(room_id)) == 1:
                             break
-                    case RoomExcluded(room_id=self._room_id):
-                        return  # its tracks have ended
+                    case (RoomClosed() | RoomDeleted() | RoomExcluded() | RoomLost()) as over:
+                        if over.room_id == room_id:
+                            return  # its tracks have ended
             await api.leave_stream_room(room_id)  # ends the tracks, and so the tasks
 
     async def _take_tracks(self, tasks: asyncio.TaskGroup) -> None:
@@ -75,8 +84,8 @@ class VoiceBot:
             await self._api.subscribe_to_remote_streams(
                 self._room_id, [StreamSubscription(stream_id)]
             )
-        except (InvalidArgumentError, RequestRefusedError):
-            return  # it ended meanwhile
+        except (InvalidArgumentError, NotJoinedError, RequestRefusedError):
+            return  # it ended meanwhile, or the room did
 
     def _note_mute(self, user_id: str, enabled: list[bool]) -> None:
         if any(enabled):

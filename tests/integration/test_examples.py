@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from call_support import eventually, publish, take
+from call_support import eventually, open_call, publish, take
 
 from sealroom.client import Connection, StreamApi, StreamSubscription
 from sealroom.client.events import Event, RoomClosed, RoomExcluded
@@ -59,6 +60,18 @@ def test_the_voice_bot_answers_minds_the_mute_and_leaves() -> None:
     lines = run("voice_bot.py").splitlines()
     assert re.fullmatch(r"the bot answers with [01]\.\d s of sound", lines[0])
     assert lines[1:] == ["muted: {'alice'}, and the bot is silent: True", "the bot left"]
+
+
+@pytest.mark.parametrize("end", ["close_stream_room", "delete_stream_room"])
+async def test_the_voice_bot_ends_with_the_room(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    voice_bot: Any = importlib.import_module("voice_bot")
+    async with open_call("alice", "bot") as call:
+        bot = voice_bot.VoiceBot(call.apis["bot"], call.room_id, voice_bot.backwards)
+        running = asyncio.create_task(bot.run())
+        await eventually(lambda: has_streams(call.apis["alice"], call.room_id))
+        await getattr(call.apis["alice"], end)(call.room_id)
+        await asyncio.wait_for(running, 20)
 
 
 def test_the_vision_pipeline_sees_four_cameras_and_shows_a_wall() -> None:

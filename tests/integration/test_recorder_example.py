@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from call_support import Call, eventually, open_call, publish
 
-from sealroom.recording import RecordingError
+from sealroom.recording import RecordingError, examine_recording
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -86,6 +86,15 @@ async def test_a_file_that_cannot_be_written_is_told_at_once_and_the_others_go_o
         await eventually(lambda: not any(one.is_recording for one in people(call.room_id)))
     assert re.search(r"cannot write .*alice-1\.mkv", seen[0])
     assert seen[1:] == ["bob"]
+
+
+async def test_a_call_that_is_closed_leaves_whole_files(recorder: Any, folder: Path) -> None:
+    async with open_call("chief", "alice") as call:
+        async with recorder.Recorder(call.apis["chief"], call.room_id, folder) as recording:
+            await publish(call.apis["alice"], call.room_id)
+            await eventually(partial(has_recorded, recording, 1), 30)
+            await call.apis["chief"].close_stream_room(call.room_id)
+        assert examine_recording(folder / "alice-1.mkv").video_frames > 5
 
 
 async def test_what_ends_all_recording_ends_the_body_at_once(recorder: Any, folder: Path) -> None:
