@@ -58,7 +58,8 @@ class Call {
     Bytes out(frame.size());
     const auto opened = receiver_.unprotect({}, frame, out);
     if (opened) {
-      require(receiver_.unprotect({}, frame, out).error() != Error::authentication_failed);
+      const auto again = receiver_.unprotect({}, frame, out);
+      require(!again && again.error() == Error::replayed);
       return true;
     }
     require(receiver_.ratchet_position(kFirst).value() == before);
