@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,10 @@ from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import MediaSection
 from sealroom.media.session_description import OFFERED_EXTENSIONS, RemoteSection
 from sealroom.media.transport import TransportState
-from sealroom.protocol import TransportRole
+from sealroom.protocol import MAX_SUBSCRIBED_TRACKS, TransportRole
+
+MAX_SSRCS = 65_536
+"""Of consumers that the router takes of a transport in its life: none comes twice (SRTP)."""
 
 
 @dataclass
@@ -33,10 +37,24 @@ class MediaConnection:
 
     transport: sfu.RouterTransport
     peer: MediaPeer
+    ssrcs: set[int] = field(default_factory=set)
+    """All that consumers had here."""
 
     @property
     def is_dead(self) -> bool:
-        return self.peer.state in ("failed", "closed")
+        return self.is_worn_out or self.peer.state in ("failed", "closed")
+
+    @property
+    def is_worn_out(self) -> bool:
+        """True once one more change of subscriptions could need more SSRCs than are left."""
+        return len(self.ssrcs) + MAX_SUBSCRIBED_TRACKS > MAX_SSRCS
+
+    def new_ssrc(self) -> int:
+        """Returns one that was never used here."""
+        while (ssrc := secrets.randbits(32)) in self.ssrcs or ssrc < 2:  # the router's own is 1
+            pass
+        self.ssrcs.add(ssrc)
+        return ssrc
 
 
 @dataclass

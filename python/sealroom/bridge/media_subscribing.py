@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Sequence
 
 from sealroom.bridge.data_forwarding import MAX_SEALED_BYTES
@@ -15,8 +14,8 @@ from sealroom.bridge.media_participants import (
     MediaState,
 )
 from sealroom.bridge.media_server import MediaError, SubscribedTrack, SubscriptionOffer, TrackRef
+from sealroom.errors import SealroomError
 from sealroom.media.errors import NegotiationError, TransportError
-from sealroom.media.negotiation import MediaPeer
 from sealroom.media.sections import sends
 
 logger = logging.getLogger(__name__)
@@ -145,7 +144,7 @@ class MediaSubscribing:
         section = connection.peer.add_section(
             kind=track.kind,
             codec=track.codec,
-            ssrc=_new_ssrc(connection.peer),
+            ssrc=connection.new_ssrc(),
             stream_id=ref.stream_id,
             track_id=ref.track_id,
         )
@@ -174,28 +173,31 @@ class MediaSubscribing:
         except TransportError as error:
             logger.info("a subscriber did not connect: %s", error)
             return
+        refused = []
         for consumer in participant.consumers.values():
             section = consumer.section
             is_wanted = section.is_negotiated and sends(section.current_direction)
             if consumer.id is not None or not is_wanted or not consumer.producer.is_live:
                 continue
             assert section.local_ssrc is not None
-            consumer.id = self._state.router.add_consumer(
-                connection.transport,
-                consumer.producer.id,
-                ssrc=section.local_ssrc,
-                payload_type=section.payload_type,
-                mid=section.mid,
-            )
+            try:
+                consumer.id = self._state.router.add_consumer(
+                    connection.transport,
+                    consumer.producer.id,
+                    ssrc=section.local_ssrc,
+                    payload_type=section.payload_type,
+                    mid=section.mid,
+                )
+            except SealroomError as error:
+                refused.append(error)
+        if refused:
+            logger.warning("%d tracks do not reach a subscriber: %s", len(refused), refused[0])
+        tell = self._state.connector.on_transport_failed
+        if connection.is_worn_out and tell is not None:
+            # It carries what it has until the client resets it, and refuses to be restarted.
+            tell(participant.id, "subscriber")
 
     def _remove_consumer(self, consumer: Consumer) -> None:
         if consumer.id is not None and consumer.producer.is_live:
             self._state.router.remove_consumer(consumer.id)
         consumer.id = None
-
-
-def _new_ssrc(peer: MediaPeer) -> int:
-    used = {section.local_ssrc for section in peer.sections}
-    while (ssrc := secrets.randbits(32)) in used or ssrc == 0:
-        pass
-    return ssrc
