@@ -104,6 +104,7 @@ class PyVideoJitterBuffer
       part.starts_frame = payload.value().starts_frame;
       part.is_key_frame = part.starts_frame && payload.value().is_key_frame;
       part.may_be_preceded = payload.value().may_be_preceded;
+      part.signs = payload.value().signs;
     }
     buffer_->insert(part, now);
   }

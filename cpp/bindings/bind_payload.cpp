@@ -159,13 +159,16 @@ void bind_payload_formats(py::module_& m) {
                             "What one packet carries of a frame, by the RFC of its codec (RFC "
                             "7741, 9628, 6184, 7587; see Packetizer).")
       .def_readonly("data", &PyPayloadPart::data,
-                    "A piece of the frame; of AV1, what assemble_frame makes the frame from.")
+                    "A piece of the frame. Of AV1 it is not: give the payloads to assemble_frame.")
       .def_readonly(
           "starts_frame", &PyPayloadPart::starts_frame,
           "A frame can begin with it. Of H.264 and AV1 several packets of one frame can; the\n"
           "first is the one behind the end of another frame.")
-      .def_readonly("is_key_frame", &PyPayloadPart::is_key_frame,
-                    "Meaningful where starts_frame; always true for Opus.")
+      .def_readonly(
+          "is_key_frame", &PyPayloadPart::is_key_frame,
+          "Meaningful where starts_frame; always true for Opus. Of H.264 it is true of the "
+          "payload\nthat shows it: an IDR slice, or a sequence parameter set with an I "
+          "slice or a recovery\npoint. Parameter sets alone come before delta frames, too.")
       .def_readonly("may_be_preceded", &PyPayloadPart::may_be_preceded,
                     "H.264, where starts_frame: it does not show whether packets of the same frame "
                     "come\nbefore it, as parameter sets come before an IDR slice.");
@@ -189,6 +192,9 @@ void bind_payload_formats(py::module_& m) {
       .def_readonly("height", &rtp::FrameInfo::height, "As width.");
   m.def("read_frame_info", &read_frame_info, "codec"_a, "frame"_a,
         "What an encoded frame that is not encrypted says of itself.\n\n"
+        "A key frame of H.264 has an IDR slice, or a sequence parameter set with an I slice or a\n"
+        "recovery point; one of AV1 has a sequence header and begins with a key frame. Headers\n"
+        "without any picture count as one.\n"
         "VP8 and VP9 key frames tell their size (RFC 6386 section 9.1, the VP9 bitstream\n"
         "specification section 7.2). H.264 is Annex B, AV1 is OBUs. Whatever is not found is None "
         "or 0.");

@@ -1,11 +1,10 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
-#include <string>
+#include <utility>
 #include <vector>
 
-#include "buffers.h"
-#include "errors.h"
+#include "jitter_intake.h"
 #include "native_call.h"
 #include "sealroom/rtp/packet.h"
 
@@ -46,34 +45,22 @@ PacketRow to_row(ByteView packet, std::size_t offset) {
   return row;
 }
 
-py::array_t<PacketRow> parse_rtp_batch(
-    const py::buffer& data,
-    const py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>& sizes) {
-  const ReadBuffer in(data);
-  if (sizes.ndim() != 1) raise(Error::invalid_argument, "sizes: one dimension");
-  const auto count = static_cast<std::size_t>(sizes.shape(0));
-  // A copy: what is checked here must be what is read without the GIL.
-  const std::vector<std::int64_t> size(sizes.data(), sizes.data() + count);
-  std::size_t left = in.view().size();
-  for (std::size_t i = 0; i < count; ++i) {
-    if (size[i] < 0 || static_cast<std::size_t>(size[i]) > left) {
-      raise(Error::invalid_argument,
-            "sizes: packet " + std::to_string(i) + " lies outside the buffer");
-    }
-    left -= static_cast<std::size_t>(size[i]);
-  }
-  py::array_t<PacketRow> table(static_cast<py::ssize_t>(count));
+py::array parse_rtp_batch(const py::buffer& data, const py::object& sizes) {
+  const py::array array = py::array::ensure(sizes);
+  if (!array) raise(Error::invalid_argument, "sizes: a one-dimensional array of integers");
+  const PacketBatch batch(data, array);
+  const std::vector<ByteView>& packets = batch.views();
+  py::array_t<PacketRow> table(static_cast<py::ssize_t>(packets.size()));
   PacketRow* rows = table.mutable_data();
   // Of each packet only the header is touched.
-  run_native(count * sizeof(PacketRow), [&] {
+  run_native(packets.size() * sizeof(PacketRow), [&] {
     std::size_t offset = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto bytes = static_cast<std::size_t>(size[i]);
-      rows[i] = to_row(in.view().subspan(offset, bytes), offset);
-      offset += bytes;
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+      rows[i] = to_row(packets[i], offset);
+      offset += packets[i].size();
     }
   });
-  return table;
+  return std::move(table);
 }
 
 }  // namespace
@@ -88,7 +75,7 @@ void bind_rtp_batch(py::module_& m) {
       "as a structured array of shape (n,): ssrc, timestamp (uint32), payload_offset (uint64, in\n"
       "data), payload_size (uint32, without padding), sequence_number (uint16), payload_type\n"
       "(uint8), marker, is_valid (bool). A packet that is not RTP has is_valid False and zeros.\n\n"
-      "Raises InvalidArgumentError if the sizes do not lie within data.");
+      "Raises InvalidArgumentError for sizes that are no integers or do not add up to data.");
 }
 
 }  // namespace sealroom::bindings

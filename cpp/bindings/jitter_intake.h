@@ -73,7 +73,8 @@ class PacketBatch {
 
   PacketBatch(const py::buffer& data, const py::array& sizes) {
     const ByteView all = buffers_.emplace_front(data).view();
-    if (sizes.ndim() != 1 || (sizes.dtype().kind() != 'i' && sizes.dtype().kind() != 'u')) {
+    const char kind = sizes.dtype().kind();  // of an empty list it is that of floats
+    if (sizes.ndim() != 1 || (kind != 'i' && kind != 'u' && sizes.size() > 0)) {
       raise(Error::invalid_argument, "sizes: a one-dimensional array of integers");
     }
     if (const auto plain = plain_array(sizes, false); plain && holds<std::int64_t>(*plain)) {

@@ -18,15 +18,16 @@ Frames of "vp8", "vp9", "h264" (Annex B) and "av1" (OBUs) take several packets:
 >>> payloads = rtp.Packetizer("h264").packetize(key_frame, 1200)
 >>> [len(payload) for payload in payloads]
 [4, 836, 836, 834]
->>> first = rtp.depacketize("h264", payloads[0])
->>> first.starts_frame, first.is_key_frame
-(True, True)
+>>> parts = [rtp.depacketize("h264", payload) for payload in payloads]
+>>> [part.starts_frame for part in parts], [part.is_key_frame for part in parts]
+([True, True, False, False], [False, True, False, False])
 >>> rtp.read_frame_info("h264", key_frame).is_key_frame
 True
 >>> rtp.assemble_frame("h264", payloads)[:13].hex(" ", 4)
 '00 00000167 42c01e00 00000165'
 
-Retransmissions and redundancy work on packets and payloads as they are, encrypted or not:
+Retransmissions and redundancy take payloads as they are, encrypted end to end or not; but no SRTP
+packets, whose padding cannot be told from ciphertext:
 
 >>> wrapped = rtp.wrap_rtx(packet, ssrc=8, payload_type=112, sequence_number=100)
 >>> rtp.unwrap_rtx(wrapped, ssrc=7, payload_type=111) == packet

@@ -222,6 +222,7 @@ void scatter(ByteReader reader) {
     const int number = (what & 0x10) != 0 ? place >> 6 : (place & 0x3f) / 8 % 4;
     const bool padding = (what & 0xe0) == 0;
     const bool starts = (what & 2) != 0 && !padding;
+    const bool has_signs = starts && (what & 0x10) == 0;
     payload.fill(static_cast<std::uint8_t>(sequence));
     drain.insert(VideoPacket{.sequence_number = sequence,
                              .timestamp = RtpTimestamp{static_cast<std::uint32_t>(number) * 3000},
@@ -229,7 +230,10 @@ void scatter(ByteReader reader) {
                              .starts_frame = starts,
                              .is_key_frame = starts && (what & 4) != 0,
                              .payload = ByteView(payload).first(size_of(sequence, padding)),
-                             .may_be_preceded = starts && (what & 8) != 0},
+                             .may_be_preceded = starts && (what & 8) != 0,
+                             .signs = {.has_parameters = has_signs && (place & 0x40) != 0,
+                                       .can_begin = has_signs && (place & 0x80) != 0,
+                                       .has_slice = has_signs && (place & 0x80) != 0}},
                  now);
     require(drain.video.next_timeout() > now);
   }

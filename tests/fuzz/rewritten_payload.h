@@ -28,6 +28,11 @@ inline void read_payload(rtp::Codec codec, ByteView payload) {
   require(part.value().may_be_preceded == start.value().may_be_preceded);
   require(part.value().starts_frame || !part.value().is_key_frame);
   require(part.value().starts_frame || !part.value().may_be_preceded);
+  const rtp::KeyFrameSigns& signs = part.value().signs;
+  require(signs.has_parameters == start.value().signs.has_parameters);
+  require(signs.can_begin == start.value().signs.can_begin);
+  require(signs.has_slice == start.value().signs.has_slice);
+  require(part.value().starts_frame || (!signs.has_parameters && !signs.can_begin));
 }
 
 /// Cuts a frame and joins it; false if it is not one of this codec's format. What comes out is

@@ -146,6 +146,12 @@ def is_key_frame(codec: str, frame: bytes) -> bool:
     return any(head[0] >> 3 == 1 for head, _ in split_obus(frame))
 
 
+def shows_key_frame(codec: str, payloads: list[bytes]) -> bool:
+    """What the payloads of a frame say of it; H.264 says it with the slice, behind the headers."""
+    parts = [rtp.depacketize(codec, payload) for payload in payloads]
+    return any(part.starts_frame and part.is_key_frame for part in parts)
+
+
 def rtp_packets(
     codec: str,
     frames: list[bytes] | tuple[bytes, ...],
@@ -172,14 +178,19 @@ def rtp_packets(
     return packets
 
 
-def assemble(codec: str, packets: list[bytes]) -> list[bytes]:
-    """The frames in RTP packets of one stream; checks where they start."""
+def payloads_of_frames(packets: list[bytes]) -> list[list[bytes]]:
+    """Those in RTP packets of one stream, by their timestamps."""
     payloads: dict[int, list[bytes]] = {}
     for data in packets:
         packet = rtp.parse_rtp(data)
         payloads.setdefault(packet.timestamp, []).append(packet.payload)
+    return list(payloads.values())
+
+
+def assemble(codec: str, packets: list[bytes]) -> list[bytes]:
+    """The frames in RTP packets of one stream; checks where they start."""
     frames = []
-    for parts in payloads.values():
+    for parts in payloads_of_frames(packets):
         assert rtp.depacketize(codec, parts[0]).starts_frame
         frames.append(rtp.assemble_frame(codec, parts))
     return frames

@@ -171,14 +171,14 @@ def test_key_frame_whose_earlier_start_comes_late_keeps_its_place_behind_others(
         packet(40, 50, FRAGMENT, marker=False),
         packet(50, 100, IDR, marker=False),
         packet(60, 200, IDR, marker=False),
-        packet(45, 200, bytes.fromhex("6742c01e"), marker=False),
+        packet(45, 200, bytes.fromhex("7800046742c01e0005") + IDR, marker=False),
         packet(46, 200, IDR, marker=True),
     ]
     for i, each in enumerate(hostile):
         buffer.insert([each], now=0.001 * i)
     [frame] = buffer.pop()
     assert (frame.first_sequence_number, frame.last_sequence_number) == (45, 46)
-    assert frame.data.tobytes() == START + bytes.fromhex("6742c01e") + START + IDR
+    assert frame.data.tobytes() == START + bytes.fromhex("6742c01e") + (START + IDR) * 2
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -211,3 +211,20 @@ def test_padding_that_ends_a_frame_is_not_taken_into_the_key_frame_behind_it() -
     [frame] = buffer.pop()
     assert frame.is_key_frame
     assert frame.data.tobytes() == START + IDR
+
+
+@pytest.mark.parametrize(("count", "size"), [(250, 3), (499, 1)])
+def test_packets_of_many_small_slices_are_kept_though_start_codes_make_them_larger(
+    count: int, size: int
+) -> None:
+    """A payload of at most 1500 bytes, in turn and waiting for one before it."""
+    unit = b"\x41\x9a\x9a"[:size]
+    payload = b"\x78" + (struct.pack("!H", size) + unit) * count
+    frame = (START + unit) * count
+    assert len(payload) <= 1500 < len(frame)
+    buffer = jitter.VideoJitterBuffer("h264")
+    buffer.insert(packets(KEY_FRAME, 1, 3000), now=0.0)
+    buffer.insert([packet(5, 6000, payload, True), packet(7, 12_000, payload, True)], now=0.033)
+    buffer.insert([packet(6, 9000, payload, True)], now=0.066)
+    assert [one.data.tobytes() for one in buffer.pop()] == [KEY_FRAME, frame, frame, frame]
+    assert buffer.statistics.packets_discarded == 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealroom import rtp
+from sealroom import jitter, rtp
 from sealroom.errors import InvalidArgumentError, MalformedError, UnsupportedError
 
 VIDEO = ["vp8", "vp9", "h264", "av1"]
@@ -156,6 +156,41 @@ class TestLayers:
         )
         assert rtp.Packetizer("vp9").packetize(frame, 1200, is_key_frame=True) == told
         assert rtp.Packetizer("vp9").packetize(frame, 1200) == told
+
+
+class TestLenience:
+    """What others send against the letter of their specification."""
+
+    def test_an_h264_fragment_that_starts_and_ends_is_a_whole_unit(self) -> None:
+        part = rtp.depacketize("h264", bytes.fromhex("7cc588aa"))
+        assert part.data == bytes.fromhex("000000016588aa")
+        assert part.is_key_frame
+        assert rtp.assemble_frame("h264", [bytes.fromhex(one) for one in ("5cc19a", "5cc14a")]) == (
+            bytes.fromhex("00000001419a00000001414a")
+        )
+        with pytest.raises(MalformedError, match="payloads: a fragment"):
+            rtp.assemble_frame("h264", [bytes.fromhex("5c819a"), bytes.fromhex("5cc14a")])
+
+    def test_a_stream_of_a_camera_that_fragments_small_frames_plays(self) -> None:
+        buffer, got = jitter.VideoJitterBuffer("h264"), 0
+        for i in range(30):
+            payload = bytes.fromhex("5cc19a" if i else "7cc588") + bytes(range(1, 100))
+            header = {"sequence_number": i, "timestamp": 3000 * i, "ssrc": 7, "marker": True}
+            before = rtp.serialize_rtp(b"\x67\x42", payload_type=96, **header | {"marker": False})
+            packet = rtp.serialize_rtp(
+                payload, payload_type=96, **header | {"sequence_number": i + 1}
+            )
+            buffer.insert([packet] if i else [before, packet], now=i / 30)
+            got += len(buffer.pop())
+        assert got == 30
+
+    @pytest.mark.parametrize(
+        "payloads",
+        [["200030aa"], ["000230aa00"], ["00000230aa"], ["200230aa"], ["5030", "8001aa00"]],
+    )
+    def test_av1_elements_without_a_byte_are_passed_over(self, payloads: list[str]) -> None:
+        frame = rtp.assemble_frame("av1", [bytes.fromhex(payload) for payload in payloads])
+        assert frame == bytes.fromhex("3201aa")
 
 
 class TestAssembling:

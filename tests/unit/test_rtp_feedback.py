@@ -100,6 +100,29 @@ class TestTransportFeedback:
         assert read == arrivals
         assert collector.take(1, 2) == []
 
+    @pytest.mark.parametrize("first", [9_000, 15_000, 36_000])
+    def test_a_sender_that_counts_anew_is_reported_from_its_second_packet_on(
+        self, first: int
+    ) -> None:
+        collector = rtp.TransportFeedbackCollector()
+        for i in range(100):
+            collector.packet_received((40_960 + i) % 2**16, i / 1000)
+        collector.take(1, 2)
+        for i in range(50):
+            collector.packet_received(first + i, 2 + i / 1000)
+        [feedback] = rtp.parse_rtcp(collector.take(1, 2)[0])
+        assert isinstance(feedback, rtp.TransportFeedback)
+        assert [number for number, _ in feedback.received] == [*range(first + 1, first + 50)]
+
+    def test_old_packets_that_follow_each_other_are_not_taken_for_a_new_count(self) -> None:
+        collector = rtp.TransportFeedbackCollector()
+        for i in range(100):
+            collector.packet_received(40_960 + i, i / 1000)
+            collector.packet_received(15_000 + i, i / 1000)
+        [feedback] = rtp.parse_rtcp(collector.take(1, 2)[0])
+        assert isinstance(feedback, rtp.TransportFeedback)
+        assert [number for number, _ in feedback.received] == [*range(40_960, 41_060)]
+
     def test_times_that_are_none_are_refused(self) -> None:
         collector = rtp.TransportFeedbackCollector()
         for arrival in (float("nan"), float("inf"), 1e11):
@@ -213,10 +236,21 @@ class TestBatch:
             start, size = int(row["payload_offset"]), int(row["payload_size"])
             assert data[start : start + size] == one.payload
 
-    @pytest.mark.parametrize("sizes", [[13], [-1], [6, 7], [2**62, 2**62]])
-    def test_sizes_outside_the_buffer_are_refused(self, sizes: list[int]) -> None:
-        with pytest.raises(InvalidArgumentError, match="sizes: packet"):
+    @pytest.mark.parametrize("sizes", [[13], [-1], [6, 7], [2**62, 2**62], [11], []])
+    def test_sizes_that_are_not_those_of_the_buffer_are_refused(self, sizes: list[int]) -> None:
+        with pytest.raises(InvalidArgumentError, match="sizes: their sum"):
             rtp.parse_rtp_batch(bytes(12), sizes)
+
+    @pytest.mark.parametrize("sizes", [[12.9], ["12"], [None]])
+    def test_sizes_that_are_no_integers_are_refused(self, sizes: list[object]) -> None:
+        with pytest.raises(InvalidArgumentError, match=r"sizes: .* integers"):
+            rtp.parse_rtp_batch(bytes(12), sizes)  # type: ignore[arg-type]
+
+    def test_errors_and_signatures_name_no_type_of_c(self) -> None:
+        with pytest.raises(TypeError) as raised:
+            rtp.parse_rtp_batch(bytes(12))  # type: ignore[call-arg]
+        assert "::" not in str(raised.value)
+        assert "::" not in str(rtp.parse_rtp_batch.__doc__)
 
     def test_numpy_comes_in_and_out(self) -> None:
         data = np.zeros(3 * 20, np.uint8)
@@ -224,5 +258,5 @@ class TestBatch:
         table = rtp.parse_rtp_batch(data, np.full(3, 20, np.uint16))
         assert table["payload_offset"].tolist() == [12, 32, 52]
         assert table["payload_size"].dtype == np.uint32
-        with pytest.raises(InvalidArgumentError, match="one dimension"):
+        with pytest.raises(InvalidArgumentError, match="one-dimensional"):
             rtp.parse_rtp_batch(data, np.zeros((2, 2), np.int64))

@@ -11,12 +11,10 @@ constexpr int kMaxMissingFrames = 10;
 constexpr std::uint32_t kLongestFrameDivisor = 8;  // of a second; Opus has at most 120 ms
 constexpr std::uint32_t kFramesPerSecond = 50;     // until two packets have told
 
-static_assert(AudioJitterBuffer::kMaxPayload == PacketStore::kMaxPayload);
-
 AudioJitterConfig clamp_config(AudioJitterConfig config) {
   config.clock_rate = std::max<std::uint32_t>(config.clock_rate, kFramesPerSecond);
   config.max_packets = std::clamp(config.max_packets, kMinPackets, kMaxPackets);
-  config.max_bytes = std::max(config.max_bytes, PacketStore::kMaxPayload);
+  config.max_bytes = std::max(config.max_bytes, AudioJitterBuffer::kMaxPayload);
   return config;
 }
 

@@ -2,9 +2,9 @@
 
 #include "delay_tracker.h"
 #include "packet_store.h"
+#include "sealroom/base/sequence_line.h"
 #include "sealroom/jitter/audio_jitter_buffer.h"
 #include "sealroom/jitter/ring_queue.h"
-#include "sequence_line.h"
 
 namespace sealroom::jitter {
 
@@ -51,7 +51,7 @@ struct AudioJitterBuffer::State {
   void count_emitted(const StoredPacket& packet, TimePoint now);
   void count_concealed();
 
-  PacketStore store_;
+  PacketStore store_{kMaxPayload};
   DelayTracker delay_;
   SequenceLine line_;
   std::int64_t next_ = 0;

@@ -14,7 +14,7 @@ FrameCursor::Progress FrameCursor::advance(const PacketStore& store) {
     if (!is_open) {
       if (!packet->starts_frame) return Progress::broken;
       is_open = true;
-      is_key_frame = packet->is_key_frame;
+      note_start(*packet);
       timestamp = packet->timestamp;
       first = next;
       earliest_arrival = latest_arrival = packet->arrival;
@@ -26,8 +26,8 @@ FrameCursor::Progress FrameCursor::advance(const PacketStore& store) {
       if (!packet->starts_frame) return Progress::broken;
       latest_arrival = std::max(latest_arrival, packet->arrival);
       return Progress::complete;
-    } else if (packet->starts_frame && packet->is_key_frame) {
-      is_key_frame = true;  // H.264: a delimiter or SEI may stand before the parameter sets
+    } else if (packet->starts_frame) {
+      note_start(*packet);
     }
     ++next;
     if (is_padding && !packet->marker) continue;
@@ -37,6 +37,11 @@ FrameCursor::Progress FrameCursor::advance(const PacketStore& store) {
     if (packet->marker) return Progress::complete;
   }
   return Progress::incomplete;
+}
+
+void FrameCursor::note_start(const StoredPacket& packet) {
+  signs.add(packet.signs);
+  is_key_frame |= packet.is_key_frame || signs.make_key_frame();
 }
 
 }  // namespace sealroom::jitter

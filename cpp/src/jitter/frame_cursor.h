@@ -20,6 +20,8 @@ struct FrameCursor {
   explicit FrameCursor(std::int64_t start) : begin(start), next(start) {}
 
   Progress advance(const PacketStore& store);
+  /// H.264 starts a frame in several packets: it is a key frame by any of them, or by all together.
+  void note_start(const StoredPacket& packet);
 
   std::int64_t begin = 0;
   std::int64_t next = 0;
@@ -30,7 +32,8 @@ struct FrameCursor {
   TimePoint earliest_arrival{};
   TimePoint latest_arrival{};
   bool is_open = false;
-  bool is_key_frame = false;
+  bool is_key_frame = false;  ///< as far as the packets up to `next` show it
+  rtp::KeyFrameSigns signs;
 };
 
 }  // namespace sealroom::jitter

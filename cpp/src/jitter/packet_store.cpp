@@ -65,7 +65,7 @@ void PacketStore::grow_entries() {
 
 void PacketStore::grow_cells() {
   const std::size_t first = chunks_.size() * kCellsPerChunk;
-  chunks_.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(kCellsPerChunk * kMaxPayload));
+  chunks_.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(kCellsPerChunk * max_payload_));
   free_cells_.reserve(first +
                       kCellsPerChunk);  // every cell may be free at once: release never allocates
   for (std::size_t i = kCellsPerChunk; i > 0; --i) {

@@ -6,6 +6,7 @@
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/types.h"
+#include "sealroom/rtp/payload_format.h"
 
 namespace sealroom::jitter {
 
@@ -22,15 +23,16 @@ struct StoredPacket {
   bool starts_frame = false;
   bool is_key_frame = false;
   bool may_be_preceded = false;
+  rtp::KeyFrameSigns signs{};
 };
 
 /// Packets of one stream by unwrapped sequence number. The ring of entries doubles when two held
-/// packets would share a place, the payloads lie in cells of kMaxPayload bytes taken in chunks;
+/// packets would share a place, the payloads lie in cells of `max_payload` bytes taken in chunks;
 /// both are kept and reused, so memory follows the most packets ever held at once. The caller
 /// bounds the span of held sequence numbers. All operations O(1).
 class PacketStore {
  public:
-  static constexpr std::size_t kMaxPayload = 1500;
+  explicit PacketStore(std::size_t max_payload) : max_payload_(max_payload) {}
 
   [[nodiscard]] StoredPacket* find(std::int64_t sequence) {
     StoredPacket& entry = entries_[index(sequence)];
@@ -51,7 +53,7 @@ class PacketStore {
     return packet.has_cell ? ByteView(cell(packet.cell), packet.size) : ByteView();
   }
 
-  /// Takes the place of a packet that is not held. `payload` is copied, at most kMaxPayload bytes.
+  /// Takes the place of a packet that is not held. `payload` is copied, at most max_payload bytes.
   StoredPacket& put(std::int64_t sequence, ByteView payload) {
     StoredPacket& entry = put_without_payload(sequence, payload.size());
     fill(entry, payload);
@@ -77,12 +79,13 @@ class PacketStore {
     return static_cast<std::size_t>(sequence) & (entries_.size() - 1);
   }
   [[nodiscard]] std::uint8_t* cell(std::uint32_t number) const {
-    return chunks_[number / kCellsPerChunk].get() + (number % kCellsPerChunk) * kMaxPayload;
+    return chunks_[number / kCellsPerChunk].get() + (number % kCellsPerChunk) * max_payload_;
   }
   void free_cell(StoredPacket& entry);
   void grow_entries();
   void grow_cells();
 
+  std::size_t max_payload_;
   std::vector<StoredPacket> entries_ = std::vector<StoredPacket>(kFirstEntries);
   std::vector<std::unique_ptr<std::uint8_t[]>> chunks_;
   std::vector<std::uint32_t> free_cells_;

@@ -24,7 +24,10 @@ void VideoJitterBuffer::State::add_candidate(std::int64_t sequence, const VideoP
     remove_candidates(i, 1);
     break;
   }
-  if (candidate_count_ == kMaxCandidates) remove_candidates(0, 1);
+  if (candidate_count_ == kMaxCandidates) {
+    if (!packet.is_key_frame) return;  // perhaps none: it takes no key frame's place
+    remove_candidates(0, 1);
+  }
   std::size_t index = candidate_count_++;
   for (; index > 0 && candidates_[index - 1].frame.begin > sequence; --index) {
     candidates_[index] = candidates_[index - 1];
@@ -76,6 +79,10 @@ VideoJitterBuffer::State::Outcome VideoJitterBuffer::State::try_candidate(std::s
     return Outcome::removed;
   }
   if (!candidate.is_whole || !candidate.start_is_sure) return Outcome::waits;
+  if (!candidate.frame.is_key_frame) {  // an I slice without parameter sets
+    remove_candidates(index, 1);
+    return Outcome::removed;
+  }
   const FrameCursor frame = candidate.frame;
   drop_until(frame.begin);
   if (!append(frame.begin, frame.next)) {  // never, see is_consistent()
@@ -128,7 +135,7 @@ void VideoJitterBuffer::State::take_in(Candidate& candidate, const StoredPacket&
     return;
   }
   frame.begin = frame.first = packet.sequence;
-  frame.is_key_frame |= packet.is_key_frame;
+  frame.note_start(packet);
   frame.earliest_arrival = std::min(frame.earliest_arrival, packet.arrival);
   frame.latest_arrival = std::max(frame.latest_arrival, packet.arrival);
 }

@@ -33,7 +33,7 @@ bool VideoJitterBuffer::State::is_consistent() const {
     const FrameCursor& frame = candidate.frame;
     if (frame.begin < end || candidate.lowest > frame.begin) return false;
     if (frame.next < frame.begin || !holds(frame.begin, frame.next)) return false;
-    if (candidate.is_whole && !frame.is_key_frame) return false;
+    if (candidate.is_whole && !frame.is_key_frame && !frame.signs.can_begin) return false;
     end = frame.begin + 1;
   }
   return true;

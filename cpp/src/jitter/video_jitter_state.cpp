@@ -8,12 +8,11 @@ namespace {
 // A frame of high quality must fit; half the range of sequence numbers must not be reached.
 constexpr std::size_t kMinPackets = 16;
 constexpr std::size_t kMaxPackets = 16384;
-
-static_assert(VideoJitterBuffer::kMaxPayload == PacketStore::kMaxPayload);
+constexpr std::size_t kMinBytes = 1500;  // a packet
 
 VideoJitterConfig clamp_config(VideoJitterConfig config) {
   config.max_packets = std::clamp(config.max_packets, kMinPackets, kMaxPackets);
-  config.max_bytes = std::max(config.max_bytes, PacketStore::kMaxPayload);
+  config.max_bytes = std::max(config.max_bytes, kMinBytes);
   return config;
 }
 
@@ -67,15 +66,17 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
   stored.timestamp = packet.timestamp;
   stored.marker = packet.marker;
   stored.starts_frame = packet.starts_frame;
-  stored.is_key_frame = packet.is_key_frame;
+  stored.is_key_frame =
+      packet.is_key_frame || (packet.marker && packet.signs.are_of_parameters_only());
   stored.may_be_preceded = packet.may_be_preceded;
+  stored.signs = packet.signs;
 
   const std::uint64_t given_up_before = nacks.given_up();
   if (nacks.packet_received(sequence, now) == NackGenerator::Arrival::recovered) {
     ++statistics.packets_recovered;
   }
-  const bool may_start_chain =
-      packet.starts_frame && packet.is_key_frame && !packet.payload.empty();
+  const bool may_start_chain = packet.starts_frame && !packet.payload.empty() &&
+                               (stored.is_key_frame || packet.signs.can_begin);
   if (may_start_chain) add_candidate(sequence, packet);
   if (in_chain_) {
     if (is_in_turn) {

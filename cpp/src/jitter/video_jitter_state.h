@@ -5,10 +5,10 @@
 
 #include "frame_cursor.h"
 #include "packet_store.h"
+#include "sealroom/base/sequence_line.h"
 #include "sealroom/jitter/nack_generator.h"
 #include "sealroom/jitter/ring_queue.h"
 #include "sealroom/jitter/video_jitter_buffer.h"
-#include "sequence_line.h"
 
 namespace sealroom::jitter {
 
@@ -74,7 +74,7 @@ struct VideoJitterBuffer::State {
   void drop_ready_front();
   void lose_chain(TimePoint now);
 
-  /// A key frame that may begin a chain.
+  /// A frame that may be a key frame and begin a chain.
   struct Candidate {
     FrameCursor frame;
     RtpTimestamp timestamp{};
@@ -106,7 +106,7 @@ struct VideoJitterBuffer::State {
   [[nodiscard]] bool is_consistent() const;
   [[nodiscard]] bool holds(std::int64_t first, std::int64_t end) const;
 
-  PacketStore store_;
+  PacketStore store_{kMaxPayload};
   SequenceLine line_;
   RingQueue<ReadyFrame> ready_;
   std::int64_t floor_ = 0;

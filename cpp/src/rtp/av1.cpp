@@ -1,4 +1,5 @@
 #include <cstring>
+#include <optional>
 
 #include "av1_obu.h"
 #include "codecs.h"
@@ -37,16 +38,17 @@ class JoinedReader {
   bool ok_ = true;
 };
 
-/// The first element of an OBU is read; measures all of it. False if its rest is not there.
-bool measure(JoinedReader reader, const Element& first, std::size_t& size) {
+/// The first element of an OBU is read; measures all of it. False if its rest is not there. It may
+/// begin behind that element, which is empty then; and be nothing at all, of size 0.
+bool measure(JoinedReader reader, const Element& first, std::uint8_t& header, std::size_t& size) {
   if (first.continues_last) return false;
-  size = first.data.size();
-  Element element = first;
-  while (element.goes_on) {
-    if (!reader.next(element) || !element.continues_last) return false;
+  size = 0;
+  for (Element element = first;;) {
+    if (size == 0 && !element.data.empty()) header = element.data[0];
     size += element.data.size();
+    if (!element.goes_on) return true;
+    if (!reader.next(element) || !element.continues_last) return false;
   }
-  return true;
 }
 
 /// Writes OBUs over the parts they are read from. A size field of at most 4 bytes is written for
@@ -137,11 +139,12 @@ Result<void> finish_av1(Bytes& frame) {
   ObuRewriter writer(frame);
   Element element;
   while (reader.next(element)) {
-    const std::uint8_t header = element.data[0];
+    std::uint8_t header = 0;
     std::size_t size = 0;
-    if (!measure(reader, element, size)) return Error::malformed;
-    if ((header & kForbiddenBit) != 0 || size < header_size(header)) return Error::malformed;
-    const bool is_kept = !is_dropped(type_of(header));
+    if (!measure(reader, element, header, size)) return Error::malformed;
+    if ((header & kForbiddenBit) != 0) return Error::malformed;
+    if (size > 0 && size < header_size(header)) return Error::malformed;
+    const bool is_kept = size > 0 && !is_dropped(type_of(header));
     if (is_kept) {
       writer.start(header, size);
       writer.add(element.data);
@@ -161,11 +164,17 @@ FrameInfo read_av1_info(ByteView frame) {
   FrameInfo info;
   ObuReader reader(frame);
   Obu obu;
-  bool has_sequence_header = false;
-  while (!has_sequence_header && reader.next(obu)) {
-    has_sequence_header = obu.type() == kSequenceHeader;
+  std::optional<ByteView> sequence_header;
+  std::optional<bool> starts_with_key_frame;
+  while (!starts_with_key_frame && reader.next(obu)) {
+    if (obu.type() == kSequenceHeader) sequence_header = obu.payload;
+    if (obu.type() == kFrame || obu.type() == kFrameHeader) {
+      starts_with_key_frame = sequence_header && av1::is_key_frame(*sequence_header, obu.payload);
+    }
   }
-  if (reader.ok()) info.is_key_frame = has_sequence_header;
+  if (reader.ok()) {
+    info.is_key_frame = starts_with_key_frame.value_or(sequence_header.has_value());
+  }
   return info;
 }
 

@@ -13,6 +13,8 @@ constexpr std::uint8_t kExtensionFlag = 0x04;
 constexpr std::uint8_t kHasSizeFlag = 0x02;
 constexpr std::uint8_t kSequenceHeader = 1;
 constexpr std::uint8_t kTemporalDelimiter = 2;
+constexpr std::uint8_t kFrameHeader = 3;
+constexpr std::uint8_t kFrame = 6;
 constexpr std::uint8_t kTileList = 8;
 
 // Aggregation header, section 4.4 of the AV1 RTP specification.
@@ -95,34 +97,46 @@ class ObuReader {
   bool ok_ = true;
 };
 
+/// Whether the first frame of a temporal unit is a key frame that is not shown again: by the first
+/// bytes of its sequence header, AV1 section 5.5.1, and of its frame header, section 5.9.2.
+inline bool is_key_frame(ByteView sequence_header, ByteView frame_header) {
+  constexpr unsigned kReducedStillPicture = 0x08;
+  constexpr unsigned kShowExistingFrame = 0x80;
+  constexpr unsigned kFrameType = 0x60;  // 0: KEY_FRAME
+  if (!sequence_header.empty() && (sequence_header[0] & kReducedStillPicture) != 0) return true;
+  return !frame_header.empty() && (frame_header[0] & (kShowExistingFrame | kFrameType)) == 0;
+}
+
 /// An OBU or a fragment of one in a packet.
 struct Element {
-  ByteView data;  ///< not empty
+  ByteView data;  ///< not empty, unless it continues an OBU or goes on
   bool continues_last = false;
   bool goes_on = false;  ///< in the next packet
 };
 
-/// Walks the OBU elements of one payload.
+/// Walks the OBU elements of one payload. Senders make elements without a byte: those that neither
+/// continue an OBU nor go on are passed over, a payload of nothing else is malformed.
 class ElementReader {
  public:
   ElementReader() : reader_({}) {}
-  explicit ElementReader(ByteView payload) : reader_(payload), header_(reader_.u8()) {
+  explicit ElementReader(ByteView payload)
+      : reader_(payload), header_(reader_.u8()), is_empty_(true) {
     // A coded video sequence does not start with the rest of an OBU.
     is_malformed_ = starts_with_fragment() && starts_sequence();
-    is_malformed_ |= reader_.remaining() == 0;
   }
 
   bool next(Element& element) {
-    if (error() || reader_.remaining() == 0) return false;
-    const std::size_t count = header_ >> kCountShift & 3U;
-    ++number_;
-    const bool has_length = number_ != count;
-    element.data = has_length ? reader_.bytes(read_leb128(reader_)) : reader_.rest();
-    const bool is_last = reader_.remaining() == 0;
-    is_malformed_ = element.data.empty() || (is_last && count != 0 && number_ != count);
-    element.continues_last = number_ == 1 && starts_with_fragment();
-    element.goes_on = is_last && (header_ & kEndsWithFragment) != 0;
-    return !error();
+    while (!error() && has_more()) {
+      ++number_;
+      const bool has_length = number_ != count();
+      element.data = has_length ? reader_.bytes(read_leb128(reader_)) : reader_.rest();
+      element.continues_last = number_ == 1 && starts_with_fragment();
+      element.goes_on = !has_more() && (header_ & kEndsWithFragment) != 0;
+      is_empty_ = is_empty_ && element.data.empty();
+      if (!element.data.empty() || element.continues_last || element.goes_on) return !error();
+    }
+    is_malformed_ |= is_empty_;
+    return false;
   }
 
   [[nodiscard]] bool starts_with_fragment() const { return (header_ & kStartsWithFragment) != 0; }
@@ -131,9 +145,16 @@ class ElementReader {
   [[nodiscard]] bool error() const { return is_malformed_ || is_truncated(); }
 
  private:
+  /// W; 0: not told, and each element has a length.
+  [[nodiscard]] std::size_t count() const { return header_ >> kCountShift & kMaxCount; }
+  [[nodiscard]] bool has_more() const {
+    return count() == 0 ? reader_.remaining() > 0 : number_ < count();
+  }
+
   ByteReader reader_;
   std::uint8_t header_ = 0;
   std::size_t number_ = 0;
+  bool is_empty_ = false;
   bool is_malformed_ = false;
 };
 

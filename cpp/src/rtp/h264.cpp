@@ -2,6 +2,7 @@
 
 #include "codecs.h"
 #include "h264_nal_units.h"
+#include "h264_random_access.h"
 #include "sealroom/base/byte_reader.h"
 #include "sealroom/base/byte_writer.h"
 
@@ -23,6 +24,10 @@ PayloadStart inspect_unit(std::uint8_t header, ByteView data) {
     case kIdrSlice:
       // first_mb_in_slice, Exp-Golomb, is 0; or in the next packet, then it may be.
       start.starts_frame = data.empty() || (data[0] & 0x80) != 0;
+      start.is_key_frame = start.starts_frame && type == kIdrSlice;
+      start.signs.has_slice = true;
+      start.signs.can_begin =
+          start.starts_frame && !start.is_key_frame && !data.empty() && is_intra_slice(data[0]);
       break;
     default:
       // H.264 section 7.4.1.2.3: what comes before the first slice of its picture.
@@ -30,7 +35,8 @@ PayloadStart inspect_unit(std::uint8_t header, ByteView data) {
                            (type >= kPrefix && type <= kLastReserved);
       break;
   }
-  start.is_key_frame = start.starts_frame && (type == kIdrSlice || type == kSequenceParameterSet);
+  start.signs.has_parameters = type == kSequenceParameterSet;
+  if (type == kSupplementalInfo) start.signs.can_begin = has_recovery_point(data);
   // The delimiter comes first, and parameter sets do but for it (H.264 section 7.4.1.2.3).
   start.may_be_preceded =
       start.starts_frame && type != kSequenceParameterSet && type != kAccessUnitDelimiter;
@@ -55,9 +61,9 @@ Result<void> walk(ByteView payload, Unit unit, Fragment fragment) {
     const std::uint8_t fu_header = reader.u8();
     const ByteView data = reader.rest();
     if (!reader.ok()) return Error::truncated;
+    // Both S and E, which RFC 6184 section 5.8 forbids and cameras send, is a whole NAL unit.
     const bool is_start = (fu_header & kFuStart) != 0;
     if (!is_nal_unit_type(type_of(fu_header))) return Error::malformed;
-    if (is_start && (fu_header & kFuEnd) != 0) return Error::malformed;
     const unsigned restored = (header & (kForbiddenBit | kImportanceMask)) | type_of(fu_header);
     fragment(is_start, static_cast<std::uint8_t>(restored), data);
     return {};
@@ -80,7 +86,8 @@ void add(PayloadStart& whole, PayloadStart unit) {
     whole.may_be_preceded = unit.may_be_preceded && (whole.may_be_preceded || !whole.starts_frame);
   }
   whole.starts_frame |= unit.starts_frame;
-  whole.is_key_frame |= unit.is_key_frame;
+  whole.signs.add(unit.signs);
+  whole.is_key_frame |= unit.is_key_frame || whole.signs.make_key_frame();
 }
 
 }  // namespace
@@ -115,7 +122,8 @@ Result<PayloadPart> depacketize_h264(ByteView payload, MutableByteView scratch) 
   if (!walked) return walked.error();
   if (!writer.ok()) return Error::buffer_too_small;
   const ByteView data = as_it_is.value_or(writer.written());
-  return PayloadPart{data, start.starts_frame, start.is_key_frame, start.may_be_preceded};
+  return PayloadPart{data, start.starts_frame, start.is_key_frame, start.may_be_preceded,
+                     start.signs};
 }
 
 Result<PayloadStart> inspect_h264(ByteView payload) {
@@ -133,14 +141,15 @@ FrameInfo read_h264_info(ByteView frame) {
   FrameInfo info;
   NalUnitReader reader(frame);
   ByteView unit;
-  bool is_key_frame = false;
-  while (reader.next(unit)) {
-    const std::uint8_t type = type_of(unit[0]);
-    is_key_frame |= type == kIdrSlice || type == kSequenceParameterSet;
-    // Behind the first slice only other slices of the same picture come.
-    if (type == kSlice || type == kIdrSlice) break;
+  PayloadStart start;
+  // Behind the first slice only other slices of the same picture come.
+  while (!start.signs.has_slice && reader.next(unit)) {
+    add(start, inspect_unit(unit));
+    start.is_key_frame |= type_of(unit[0]) == kIdrSlice;  // whichever of its slices comes first
   }
-  if (reader.ok()) info.is_key_frame = is_key_frame;
+  if (reader.ok()) {
+    info.is_key_frame = start.is_key_frame || start.signs.are_of_parameters_only();
+  }
   return info;
 }
 

@@ -57,7 +57,7 @@ Result<PayloadStart> inspect(Codec codec, ByteView payload) {
   const auto part = depacketize(codec, payload);
   if (!part) return part.error();
   return PayloadStart{part.value().starts_frame, part.value().is_key_frame,
-                      part.value().may_be_preceded};
+                      part.value().may_be_preceded, part.value().signs};
 }
 
 Result<void> finish_frame(Codec codec, Bytes& frame) {

@@ -135,15 +135,15 @@ void TransportFeedbackCollector::start(std::int64_t sequence) {
   std::fill(arrivals_.begin(), arrivals_.end(), kNever);
   begin_ = end_ = sequence;
   unreported_ = 0;
-  started_ = true;
 }
 
 void TransportFeedbackCollector::packet_received(std::uint16_t transport_sequence_number,
                                                  TimePoint now) {
   constexpr auto kSpan = static_cast<std::int64_t>(kCapacity);
-  const std::int64_t sequence = unwrapper_.unwrap(transport_sequence_number);
-  if (!started_ || sequence >= end_ + kSpan) start(sequence);
-  if (sequence < end_ - kSpan) return;
+  std::int64_t sequence = 0;
+  const auto verdict = line_.place(transport_sequence_number, now, sequence);
+  if (verdict == SequenceLine::Verdict::stray) return;
+  if (verdict == SequenceLine::Verdict::restarted) start(sequence);
   for (; end_ <= sequence; ++end_) {
     TimePoint& oldest = at(end_);
     if (begin_ + kSpan <= end_) {

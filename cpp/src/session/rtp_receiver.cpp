@@ -130,6 +130,7 @@ void RtpReceiver::insert(const rtp::RtpHeader& header, ByteView content, TimePoi
       part.starts_frame = payload.value().starts_frame;
       part.is_key_frame = payload.value().is_key_frame;
       part.may_be_preceded = payload.value().may_be_preceded;
+      part.signs = payload.value().signs;
     }
     video->insert(part, now);
   } else if (header.payload_type == config_.red && !content.empty()) {

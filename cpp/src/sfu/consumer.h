@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sealroom/rtp/packet.h"
+#include "sealroom/rtp/payload_format.h"
 #include "sealroom/rtp/retransmission_limiter.h"
 #include "sequence_rewriter.h"
 #include "transport.h"
@@ -22,6 +23,7 @@ struct OpenedPacket {
   bool starts_key_frame = false;
   bool starts_frame = false;
   bool may_be_preceded = false;  ///< as in rtp::PayloadStart
+  rtp::KeyFrameSigns signs{};
 };
 
 /// Where a producer's time line stands: from its last sender report, or from the report that is

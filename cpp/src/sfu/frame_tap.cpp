@@ -31,6 +31,7 @@ void FrameTap::insert(const OpenedPacket& packet, TimePoint now) {
   video.starts_frame = part.starts_frame;
   video.is_key_frame = part.is_key_frame;
   video.may_be_preceded = part.may_be_preceded;
+  video.signs = part.signs;
   video.payload = part.data;
   assembler_->insert(video, now);
   collect();

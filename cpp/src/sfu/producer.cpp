@@ -48,8 +48,12 @@ OpenedPacket Producer::open(const rtp::RtpPacketView& view, std::int64_t sequenc
   if (kind_ == MediaKind::video) {
     const auto start = rtp::inspect(config_.codec, packet.payload);
     packet.starts_frame = start.ok() && start.value().starts_frame;
-    packet.starts_key_frame = packet.starts_frame && start.value().is_key_frame;
-    packet.may_be_preceded = packet.starts_frame && start.value().may_be_preceded;
+    if (packet.starts_frame) {
+      packet.signs = start.value().signs;
+      packet.starts_key_frame = start.value().is_key_frame ||
+                                (packet.header.marker && packet.signs.are_of_parameters_only());
+      packet.may_be_preceded = start.value().may_be_preceded;
+    }
   }
   return packet;
 }
@@ -93,15 +97,17 @@ bool Producer::receive(const rtp::RtpPacketView& view, TimePoint now, Forwarded&
 }
 
 /// Where those who wait for a key frame may begin, if they may now. In order it is the newest
-/// packet, however large the frame.
+/// packet, or of H.264 the headers before it, however large the frame.
 std::optional<std::int64_t> Producer::note_key_frame(const OpenedPacket& packet) {
   const bool decides = deciding_packet_ == packet.sequence;
-  if (!packet.starts_key_frame && !decides) return std::nullopt;
+  const bool may_start = packet.starts_key_frame || packet.signs.can_begin;
+  if (!may_start && !decides) return std::nullopt;
+  if (decides) deciding_packet_.reset();
   std::optional<std::int64_t> start;
   const bool is_wanted = std::any_of(consumers.begin(), consumers.end(), [](const Consumer* c) {
     return c->needs_key_frame() && c->is_ready();
   });
-  if (is_wanted && packet.starts_key_frame) {
+  if (is_wanted && may_start) {
     start = find_run_start(packet);
   } else if (is_wanted) {
     const auto view = rtp::RtpPacketView::parse(cache_.find(undecided_key_start_));
@@ -112,10 +118,10 @@ std::optional<std::int64_t> Producer::note_key_frame(const OpenedPacket& packet)
     key_frames_.want();
     return std::nullopt;
   }
-  if (start || !is_wanted) {
+  if (start || (!is_wanted && (packet.starts_key_frame || decides))) {
     deciding_packet_.reset();
     key_frames_.key_frame_began();
-  } else {
+  } else if (deciding_packet_) {
     key_frames_.want();  // should the packet that decides not come
   }
   return start;
@@ -123,12 +129,14 @@ std::optional<std::int64_t> Producer::note_key_frame(const OpenedPacket& packet)
 
 // An H.264 stream tells an IDR slice, but not whether its parameter sets came before it in a packet
 // of their own. Without them the frame cannot be opened, so a run begins with it only when the
-// packet before it is known to be another frame's, or else earlier.
+// packet before it is known to be another frame's, or else earlier. And an I slice is one of a key
+// frame only if the parameter sets came before it.
 std::optional<std::int64_t> Producer::find_run_start(const OpenedPacket& key_start) {
   std::int64_t start = key_start.sequence;
   std::int64_t lowest = start;
   bool is_sure = !key_start.may_be_preceded;
   bool is_headless = false;
+  rtp::KeyFrameSigns signs = key_start.signs;
   while (lowest > key_start.sequence - kMaxPacketsBeforeKeyStart) {
     const auto view = rtp::RtpPacketView::parse(cache_.find(lowest - 1));
     if (!view) break;
@@ -147,8 +155,10 @@ std::optional<std::int64_t> Producer::find_run_start(const OpenedPacket& key_sta
     if (is_headless) continue;
     start = lowest;
     is_sure |= !before.may_be_preceded;
+    signs.add(before.signs);
   }
-  if (is_sure && !is_headless) return start;
+  const bool is_key_frame = key_start.starts_key_frame || signs.make_key_frame();
+  if (is_sure && !is_headless) return is_key_frame ? std::optional(start) : std::nullopt;
   undecided_key_start_ = key_start.sequence;
   deciding_packet_ = lowest - 1;
   return std::nullopt;

@@ -118,10 +118,13 @@ class PayloadPart:
     """What one packet carries of a frame, by the RFC of its codec (see Packetizer)."""
     @property
     def data(self) -> bytes:
-        """A piece of the frame; of AV1, what assemble_frame makes the frame from."""
+        """A piece of the frame. Of AV1 it is not: give the payloads to assemble_frame."""
     @property
     def is_key_frame(self) -> bool:
-        """Meaningful where starts_frame; always true for Opus."""
+        """Meaningful where starts_frame; always true for Opus. Of H.264 it is true of the payload
+        that shows it: an IDR slice, or a sequence parameter set with an I slice or a recovery
+        point. Parameter sets alone come before delta frames, too.
+        """
     @property
     def may_be_preceded(self) -> bool:
         """H.264, where starts_frame: it does not show whether packets of the same frame come before
@@ -473,12 +476,15 @@ def parse_rtp_batch(data: BytesLike, sizes: npt.ArrayLike) -> npt.NDArray[np.voi
     (uint16), payload_type (uint8), marker, is_valid (bool). A packet that is not RTP has is_valid
     False and zeros.
 
-    Raises InvalidArgumentError if the sizes do not lie within data.
+    Raises InvalidArgumentError for sizes that are no integers or do not add up to data.
     """
 
 def read_frame_info(codec: str, frame: BytesLike) -> FrameInfo:
     """What an encoded frame that is not encrypted says of itself.
 
+    A key frame of H.264 has an IDR slice, or a sequence parameter set with an I slice or a recovery
+    point; one of AV1 has a sequence header and begins with a key frame. Headers without any picture
+    count as one.
     VP8 and VP9 key frames tell their size (RFC 6386 section 9.1, the VP9 bitstream
     specification section 7.2). H.264 is Annex B, AV1 is OBUs. Whatever is not found is None or 0.
     """

@@ -164,7 +164,8 @@ class VideoDecoder:
 def is_key_frame(codec: CodecName, data: Any) -> bool:
     """True if an encoded frame that is not encrypted can be decoded by itself.
 
-    Of H.264 and AV1 those with parameter sets, or a sequence header, are.
+    Of H.264 that is an IDR slice, or a sequence parameter set with an I slice or a recovery point;
+    of AV1 a sequence header with a key frame. Headers that an encoder repeats make none.
     """
     return len(data) > 0 and read_frame_info(codec, data).is_key_frame is True
 

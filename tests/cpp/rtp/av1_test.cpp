@@ -170,16 +170,18 @@ TEST(Av1, RefusesWhatIsNoPayload) {
     return read_payload(Codec::av1, from_hex(hex)).error();
   };
   EXPECT_EQ(error(""), Error::truncated);
-  EXPECT_EQ(error("10"), Error::malformed);    // no element
+  EXPECT_EQ(error("10"), Error::malformed);  // no byte
+  EXPECT_EQ(error("90"), Error::malformed);
+  EXPECT_EQ(error("50"), Error::malformed);
   EXPECT_EQ(error("9830"), Error::malformed);  // Z with N
   EXPECT_EQ(error("2001"), Error::truncated);
-  EXPECT_EQ(error("200130"), Error::malformed);  // one of two elements
-  EXPECT_EQ(error("0000"), Error::malformed);    // an empty element
+  EXPECT_EQ(error("300130"), Error::truncated);  // one of three elements
+  EXPECT_EQ(error("0000"), Error::malformed);
+  EXPECT_EQ(error("000000"), Error::malformed);
   EXPECT_EQ(error("000230"), Error::truncated);
   EXPECT_EQ(error("0001300230"), Error::truncated);
   EXPECT_EQ(error("0080"), Error::truncated);
   EXPECT_EQ(error("00ffffffffffffffffff01"), Error::truncated);
-  EXPECT_EQ(error("30013000"), Error::malformed);
 }
 
 TEST(Av1, SaysWhereFramesStart) {
@@ -238,6 +240,31 @@ TEST(Av1, FinishRefusesWhatIsNotParts) {
   }
 }
 
+// libwebrtc passes over elements of no byte, and Pion makes them.
+TEST(Av1, ElementsWithoutAByteArePassedOver) {
+  const auto frame = [](const std::vector<const char*>& payloads) {
+    std::vector<Bytes> bytes;
+    for (const char* hex : payloads) bytes.push_back(from_hex(hex));
+    return assemble(Codec::av1, bytes);
+  };
+  const Bytes one = from_hex("3201aa");
+  EXPECT_EQ(frame({"000230aa00"}).value(), one);
+  EXPECT_EQ(frame({"00000230aa"}).value(), one);
+  EXPECT_EQ(frame({"200030aa"}).value(), one);
+  EXPECT_EQ(frame({"200230aa"}).value(), one);
+  EXPECT_EQ(frame({"300230aa00"}).value(), one);
+  // The last one of a packet goes on in the next: an OBU that begins there.
+  EXPECT_EQ(frame({"400230aa00", "9028bb"}).value(), from_hex("3201aa2a01bb"));
+  EXPECT_EQ(frame({"600230aa", "9028bb"}).value(), from_hex("3201aa2a01bb"));
+  EXPECT_EQ(frame({"400230aa00", "d028", "90bb"}).value(), from_hex("3201aa2a01bb"));
+  // And the first one of a packet ends what went on.
+  EXPECT_EQ(frame({"5030aa", "80000228bb"}).value(), from_hex("3201aa2a01bb"));
+  EXPECT_EQ(frame({"5030aa", "a00028bb"}).value(), from_hex("3201aa2a01bb"));
+  EXPECT_EQ(frame({"400230aa00", "80000228bb"}).value(), from_hex("3201aa2a01bb"));
+  EXPECT_EQ(frame({"400230aa00", "1028bb"}).error(), Error::malformed);
+  EXPECT_EQ(frame({"000230aa00", "9028bb"}).error(), Error::malformed);
+}
+
 TEST(Av1, EveryCutIntoPacketsGivesTheSameFrame) {
   // Three OBUs over up to three packets, cut at every pair of places, with every form of W.
   const std::vector<Bytes> obus{from_hex("08a1a2"), from_hex("3448b1b2"), from_hex("28")};
@@ -287,8 +314,10 @@ TEST(Av1, EveryCutIntoPacketsGivesTheSameFrame) {
   }
 }
 
-TEST(Av1, KeyFramesAreKnownByTheirSequenceHeader) {
-  EXPECT_EQ(read_frame_info(Codec::av1, from_hex("12000a01aa3201bb")).is_key_frame, true);
+TEST(Av1, KeyFramesAreKnownByTheirSequenceAndFrameHeaders) {
+  EXPECT_EQ(read_frame_info(Codec::av1, from_hex("12000a0100320110")).is_key_frame, true);
+  EXPECT_EQ(read_frame_info(Codec::av1, from_hex("12000a01003201bb")).is_key_frame, false);
+  EXPECT_EQ(read_frame_info(Codec::av1, from_hex("12000a010032003201bb")).is_key_frame, false);
   EXPECT_EQ(read_frame_info(Codec::av1, from_hex("12003201bb")).is_key_frame, false);
   EXPECT_EQ(read_frame_info(Codec::av1, from_hex("3202bb")).is_key_frame, std::nullopt);
 }

@@ -142,22 +142,28 @@ TEST(H264, SaysWhereFramesStart) {
     bool is_key_frame;
   };
   for (const Case& one : {
-           Case{"658880", true, true},                 // IDR slice, first_mb_in_slice 0
-           Case{"654880", false, false},               // a later one of the picture
-           Case{"418880", true, false},                // another slice
-           Case{"415880", false, false},               //
-           Case{"6742", true, true},                   // SPS
-           Case{"68ce", true, false},                  // PPS alone
-           Case{"0910", true, false},                  // access unit delimiter
-           Case{"0605", true, false},                  // SEI
-           Case{"0a", false, false},                   // end of sequence
-           Case{"7800026742000268ce", true, true},     // STAP-A: SPS, PPS
-           Case{"18000206050003418880", true, false},  // STAP-A: SEI, slice
-           Case{"18000206050003415880", true, false},  // the SEI starts it
-           Case{"7c8588", true, true},                 // FU-A: start of an IDR slice
-           Case{"7c8548", false, false},               //
-           Case{"7c0588", false, false},               // its middle
-           Case{"5c8188", true, false},                //
+           Case{"658880", true, true},                     // IDR slice, first_mb_in_slice 0
+           Case{"654880", false, false},                   // a later one of the picture
+           Case{"418880", true, false},                    // another slice
+           Case{"415880", false, false},                   //
+           Case{"6742", true, false},                      // SPS: a delta frame's, too
+           Case{"68ce", true, false},                      // PPS alone
+           Case{"0910", true, false},                      // access unit delimiter
+           Case{"0605", true, false},                      // SEI
+           Case{"0a", false, false},                       // end of sequence
+           Case{"7800026742000268ce", true, false},        // STAP-A: SPS, PPS
+           Case{"780002674200026588", true, true},         // and an IDR slice
+           Case{"78000267420002419a", true, false},        // and a P slice
+           Case{"7800026742000241b8", true, true},         // and an I slice
+           Case{"780002674200024188", true, true},         // slice_type 7
+           Case{"780002674200050601018480", true, false},  // and a picture timing
+           Case{"780002674200050606018480", true, true},   // and a recovery point
+           Case{"18000206050003418880", true, false},      // STAP-A: SEI, slice
+           Case{"18000206050003415880", true, false},      // the SEI starts it
+           Case{"7c8588", true, true},                     // FU-A: start of an IDR slice
+           Case{"7c8548", false, false},                   //
+           Case{"7c0588", false, false},                   // its middle
+           Case{"5c8188", true, false},                    //
        }) {
     const auto part = read_payload(Codec::h264, from_hex(one.payload));
     ASSERT_TRUE(part.ok()) << one.payload;
@@ -175,6 +181,7 @@ TEST(H264, RestoresNalUnits) {
   EXPECT_EQ(data("7c8588aa"), from_hex("000000016588aa"));
   EXPECT_EQ(data("7c0588aa"), from_hex("88aa"));
   EXPECT_EQ(data("7c4588"), from_hex("88"));
+  EXPECT_EQ(data("7cc588aa"), from_hex("000000016588aa"));  // start and end at once
   // RFC 6184 section 5.8 allows fragments without a byte of the NAL unit.
   EXPECT_EQ(data("7c85"), from_hex("0000000165"));
   EXPECT_EQ(data("7c05"), Bytes());
@@ -193,7 +200,6 @@ TEST(H264, RefusesWhatIsNotOfMode1) {
     EXPECT_EQ(error(hex), Error::unsupported) << hex;  // STAP-B, MTAP16, MTAP24, FU-B
   }
   EXPECT_EQ(error("7c"), Error::truncated);
-  EXPECT_EQ(error("7cc588"), Error::malformed);  // start and end at once
   EXPECT_EQ(error("7c8088"), Error::malformed);  // no NAL unit type
   EXPECT_EQ(error("7c9c88"), Error::malformed);  // a packet in a packet
   EXPECT_EQ(error("78"), Error::truncated);
@@ -237,6 +243,9 @@ TEST(H264, KeyFramesAreKnownByTheirNalUnits) {
   EXPECT_EQ(is_key({from_hex(kSps), from_hex(kPps), nal_unit(0x65, 20)}), true);
   EXPECT_EQ(is_key({nal_unit(0x06, 20), nal_unit(0x65, 20)}), true);
   EXPECT_EQ(is_key({nal_unit(0x06, 20), nal_unit(0x41, 20)}), false);
+  EXPECT_EQ(is_key({from_hex(kSps), from_hex(kPps), nal_unit(0x41, 20, 0x9a)}), false);
+  EXPECT_EQ(is_key({from_hex(kSps), from_hex(kPps), nal_unit(0x41, 20, 0xb8)}), true);
+  EXPECT_EQ(is_key({from_hex(kSps), from_hex("06060184"), nal_unit(0x41, 20, 0x9a)}), true);
   EXPECT_EQ(read_frame_info(Codec::h264, from_hex("65aabb")).is_key_frame, std::nullopt);
 }
 

@@ -48,7 +48,8 @@ Bytes av1_frame(std::size_t size, bool key, std::uint8_t seed) {
   std::size_t left = size;
   for (; left >= 0x80; left >>= 7) frame.push_back(static_cast<std::uint8_t>(left | 0x80));
   frame.push_back(static_cast<std::uint8_t>(left));
-  append(frame, pattern(size, seed));
+  frame.push_back(key ? 0x10 : 0x30);  // show_existing_frame 0, frame_type
+  append(frame, pattern(size - 1, seed));
   return frame;
 }
 

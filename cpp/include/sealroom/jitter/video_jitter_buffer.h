@@ -6,6 +6,7 @@
 
 #include "sealroom/base/bytes.h"
 #include "sealroom/base/types.h"
+#include "sealroom/rtp/payload_format.h"
 
 namespace sealroom::jitter {
 
@@ -21,6 +22,8 @@ struct VideoPacket {
   /// Where starts_frame: it does not show whether other packets of the frame come before it. A
   /// stream begins with it only once the packet before it has been seen to be another frame's.
   bool may_be_preceded = false;
+  /// Where starts_frame: a frame is a key frame also if those of all its packets make one.
+  rtp::KeyFrameSigns signs{};
 };
 
 struct VideoFrame {
@@ -92,7 +95,9 @@ struct VideoJitterStatistics {
 /// after insert(now) and handle_timeout(now) next_timeout() > now. One thread.
 class VideoJitterBuffer {
  public:
-  static constexpr std::size_t kMaxPayload = 1500;
+  /// What rtp::depacketize makes of a payload of 1500 bytes at most: of H.264 NAL units of one byte
+  /// each, which lie there behind lengths and here behind start codes.
+  static constexpr std::size_t kMaxPayload = 2504;
 
   explicit VideoJitterBuffer(VideoJitterConfig config = {});
   ~VideoJitterBuffer();

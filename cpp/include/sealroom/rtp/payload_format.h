@@ -20,6 +20,26 @@ enum class Codec : std::uint8_t {
 [[nodiscard]] MediaKind media_kind(Codec codec);
 [[nodiscard]] std::uint32_t clock_rate(Codec codec);  ///< Hz
 
+/// What packets of H.264 say of whether their frame is a key frame where none of them shows it:
+/// encoders repeat parameter sets before any picture, and packetizers put them, supplemental
+/// information and the slice into packets of their own. Added up over the packets of a frame.
+struct KeyFrameSigns {
+  bool has_parameters = false;  ///< a sequence parameter set
+  bool can_begin = false;       ///< an I slice first, or a recovery point (section D.2.8)
+  bool has_slice = false;
+
+  void add(const KeyFrameSigns& other) {
+    has_parameters |= other.has_parameters;
+    can_begin |= other.can_begin;
+    has_slice |= other.has_slice;
+  }
+  [[nodiscard]] bool make_key_frame() const { return has_parameters && can_begin; }
+  /// Of a whole frame: what comes behind it needs it, and it needs nothing.
+  [[nodiscard]] bool are_of_parameters_only() const {
+    return has_parameters && !can_begin && !has_slice;
+  }
+};
+
 /// What one packet carries of a frame, the payload descriptor removed. `starts_frame` is true where
 /// a frame may begin, as far as the payload shows it: of H.264 for each packet with a delimiter,
 /// parameter sets, supplemental information or the first slice of a picture, of AV1 for each that
@@ -28,11 +48,13 @@ enum class Codec : std::uint8_t {
 struct PayloadPart {
   ByteView data;
   bool starts_frame = false;
-  /// Meaningful where starts_frame; always true for Opus, whose frames stand alone.
+  /// Meaningful where starts_frame; always true for Opus, whose frames stand alone. Of H.264 as far
+  /// as this payload shows it (an IDR slice, or `signs` that do); of AV1 what the sender says.
   bool is_key_frame = false;
   /// H.264, where starts_frame: whether packets of the same frame come before this one cannot be
   /// seen in it (an IDR slice whose parameter sets may have a packet of their own).
   bool may_be_preceded = false;
+  KeyFrameSigns signs{};
 };
 
 /// What depacketize needs of scratch memory at most for a payload of `payload_size` bytes.
@@ -50,6 +72,7 @@ struct PayloadStart {
   bool starts_frame = false;
   bool is_key_frame = false;     ///< as in PayloadPart
   bool may_be_preceded = false;  ///< as in PayloadPart
+  KeyFrameSigns signs{};
 };
 
 /// As depacketize, without scratch memory or a copy.
@@ -62,8 +85,11 @@ Result<void> finish_frame(Codec codec, Bytes& frame);
 
 /// What a packetizer cannot read from a frame that is encrypted.
 struct FrameInfo {
-  std::optional<bool> is_key_frame;  ///< absent: read from the frame, as far as that is possible
-  std::uint16_t width = 0;           ///< pixels; 0: not known
+  /// Absent: read from the frame, as far as that is possible. Of H.264 a key frame has an IDR
+  /// slice, or a sequence parameter set with an I slice or a recovery point, of AV1 a sequence
+  /// header with a key frame; or no picture at all.
+  std::optional<bool> is_key_frame;
+  std::uint16_t width = 0;  ///< pixels; 0: not known
   std::uint16_t height = 0;
 };
 
@@ -86,9 +112,10 @@ class Packetizer {
   /// Takes a view of the frame (it must outlive the writes) and returns the number of packets.
   /// `max_payload` counts the payload descriptor. VP9 and AV1 carry the key-frame flag outside the
   /// frame, from `info`; where that is absent it is read from the frame, wrongly if it is
-  /// ciphertext without a clear byte as VP9's is. Errors: invalid_argument for an empty frame, one
-  /// that is not Annex B (H.264) or OBUs (AV1), for a `max_payload` without room for any of it or,
-  /// Opus, for all of it; then nothing is left to write.
+  /// ciphertext without a clear byte as VP9's is, and for AV1, whose frames may be ciphertext
+  /// behind a sequence header, taken from that header alone. Errors: invalid_argument for an empty
+  /// frame, one that is not Annex B (H.264) or OBUs (AV1), for a `max_payload` without room for any
+  /// of it or, Opus, for all of it; then nothing is left to write.
   Result<std::size_t> start(ByteView frame, std::size_t max_payload, const FrameInfo& info = {}) {
     return start_frame(frame, max_payload, info);
   }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "sealroom/base/byte_reader.h"
-#include "sealroom/base/sequence.h"
+#include "sealroom/base/sequence_line.h"
 #include "sealroom/rtp/rtcp.h"
 
 namespace sealroom::rtp {
@@ -54,7 +54,8 @@ class PacketStatuses {
 /// Records the arrivals of one transport and writes them as feedback. Holds the last kCapacity
 /// sequence numbers; a packet that was overtaken by its own feedback is reported again with those
 /// behind it, one that comes twice counts once, a jump ahead of kCapacity starts anew; what is
-/// further behind than kCapacity is passed over. Sans-IO; O(1) per packet amortised; memory is
+/// as far behind is passed over, until two such numbers follow each other when nothing else has
+/// come for a second: a sender that counts anew. Sans-IO; O(1) per packet amortised; memory is
 /// taken at construction. One thread.
 class TransportFeedbackCollector {
  public:
@@ -75,12 +76,11 @@ class TransportFeedbackCollector {
   }
   void start(std::int64_t sequence);
 
-  SequenceUnwrapper unwrapper_;
+  SequenceLine line_{static_cast<std::int64_t>(kCapacity) - 1};
   std::vector<TimePoint> arrivals_;  ///< of [end_ - kCapacity, end_); kNever: not there
   std::int64_t begin_ = 0;           ///< nothing before it is left to report
   std::int64_t end_ = 0;             ///< behind the newest
   std::size_t unreported_ = 0;       ///< received ones in [begin_, end_)
-  bool started_ = false;
   std::uint8_t feedback_count_ = 0;
 };
 

@@ -4,7 +4,7 @@
 
 #include "sealroom/base/types.h"
 
-namespace sealroom::jitter {
+namespace sealroom {
 
 /// Places wrapping sequence numbers on one ever-growing line and tells the restart of a sender from
 /// late packets. A jump forward of more than `max_jump` is a restart at once (an outage looks the
@@ -55,4 +55,4 @@ class SequenceLine {
   std::uint16_t next_after_stray_ = 0;
 };
 
-}  // namespace sealroom::jitter
+}  // namespace sealroom
