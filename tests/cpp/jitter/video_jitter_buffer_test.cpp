@@ -205,6 +205,13 @@ TEST(VideoJitterBuffer, DuplicatesAreCountedAndChangeNothing) {
   EXPECT_EQ(buffer.statistics().packets_discarded, 0U);
 }
 
+TEST(VideoJitterBuffer, WhatAPayloadOf1500BytesBecomesFits) {
+  for (const auto codec : {rtp::Codec::vp8, rtp::Codec::vp9, rtp::Codec::h264, rtp::Codec::av1}) {
+    EXPECT_LE(std::max<std::size_t>(1500, rtp::depacketize_scratch_size(codec, 1500)),
+              VideoJitterBuffer::kMaxPayload);
+  }
+}
+
 TEST(VideoJitterBuffer, PayloadOverTheLimitIsRefused) {
   VideoJitterBuffer buffer;
   const auto packets = make_frame(1, 100, 1, true, VideoJitterBuffer::kMaxPayload + 1);
