@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <limits>
 
-#include "jitter/sequence_line.h"
 #include "sealroom/base/byte_reader.h"
+#include "sealroom/base/sequence_line.h"
 #include "sealroom/jitter/audio_jitter_buffer.h"
 #include "sealroom/jitter/video_jitter_buffer.h"
 
