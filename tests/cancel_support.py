@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
+
+MAX_STEPS = 600
 
 
 async def cancel_after(steps: int, call: Coroutine[Any, Any, Any]) -> bool:
@@ -24,3 +26,10 @@ async def cancel_after(steps: int, call: Coroutine[Any, Any, Any]) -> bool:
     except asyncio.CancelledError:
         return True
     return not is_late
+
+
+def steps_until_done() -> Iterator[int]:
+    """Every step at first, where there is most to lose, and every fourth later."""
+    yield from range(1, 40)
+    yield from range(40, MAX_STEPS, 4)
+    raise AssertionError("it was never done")

@@ -19,6 +19,7 @@ from sealroom.client.handles import StreamHandle
 from sealroom.identity import Identity
 from sealroom.media.frames import DecodedFrame
 from sealroom.media.ice import HostAddresses
+from sealroom.media.outgoing_track import OutgoingTrack
 
 LOOPBACK = ["127.0.0.1"]
 
@@ -187,3 +188,26 @@ def received(call: Call, user_id: str, name: str = "camera") -> Any:
     return next(
         one for one in api.statistics(call.room_id).received if remotes[one.track_id].name == name
     )
+
+
+async def fresh_room(call: Call) -> str:
+    """Have alice and bob in another room, which is the call's from now on."""
+    alice, bob = call.apis["alice"], call.apis["bob"]
+    room_id = await alice.create_stream_room(call.context_id, ["bob"])
+    for api in (alice, bob):
+        await api.join_stream_room(room_id)
+    call.room_id = room_id
+    return room_id
+
+
+async def leave(call: Call) -> None:
+    """Have all leave the call's room."""
+    for api in call.apis.values():
+        await api.leave_stream_room(call.room_id)
+
+
+def sent_by(api: StreamApi, room_id: str) -> list[OutgoingTrack]:
+    """The tracks that somebody sends in a room."""
+    publisher = api._session(room_id).publishing.publisher
+    assert publisher is not None
+    return [track for _, track in publisher.outgoing_tracks()]

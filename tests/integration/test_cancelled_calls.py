@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
 from aiortc.mediastreams import AudioStreamTrack
-from call_support import Call, StripeTrack, eventually, open_call, publish, take
-from cancel_support import cancel_after
+from call_support import (
+    Call,
+    StripeTrack,
+    eventually,
+    fresh_room,
+    leave,
+    open_call,
+    publish,
+    sent_by,
+    take,
+)
+from cancel_support import cancel_after, steps_until_done
 
 from sealroom.client import StreamApi, StreamSubscription
 from sealroom.client.errors import NotJoinedError, RequestTimeoutError, StreamStateError
-from sealroom.media.outgoing_track import OutgoingTrack
-
-MAX_STEPS = 600
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -25,33 +32,6 @@ pytestmark = pytest.mark.timeout(300)
 async def call() -> AsyncIterator[Call]:
     async with open_call("alice", "bob") as one:
         yield one
-
-
-async def fresh_room(call: Call) -> str:
-    alice, bob = call.apis["alice"], call.apis["bob"]
-    room_id = await alice.create_stream_room(call.context_id, ["bob"])
-    for api in (alice, bob):
-        await api.join_stream_room(room_id)
-    call.room_id = room_id
-    return room_id
-
-
-async def leave(call: Call) -> None:
-    for api in call.apis.values():
-        await api.leave_stream_room(call.room_id)
-
-
-def sent_by(api: StreamApi, room_id: str) -> list[OutgoingTrack]:
-    publisher = api._session(room_id).publishing.publisher
-    assert publisher is not None
-    return [track for _, track in publisher.outgoing_tracks()]
-
-
-def steps_until_done() -> Iterator[int]:
-    """Every step at first, where there is most to lose, and every fourth later."""
-    yield from range(1, 40)
-    yield from range(40, MAX_STEPS, 4)
-    raise AssertionError("it was never done")
 
 
 async def sees_nobodys_stream(api: StreamApi, room_id: str) -> bool:

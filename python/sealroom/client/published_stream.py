@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sealroom.client.data_track import StagedDataTrack
 from sealroom.client.room_link import RoomLink
-from sealroom.client.staged_stream import AnyStagedTrack
+from sealroom.client.staged_stream import AnyStagedTrack, StagedTrack
 from sealroom.crypto.announcement import VerifiedStream, make_announcement, verify_update
 from sealroom.crypto.signed_object import read_unverified
 from sealroom.crypto.stream_details import StreamDetails
@@ -27,11 +27,20 @@ class PublishedStream:
     stream: VerifiedStream | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     has_ended: bool = False
+    is_in_doubt: bool = False
+    """Whether it is unknown if the Bridge took the version announced last."""
 
     def end(self, reason: str) -> None:
         """It is not published again; idempotent."""
         self.has_ended = True
         end_data(self.tracks, reason)
+
+    def tells(self, track: StagedTrack) -> bool:
+        """Whether the others know for certain if the track is muted."""
+        stream = self.stream
+        if self.is_in_doubt or stream is None or not stream.has_track(track.track_id):
+            return False
+        return stream.track(track.track_id).enabled is track.is_enabled
 
     def announce(
         self, link: RoomLink, tracks: Sequence[AnyStagedTrack], details: StreamDetails
@@ -70,3 +79,10 @@ def end_data(tracks: Sequence[AnyStagedTrack], reason: str) -> None:
     for one in tracks:
         if isinstance(one, StagedDataTrack):
             one.end(reason)
+
+
+def number_from_here(tracks: Sequence[AnyStagedTrack]) -> None:
+    """The next publication of the data tracks among these goes on counting."""
+    for one in tracks:
+        if isinstance(one, StagedDataTrack):
+            one.number_from_here()

@@ -161,6 +161,11 @@ class Publisher:
         """True once the media connection has failed or was closed; nothing can be published."""
         return self._closing is not None or self.peer.state in ("failed", "closed")
 
+    @property
+    def is_well(self) -> bool:
+        """True while it is connected, or may become so."""
+        return not self.is_dead and self.peer.state != "disconnected"
+
     def halt(self, stream_id: str) -> None:
         """Stops sending a stream, at once; `unpublish` does the rest."""
         self.data.end(stream_id)

@@ -211,7 +211,8 @@ class PublishingApi(RoomApi):
         """Mutes or unmutes a track, and tells the others if it is published.
 
         A muted track sends nothing, not even silence; nothing leaves after the call has begun. An
-        unmuted one sends once the Bridge has told the others, video from a key frame on.
+        unmuted one sends once the Bridge has told the others, video from a key frame on. If that
+        fails or is cancelled the track is muted, and another call tells the others so.
 
         Raises:
             InvalidArgumentError: `enabled` is not True or False.
@@ -220,7 +221,7 @@ class PublishingApi(RoomApi):
         check_type("enabled", enabled, bool)
         staged = self._stream(track.stream_id)
         one = self._track(staged, track)
-        if one.is_enabled == enabled or not isinstance(one, StagedTrack):
+        if not isinstance(one, StagedTrack):
             return
         publishing = self._session(staged.room_id).publishing
         if one.is_published and staged.stream_id in publishing.published:

@@ -27,7 +27,11 @@ class ReceivingApi(RoomApi):
     async def subscribe_to_remote_streams(
         self, room_id: str, subscriptions: Sequence[StreamSubscription]
     ) -> None:
-        """Begins to receive these streams or tracks, besides what is received already."""
+        """Begins to receive these streams or tracks, besides what is received already.
+
+        Cancelled, or if the Bridge does not answer, it may be done all the same, now or with the
+        next change in the room; another call makes sure, `unsubscribe_from_remote_streams` undoes.
+        """
         check_subscriptions("subscriptions", subscriptions)
         if not subscriptions:
             raise InvalidArgumentError("subscriptions: at least one")

@@ -10,10 +10,9 @@ from collections.abc import Collection, Sequence
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_recovery import DataRecovery
-from sealroom.client.data_track import StagedDataTrack
 from sealroom.client.errors import ProtocolError, RequestRefusedError, StreamStateError
 from sealroom.client.events import StreamUnpublished, TrackEnded
-from sealroom.client.published_stream import PublishedStream, end_data
+from sealroom.client.published_stream import PublishedStream, end_data, number_from_here
 from sealroom.client.publisher import Publisher
 from sealroom.client.room_link import RoomLink
 from sealroom.client.staged_stream import AnyStagedTrack, StagedStream, StagedTrack
@@ -49,6 +48,7 @@ class RoomPublishing:
         self._published: dict[str, PublishedStream] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._replacing = asyncio.Lock()
+        self._is_reset_due = False
         self._unbroken = UnbrokenWork()
         self.recovery = link.recovery(
             "publisher",
@@ -79,18 +79,15 @@ class RoomPublishing:
         Each call begins with a fresh nonce at version 1, also under an id that was used before.
         """
         await self._unbroken.done(staged.stream_id)  # what became of it before
-        await self._replaced()
-        self._link.check_open()
+        await self._connect()
         tracks = staged.wanted_tracks()
-        _number_from_here(tracks)
+        number_from_here(tracks)
         published = PublishedStream(
             staged.stream_id,
             secrets.token_bytes(STREAM_NONCE_BYTES),
             tracks,
             staged.details(tracks),
         )
-        if self._publisher is None:
-            self._publisher = self._make_publisher()
         async with published.lock:
             await self._change(published, tracks, (), published.details, tracks)
             self._link.check_open()  # not left, or given up for another session, meanwhile
@@ -111,7 +108,7 @@ class RoomPublishing:
             old = {one.track_id for one in published.tracks}
             add = [one for one in tracks if one.track_id not in old]
             remove = old - {one.track_id for one in tracks}
-            if add or remove or details != published.details:
+            if add or remove or details != published.details or published.is_in_doubt:
                 try:
                     await self._change(published, add, remove, details, tracks)
                 except BaseException:
@@ -126,22 +123,23 @@ class RoomPublishing:
         Muting takes effect before anything is sent to the Bridge, unmuting once all are told.
         """
         published = self._require(stream_id)
-        track.is_enabled = is_enabled
+        was_enabled, track.is_enabled = track.is_enabled, is_enabled
         if not is_enabled and self._publisher is not None:
             self._publisher.set_enabled(stream_id, track.track_id, False)
-        await self._replaced()
-        async with published.lock:
-            self._require(stream_id)
-            if track.is_enabled is not is_enabled:
-                return  # changed again meanwhile, and that call tells it
-            try:
-                await self._change(published, (), (), published.details, published.tracks)
-            except BaseException:
-                if is_enabled:
-                    track.is_enabled = False
-                raise
-            if track.is_enabled and self._publisher is not None:
-                self._publisher.set_enabled(stream_id, track.track_id, True)
+        try:
+            await self._replaced()
+            async with published.lock:
+                self._require(stream_id)
+                if track.is_enabled is not is_enabled:
+                    return  # changed again meanwhile, and that call tells it
+                if not published.tells(track):
+                    await self._change(published, (), (), published.details, published.tracks)
+                if track.is_enabled and self._publisher is not None:
+                    self._publisher.set_enabled(stream_id, track.track_id, True)
+        except BaseException:
+            if is_enabled and not was_enabled:
+                track.is_enabled = False
+            raise
 
     async def publish_again(self) -> None:
         """Publishes all streams on a new connection, under fresh nonces and so fresh keys.
@@ -152,13 +150,9 @@ class RoomPublishing:
         link = self._link
         async with self._replacing:
             link.check_open()
-            publisher, self._publisher = self._publisher, None
-            if publisher is not None:
-                await publisher.close()
-            params = ResetParams(room_id=link.room_id, transport="publisher")
-            await link.connection.call("media.reset", params, Empty)
-            link.check_open()
-            self._publisher = self._make_publisher()
+            if not self._published and self._publisher is not None and self._publisher.is_well:
+                return  # nothing was on the one that died, and `publish` was faster
+            await self._replace()
             for published in list(self._published.values()):
                 async with published.lock:
                     await self._publish_again(published)
@@ -169,7 +163,7 @@ class RoomPublishing:
         published.nonce = secrets.token_bytes(STREAM_NONCE_BYTES)
         published.version, published.stream = 0, None
         tracks = published.tracks
-        _number_from_here(tracks)
+        number_from_here(tracks)
         try:
             await self._change(published, tracks, (), published.details, tracks, is_again=True)
         except RequestRefusedError as error:
@@ -184,6 +178,29 @@ class RoomPublishing:
             await self._publisher.unpublish(published.stream_id)
             with contextlib.suppress(SealroomError):
                 await self.tell_unpublished(published.stream_id)
+
+    async def _connect(self) -> None:
+        """Has a connection to publish over, another one if that there is died unused."""
+        async with self._replacing:
+            self._link.check_open()
+            publisher = self._publisher
+            is_unused = not self._published
+            if is_unused and (self._is_reset_due or (publisher is not None and publisher.is_dead)):
+                await self._replace()
+            elif publisher is None and not self._is_reset_due:
+                self._publisher = self._make_publisher()
+
+    async def _replace(self) -> None:
+        # The media server may hold its end of the one before, which takes no other's offers.
+        self._is_reset_due = True
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            await publisher.close()
+        params = ResetParams(room_id=self._link.room_id, transport="publisher")
+        await self._link.connection.call("media.reset", params, Empty)
+        self._link.check_open()
+        self._publisher = self._make_publisher()
+        self._is_reset_due = False
 
     async def _replaced(self) -> None:
         """Waits while the connection is being replaced."""
@@ -281,6 +298,7 @@ class RoomPublishing:
         except RequestRefusedError:
             raise  # the Bridge changed nothing, and everything goes on as it was
         except BaseException:
+            published.is_in_doubt = True
             if add and not is_again:
                 self._give_up(publisher, published)
                 await self._unbroken.do(
@@ -288,6 +306,7 @@ class RoomPublishing:
                 )
             raise
         published.tracks, published.details, published.stream = list(tracks), details, stream
+        published.is_in_doubt = False
         if not published.has_ended:
             link.streams[published.stream_id] = stream
             link.on_tracks_changed()
@@ -360,7 +379,7 @@ class RoomPublishing:
         published.end("its media connection broke")
         publisher.halt(published.stream_id)
         if publisher.is_dead and self._publisher is publisher:
-            self._publisher = None
+            self._publisher, self._is_reset_due = None, True
 
     async def _abandon(self, publisher: Publisher, published: PublishedStream) -> None:
         if publisher.is_dead:
@@ -369,9 +388,3 @@ class RoomPublishing:
             await publisher.unpublish(published.stream_id)
         with contextlib.suppress(SealroomError):
             await self.tell_unpublished(published.stream_id)
-
-
-def _number_from_here(tracks: Sequence[AnyStagedTrack]) -> None:
-    for one in tracks:
-        if isinstance(one, StagedDataTrack):
-            one.number_from_here()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from sealroom._core.session import MediaSession
 from sealroom.client.data_receiving import DataReceiving
-from sealroom.client.errors import DataTrackCutError, ProtocolError
+from sealroom.client.errors import DataTrackCutError, ProtocolError, RequestTimeoutError
 from sealroom.client.events import BoundedStream, FrameRejected, TrackRefused
 from sealroom.client.models import StreamSubscription
 from sealroom.client.room_link import RoomLink
@@ -97,6 +97,10 @@ class RoomReceiving:
                 result = await link.connection.call(
                     "subscription.update", params, SubscriptionResult
                 )
+            except (asyncio.CancelledError, RequestTimeoutError):
+                # The Bridge may have acted. Were it not wanted, the next offer would be answered
+                # without it, and for the Bridge that settles it: nothing could bring it any more.
+                raise
             except BaseException:
                 self._wanted = before
                 raise
