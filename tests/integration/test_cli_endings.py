@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from aiortc import MediaStreamTrack
@@ -27,9 +29,11 @@ from sealroom.client.events import (
     RoomExcluded,
     RoomLost,
     StreamLost,
+    StreamUnpublished,
     TrackEnded,
 )
-from sealroom.client.handles import TrackHandle
+from sealroom.client.handles import StreamHandle
+from sealroom.media.errors import TransportError
 from sealroom.media.sections import CodecName
 from sealroom.recording import examine_recording
 from sealroom.sources import MediaSource, SourceError
@@ -86,18 +90,67 @@ async def test_publishing_ends_when_the_encoder_takes_no_such_pictures() -> None
             await publish_film(call, Tiny(1 << 30), "av1")
 
 
-async def test_publishing_ends_when_the_room_is_closed() -> None:
+async def close(call: Call) -> None:
+    await call.apis["alice"].close_stream_room(call.room_id)
+
+
+async def delete(call: Call) -> None:
+    await call.apis["alice"].delete_stream_room(call.room_id)
+
+
+async def kick(call: Call) -> None:
+    people = await call.apis["alice"].list_stream_room_participants(call.room_id)
+    (bob,) = (one for one in people if one.user_id == "bob")
+    await call.apis["alice"].kick_participant(call.room_id, bob.participant_id)
+
+
+async def forbid(call: Call) -> None:
+    await call.apis["alice"].update_stream_room(
+        call.room_id, version=1, policy={"publish": "manager"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (close, "alice closed the room"),
+        (kick, "alice threw you out of the room"),
+        (forbid, "a manager ended the stream"),
+    ],
+)
+async def test_publishing_ends_when_nothing_may_be_sent_any_more(
+    end: Callable[[Call], Awaitable[None]], told: str
+) -> None:
     async with open_call("alice", "bob") as call:
         publishing = asyncio.create_task(publish_film(call, Film(1 << 30)))
-        api, room_id = call.apis["alice"], call.room_id
 
-        async def is_published() -> bool:
-            return bool(await api.list_streams(room_id))
+        def is_sent() -> bool:
+            if call.room_id not in call.apis["bob"]._joined:
+                return False
+            sent = call.apis["bob"].statistics(call.room_id).sent
+            return any(one.python.frames_sent for one in sent)
 
-        await eventually(is_published)
-        await api.close_stream_room(room_id)
-        with pytest.raises(CommandError, match=r"^alice closed the room"):
+        await eventually(is_sent)
+        await end(call)
+        with pytest.raises(CommandError, match=told):
             await publishing
+
+
+async def test_who_is_put_out_while_a_stream_begins_is_told_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_call("alice", "bob") as call:
+        told = call.apis["bob"].events()
+
+        async def interrupted(stream: StreamHandle) -> None:
+            await kick(call)
+            async for event in told:
+                if isinstance(event, RoomExcluded):
+                    raise TransportError("the transport is closed")
+
+        monkeypatch.setattr(StreamHandle, "publish", interrupted)
+        with pytest.raises(CommandError, match="alice threw you out of the room"):
+            await publish_film(call, Film(5))
 
 
 @asynccontextmanager
@@ -116,25 +169,11 @@ async def watching(call: Call, path: Path | None) -> AsyncIterator[asyncio.Task[
 
     running = asyncio.create_task(watch())
     try:
-        await eventually(lambda: len(call.apis["alice"].list_participants(call.room_id)) == 2)
+        await eventually(lambda: call.room_id in call.apis["bob"]._joined)
         yield running
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-async def close(call: Call) -> None:
-    await call.apis["alice"].close_stream_room(call.room_id)
-
-
-async def delete(call: Call) -> None:
-    await call.apis["alice"].delete_stream_room(call.room_id)
-
-
-async def kick(call: Call) -> None:
-    people = call.apis["alice"].list_participants(call.room_id)
-    (bob,) = (one for one in people if one.user_id == "bob")
-    await call.apis["alice"].kick_participant(call.room_id, bob.participant_id)
 
 
 @pytest.mark.parametrize(
@@ -204,9 +243,15 @@ def test_what_ends_a_room_is_said_in_words(event: Event, end: RoomEnd | None) ->
 
 
 def test_a_stream_that_is_lost_is_not_sent_on() -> None:
-    handle = TrackHandle(None, "s", "t", "video", "")  # type: ignore[arg-type]
-    sending = Sending("r", [handle])
-    sending.note(StreamLost("other", "s", ValueError("no")))
+    stream: Any = SimpleNamespace(room_id="r", stream_id="s")
+    track: Any = SimpleNamespace(track_id="t", kind="video")
+    sending = Sending(stream, [track])
+    for event in (
+        StreamLost("r", "other", ValueError("no")),
+        StreamUnpublished("r", "other", "eve"),
+        TrackEnded("r", "s", "other", ValueError("no")),
+    ):
+        sending.note(event)
     assert sending.failure is None
     sending.note(StreamLost("r", "s", ValueError("no")))
     assert sending.failure == "the stream could not be published again: no"

@@ -16,8 +16,9 @@ from sealroom.cli.errors import CommandError, describe
 from sealroom.cli.output import explain, remarks
 from sealroom.cli.room_ends import room_end
 from sealroom.cli.session import Login, Session, log_in
-from sealroom.client.events import Event, StreamLost, TrackEnded
-from sealroom.client.handles import TrackHandle
+from sealroom.client.events import Event, StreamLost, StreamUnpublished, TrackEnded
+from sealroom.client.handles import StreamHandle, TrackHandle
+from sealroom.errors import SealroomError
 from sealroom.media.sections import CodecName
 from sealroom.sources import MediaSource, open_source
 
@@ -27,10 +28,11 @@ TICK = 0.25
 class Sending:
     """What events tell of a stream of one's own."""
 
-    def __init__(self, room_id: str, tracks: Iterable[TrackHandle]) -> None:
+    def __init__(self, stream: StreamHandle, tracks: Iterable[TrackHandle]) -> None:
         self.failure: str | None = None
         """Why the stream cannot be sent to its end."""
-        self._room_id = room_id
+        self._room_id = stream.room_id
+        self._stream_id = stream.stream_id
         self._left = {track.track_id: track.kind for track in tracks}
 
     @property
@@ -44,7 +46,9 @@ class Sending:
                 kind = self._left.pop(track_id)
                 if error is not None:
                     self._fail(f"the {kind} cannot be sent on: {describe(error)}")
-            case StreamLost(room_id=self._room_id, error=error):
+            case StreamUnpublished(room_id=self._room_id, stream_id=self._stream_id):
+                self._fail("a manager ended the stream, or took the right to publish away")
+            case StreamLost(room_id=self._room_id, stream_id=self._stream_id, error=error):
                 self._fail(f"the stream could not be published again: {describe(error)}")
             case _:
                 if (end := room_end(event, self._room_id, "publisher")) is not None:
@@ -89,9 +93,14 @@ async def publish(
             tracks.append(await stream.add_track(track, name="camera", codec=video_codec))
         else:
             tracks.append(await stream.add_track(track, name="microphone"))
-    sending = Sending(room_id, tracks)
+    sending = Sending(stream, tracks)
     api.add_event_listener(sending.note)
-    await stream.publish()
+    try:
+        await stream.publish()
+    except SealroomError:
+        if sending.failure is not None:  # why a connection is closed it does not say itself
+            raise CommandError(sending.failure) from None
+        raise
     kinds = " and ".join(track.kind for track in tracks)
     explain(f"Publishing {kinds} as stream {stream.stream_id}. Ctrl-C ends it.")
     begin = time.monotonic()
