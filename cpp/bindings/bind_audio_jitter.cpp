@@ -97,6 +97,7 @@ class PyAudioJitterBuffer
       *timestamp++ = frame.fields.timestamp.value;
       *is_missing++ = frame.fields.is_missing;
     }
+    trim(popped.data);  // it may lie in the memory of a larger batch
     return py::make_tuple(to_array(std::move(popped.data)), std::move(sizes), std::move(timestamps),
                           std::move(missing));
   }

@@ -1,6 +1,7 @@
 // The part of the video jitter buffer that follows the chain of frames and loses it.
 
 #include <algorithm>
+#include <utility>
 
 #include "video_jitter_state.h"
 
@@ -48,6 +49,7 @@ bool VideoJitterBuffer::State::append(std::int64_t first, std::int64_t end) {
 
 void VideoJitterBuffer::State::push_ready(const FrameCursor& frame, TimePoint now) {
   usual_size_ = assembly_.size();
+  trim(assembly_);  // max_bytes bounds what is ready by its size
   count_ready(frame, now);
   const std::int64_t next = frame.next;
   ready_.push_back({frame, std::move(assembly_)});
@@ -71,20 +73,22 @@ void VideoJitterBuffer::State::count_ready(const FrameCursor& frame, TimePoint n
 }
 
 // webrtc-stats calls a frame that comes max(3 d, d + 150 ms) after the one before a freeze, d being
-// the mean duration of the last 30 frames.
+// the mean duration of the last 30 frames. Frames that leave together are shown as one.
 void VideoJitterBuffer::State::count_freeze(TimePoint now) {
   constexpr Duration kFreezeOffset = std::chrono::milliseconds(150);
-  constexpr Duration::rep kFrames = 30;
-  if (last_ready_ != TimePoint::min()) {
-    const Duration interval = now - last_ready_;
-    if (mean_interval_ == Duration::zero()) mean_interval_ = interval;
-    if (interval >= std::max(3 * mean_interval_, mean_interval_ + kFreezeOffset)) {
+  const TimePoint before = std::exchange(last_ready_, now);
+  if (before == TimePoint::min() || now <= before) return;
+  const Duration interval = now - before;
+  const std::size_t known = std::min(interval_count_, kFreezeWindow);
+  if (known > 0) {
+    const Duration mean = interval_sum_ / static_cast<Duration::rep>(known);
+    if (interval >= std::max(3 * mean, mean + kFreezeOffset)) {
       ++statistics.freeze_count;
       statistics.total_freezes_duration += interval;
     }
-    mean_interval_ += (interval - mean_interval_) / kFrames;
   }
-  last_ready_ = now;
+  Duration& oldest = intervals_[interval_count_++ % kFreezeWindow];
+  interval_sum_ += interval - std::exchange(oldest, interval);
 }
 
 void VideoJitterBuffer::State::lose_chain(TimePoint now) {

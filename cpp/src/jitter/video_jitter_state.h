@@ -27,6 +27,7 @@ struct VideoJitterBuffer::State {
   explicit State(VideoJitterConfig given);
 
   void insert(const VideoPacket& packet, TimePoint now);
+  void insert_unusable(std::uint16_t sequence_number, TimePoint now);
   void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;
   bool pop(VideoFrame& frame);
@@ -47,6 +48,7 @@ struct VideoJitterBuffer::State {
   // More key frames than this are not underway at once; the oldest is forgotten, not what can still
   // be shown.
   static constexpr std::size_t kMaxCandidates = 8;
+  static constexpr std::size_t kFreezeWindow = 30;
 
   struct ReadyFrame {
     FrameCursor cursor;
@@ -129,7 +131,9 @@ struct VideoJitterBuffer::State {
 
   TimePoint latest_{};  ///< time that was told
   TimePoint last_ready_ = TimePoint::min();
-  Duration mean_interval_{};  ///< between frames, smoothed
+  std::array<Duration, kFreezeWindow> intervals_{};  ///< the last ones between frames, a ring
+  Duration interval_sum_{};
+  std::size_t interval_count_ = 0;
 
   RtpTimestamp last_dropped_timestamp_{};
   bool has_dropped_ = false;

@@ -157,6 +157,7 @@ Result<void> finish_av1(Bytes& frame) {
   }
   if (!reader.ok() || writer.position() == 0) return Error::malformed;
   frame.resize(writer.position());
+  trim(frame);  // most of it may have been OBUs that are not kept
   return {};
 }
 

@@ -27,14 +27,19 @@ RejectReason reject_reason(Error error) {
 
 }  // namespace
 
-/// Opens the frame into the buffer of an earlier one, which it then goes out in: no copy.
+/// Opens the frame into the buffer of an earlier one, which it then goes out in: no copy, unless
+/// that is far too large for it, since the queues are bounded by what frames count.
 Result<void> RtpReceiver::unprotect(FrameReceived& frame) {
   if (plaintext_.size() < frame.data.size()) plaintext_.resize(frame.data.size());
   const auto size =
       sframe::unprotect_frame(sframe_, frame_format(config_.codec), frame.data, plaintext_);
   if (!size) return size.error();
   plaintext_.resize(size.value());
-  std::swap(plaintext_, frame.data);
+  if (is_oversized(plaintext_)) {
+    frame.data.assign(plaintext_.begin(), plaintext_.end());
+  } else {
+    std::swap(plaintext_, frame.data);
+  }
   return {};
 }
 

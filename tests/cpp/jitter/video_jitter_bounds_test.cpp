@@ -51,6 +51,24 @@ TEST(VideoJitterBounds, ReaderThatNeverReadsCostsNoMoreThanTheByteLimit) {
   EXPECT_GE(popped.bytes, 30'000U);
 }
 
+// What is counted is the size of the frames.
+TEST(VideoJitterBounds, SmallFramesDoNotHoldTheMemoryOfALargeOne) {
+  for (const bool gives_memory_back : {false, true}) {
+    VideoJitterBuffer buffer;
+    std::vector<VideoFrame> frames(1);
+    std::uint16_t sequence = 0;
+    for (std::uint32_t n = 0; n < 60; ++n) {
+      const int count = n % 20 == 0 ? 500 : 1 + static_cast<int>(n % 3);
+      insert(buffer, make_frame(n, sequence, count, n == 0, kPayload), at(static_cast<int>(n)));
+      sequence = static_cast<std::uint16_t>(sequence + count);
+      if (!gives_memory_back) frames.emplace_back();
+      ASSERT_TRUE(buffer.pop(frames.back()));
+      ASSERT_EQ(frames.back().data.size(), static_cast<std::size_t>(count) * kPayload);
+      ASSERT_LE(frames.back().data.capacity(), 2 * frames.back().data.size() + 4096);
+    }
+  }
+}
+
 TEST(VideoJitterBounds, OverflowWithoutAKeyFrameToGoOnFromAsksForOne) {
   VideoJitterBuffer buffer({.max_packets = 64});
   for (std::uint32_t n = 0; n < 100; ++n) {
@@ -163,6 +181,10 @@ TEST(VideoJitterBounds, ArbitraryPacketsNeverBreakTheBuffer) {
       packet.payload = ByteView(payload).first(random.chance(0.1) ? 0 : random.below(1600));
       buffer.insert(packet, now);
       ASSERT_GT(buffer.next_timeout(), now);
+      if (random.chance(0.05)) {
+        buffer.insert_unusable(static_cast<std::uint16_t>(sequence + random.below(4) - 2), now);
+        ASSERT_GT(buffer.next_timeout(), now);
+      }
       std::array<std::uint16_t, 4> out{};
       if (random.chance(0.5)) buffer.take_nacks(now, out);
       if (random.chance(0.5)) buffer.take_key_frame_request(now);

@@ -2,6 +2,10 @@
 
 #include "sealroom/jitter/video_jitter_buffer.h"
 
+#include <numeric>
+#include <span>
+
+#include "support/netem.h"
 #include "video_packets.h"
 
 namespace sealroom::jitter {
@@ -289,6 +293,65 @@ TEST(VideoJitterBuffer, LongPauseBetweenFramesIsAFreeze) {
   }
   EXPECT_EQ(buffer.statistics().freeze_count, 1U);
   EXPECT_EQ(buffer.statistics().total_freezes_duration, std::chrono::milliseconds(433));
+}
+
+/// Has frames shown `intervals` ms apart.
+VideoJitterStatistics show_frames(const std::vector<int>& intervals) {
+  VideoJitterBuffer buffer;
+  insert(buffer, make_frame(0, 100, 1, true), at(0));
+  int now = 0;
+  std::uint32_t number = 0;
+  for (const int interval : intervals) {
+    now += interval;
+    ++number;
+    insert(buffer, make_frame(number, static_cast<std::uint16_t>(100 + number), 1, false), at(now));
+    pop_numbers(buffer);
+  }
+  return buffer.statistics();
+}
+
+TEST(VideoJitterBuffer, AFreezeIsMeasuredByTheMeanOfTheLast30Intervals) {
+  test::Random random(5);
+  std::vector<int> intervals;
+  std::vector<int> counted;
+  std::uint64_t freezes = 0;
+  Duration frozen{};
+  for (int i = 0; i < 3000; ++i) {
+    int interval = static_cast<int>(random.below(i < 1500 ? 60 : 300));
+    if (random.chance(0.03)) interval += static_cast<int>(random.below(3000));
+    intervals.push_back(interval);
+    if (interval == 0) continue;  // shown together
+    if (!counted.empty()) {
+      const auto last = std::span(counted).last(std::min<std::size_t>(counted.size(), 30));
+      const int mean_us =
+          std::accumulate(last.begin(), last.end(), 0) * 1000 / static_cast<int>(last.size());
+      if (interval * 1000 >= std::max(3 * mean_us, mean_us + 150'000)) {
+        ++freezes;
+        frozen += std::chrono::milliseconds(interval);
+      }
+    }
+    counted.push_back(interval);
+  }
+  const VideoJitterStatistics statistics = show_frames(intervals);
+  EXPECT_GT(freezes, 30U);
+  EXPECT_EQ(statistics.freeze_count, freezes);
+  EXPECT_EQ(statistics.total_freezes_duration, frozen);
+}
+
+TEST(VideoJitterBuffer, FreezesSoonAfterALongPauseAreFreezes) {
+  std::vector<int> intervals(300, 33);
+  intervals.push_back(600'000);
+  for (int i = 0; i < 3; ++i) {
+    intervals.insert(intervals.end(), 60, 33);
+    intervals.push_back(1000);
+  }
+  EXPECT_EQ(show_frames(intervals).freeze_count, 4U);
+}
+
+TEST(VideoJitterBuffer, AStreamWhoseFirstFramesCameTogetherIsNotFrozen) {
+  std::vector<int> intervals(100, 200);
+  intervals.front() = 0;
+  EXPECT_EQ(show_frames(intervals).freeze_count, 0U);
 }
 
 TEST(VideoJitterBuffer, PacketInTurnThatStartsNothingDoesNotHarmTheKeyFrameBehindIt) {

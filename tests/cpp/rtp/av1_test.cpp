@@ -322,5 +322,21 @@ TEST(Av1, KeyFramesAreKnownByTheirSequenceAndFrameHeaders) {
   EXPECT_EQ(read_frame_info(Codec::av1, from_hex("3202bb")).is_key_frame, std::nullopt);
 }
 
+// A queue that counts the bytes of frames would hold far more otherwise.
+TEST(Av1, AFrameOfWhichLittleIsKeptDoesNotHoldTheMemoryOfTheRest) {
+  Bytes frame;
+  const auto add = [&](std::uint8_t header, std::size_t size) {
+    const Bytes payload = join({{0x10}, obu(header, size)});
+    Bytes scratch(depacketize_scratch_size(Codec::av1, payload.size()));
+    const ByteView part = depacketize(Codec::av1, payload, scratch).value().data;
+    frame.insert(frame.end(), part.begin(), part.end());
+  };
+  for (int i = 0; i < 200; ++i) add(kDelimiter, 1000);
+  add(kFrame, 20);
+  ASSERT_TRUE(finish_frame(Codec::av1, frame));
+  EXPECT_EQ(frame, obu(kFrame | kHasSize, 20));
+  EXPECT_LE(frame.capacity(), 2 * frame.size() + 4096);
+}
+
 }  // namespace
 }  // namespace sealroom::rtp

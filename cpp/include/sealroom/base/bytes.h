@@ -17,6 +17,16 @@ inline ByteView as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
+/// Whether a buffer keeps more memory than a queue that counts bytes may let it.
+[[nodiscard]] inline bool is_oversized(const Bytes& bytes) {
+  constexpr std::size_t kSpareBytes = 4096;
+  return bytes.capacity() > 2 * bytes.size() + kSpareBytes;
+}
+/// Moves the bytes into memory of their size if they lie in far more.
+inline void trim(Bytes& bytes) {
+  if (is_oversized(bytes)) bytes = Bytes(bytes.begin(), bytes.end());
+}
+
 /// Overwrites secret bytes in a way the compiler must keep.
 void secure_wipe(MutableByteView secret);
 
