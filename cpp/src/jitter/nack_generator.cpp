@@ -131,7 +131,7 @@ bool NackGenerator::is_waiting_for(std::int64_t sequence) const {
 
 void NackGenerator::set_round_trip_time(Duration round_trip_time) {
   follows_answers_ = false;
-  retry_ = std::max(round_trip_time, kMinRetry);
+  retry_ = std::clamp(round_trip_time, kMinRetry, std::max(config_.max_age / 2, kMinRetry));
 }
 
 // What comes within the time that reordering takes says nothing.

@@ -19,11 +19,17 @@ namespace sealroom::net {
 namespace {
 
 constexpr std::uint64_t kSecondsFrom1900To1970 = 2'208'988'800;
+constexpr std::uint64_t kNanoseconds = 1'000'000'000;  // in a second
 
 timespec read_clock(clockid_t clock) {
   timespec time{};
   ::clock_gettime(clock, &time);
   return time;
+}
+
+std::int64_t nanoseconds(const timespec& time) {
+  return static_cast<std::int64_t>(time.tv_sec) * static_cast<std::int64_t>(kNanoseconds) +
+         time.tv_nsec;
 }
 
 // A process's signals are meant for its main thread (Python's handlers run only there).
@@ -179,9 +185,11 @@ TimePoint IoThread::now() {
 }
 
 NtpTime IoThread::ntp_now() {
-  const timespec time = read_clock(CLOCK_REALTIME);
-  const std::uint64_t seconds = static_cast<std::uint64_t>(time.tv_sec) + kSecondsFrom1900To1970;
-  const std::uint64_t fraction = (static_cast<std::uint64_t>(time.tv_nsec) << 32) / 1'000'000'000;
+  static const std::int64_t offset =
+      nanoseconds(read_clock(CLOCK_REALTIME)) - nanoseconds(read_clock(CLOCK_MONOTONIC));
+  const auto time = static_cast<std::uint64_t>(nanoseconds(read_clock(CLOCK_MONOTONIC)) + offset);
+  const std::uint64_t seconds = time / kNanoseconds + kSecondsFrom1900To1970;
+  const std::uint64_t fraction = ((time % kNanoseconds) << 32) / kNanoseconds;
   return NtpTime{(seconds << 32) | fraction};
 }
 

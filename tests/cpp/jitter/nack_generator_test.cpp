@@ -149,6 +149,16 @@ TEST(NackGenerator, RoundTripsNearZeroDoNotFloodThePath) {
   EXPECT_EQ(nacks.next_timeout(), at(10));
 }
 
+TEST(NackGenerator, ARoundTripThatCannotBeDoesNotEndTheRetries) {
+  NackGenerator nacks({.max_age = milliseconds(500)});
+  nacks.set_round_trip_time(std::chrono::seconds(3));
+  nacks.packet_received(1, at(0));
+  nacks.packet_received(3, at(0));
+  EXPECT_EQ(take(nacks, at(0)), std::vector<int>{2});
+  nacks.handle_timeout(at(250));
+  EXPECT_EQ(take(nacks, at(250)), std::vector<int>{2});
+}
+
 TEST(NackGenerator, PacketFromBeforeTheFirstMovesTheStartBack) {
   NackGenerator nacks({.max_packets = 8});
   nacks.packet_received(100, at(0));

@@ -61,7 +61,8 @@ class NackGenerator {
   std::size_t take(TimePoint now, std::span<std::uint16_t> out);
 
   [[nodiscard]] bool is_waiting_for(std::int64_t sequence) const;
-  /// Each packet is asked for again after this long (at least 10 ms), whatever the answers say.
+  /// Each packet is asked for again after this long, at least 10 ms and at most half of max_age:
+  /// the other end says how long it takes. Whatever the answers say.
   void set_round_trip_time(Duration round_trip_time);
   /// The time between two requests for a packet. Without set_round_trip_time it follows the
   /// answers: the median of the last 32 times from the first request for a packet to its arrival,

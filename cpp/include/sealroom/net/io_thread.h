@@ -47,8 +47,10 @@ class IoThread {
   /// False in a child of fork.
   [[nodiscard]] bool is_of_this_process() const;
 
-  [[nodiscard]] static TimePoint now();    ///< CLOCK_MONOTONIC
-  [[nodiscard]] static NtpTime ntp_now();  ///< wall clock, for sender reports
+  [[nodiscard]] static TimePoint now();  ///< CLOCK_MONOTONIC
+  /// For sender reports: the wall clock as it was at the first call, going on with now(). Round
+  /// trips are differences of it, and whoever sets the wall clock must not change them.
+  [[nodiscard]] static NtpTime ntp_now();
 
   /// Watches the socket. Both must outlive the registration. system_error if the kernel refuses.
   Result<Id> add_socket(UdpSocket& socket, DatagramHandler& handler);
