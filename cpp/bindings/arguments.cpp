@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "errors.h"
+#include "sealroom/rtp/payload_type.h"
 
 namespace sealroom::bindings {
 
@@ -54,6 +55,15 @@ rtp::ExtensionMap extension_map(const std::map<std::string, int>& ids) {
 std::uint8_t payload_type(int value) {
   if (value < 0 || value > 127) raise(Error::invalid_argument, "payload_type: 0 to 127");
   return static_cast<std::uint8_t>(value);
+}
+
+PayloadType shared_port_payload_type(const char* name, int value) {
+  const PayloadType type{static_cast<std::uint8_t>(value)};
+  if (value != type.value || !rtp::may_share_port_with_rtcp(type)) {
+    raise(Error::invalid_argument,
+          std::string(name) + ": a payload type of 0 to 63 or 96 to 127 (RFC 5761 section 4)");
+  }
+  return type;
 }
 
 sframe::CipherSuite cipher_suite(std::int64_t number) {

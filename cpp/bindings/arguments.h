@@ -25,7 +25,9 @@ rtp::ExtensionMap extension_map(
     const std::map<std::string, int>& ids);  ///< {"mid": 1, "abs_send_time": 2}
 /// The named back end; without a name $SEALROOM_CRYPTO, else the fastest one.
 crypto::Backend backend_from_option(const std::optional<std::string>& name);
-std::uint8_t payload_type(int value);                   ///< 0..127
+std::uint8_t payload_type(int value);  ///< 0..127
+/// Where RTP and RTCP share a port: 0..63 and 96..127.
+PayloadType shared_port_payload_type(const char* name, int value);
 sframe::CipherSuite cipher_suite(std::int64_t number);  ///< of RFC 9605
 srtp::Profile srtp_profile(int number);                 ///< of DTLS-SRTP
 /// `key` if it is as long as master key and salt of `profile`; `name` is its argument's.

@@ -98,6 +98,7 @@ class PyVideoJitterBuffer
       const auto payload = rtp::depacketize(intake_.codec, packet.payload(), scratch_);
       if (!payload) {
         ++intake_.malformed;
+        buffer_->insert_unusable(header.sequence_number, now);
         return;
       }
       part.payload = payload.value().data;

@@ -45,11 +45,12 @@ std::uint64_t checked_rate(const char* name, std::optional<std::int64_t> rate) {
 std::string too_large(std::size_t size) {
   const std::string has = "data: a frame of " + std::to_string(size) + " bytes, ";
   if (size > session::kMaxFrameSize) {
-    return has + "above 4 MiB: encode smaller pictures or at a lower bit rate";
+    return has + "above 2 MiB: encode smaller pictures or at a lower bit rate";
   }
   return has + "and one of audio goes into one packet, which takes " +
-         std::to_string(session::kMaxAudioFrameSize) +
-         ": encode at a lower bit rate or fewer milliseconds a packet";
+         std::to_string(session::kMaxAudioFrameSize) + ", one of video into at most " +
+         std::to_string(session::kMaxFramePackets) +
+         ": encode at a lower bit rate, fewer milliseconds a packet or larger NAL units and OBUs";
 }
 
 session::SessionConfig session_config(const std::optional<std::string>& backend,
@@ -92,7 +93,7 @@ class PyMediaSession : public HostOwner<host::SessionHost> {
                            const std::optional<std::pair<int, std::size_t>>& red) {
     session::SenderConfig config;
     config.codec = codec_from_name(codec);
-    config.payload_type = PayloadType{payload_type(type)};
+    config.payload_type = shared_port_payload_type("payload_type", type);
     config.ssrc = Ssrc{ssrc};
     config.mid = checked_mid(mid);
     config.protection = protection;
@@ -100,10 +101,11 @@ class PyMediaSession : public HostOwner<host::SessionHost> {
     config.first_picture_id = random_first_number();
     if (rtx) {
       config.rtx = session::RtxSenderConfig{
-          Ssrc{rtx->first}, PayloadType{payload_type(rtx->second)}, random_first_number()};
+          Ssrc{rtx->first}, shared_port_payload_type("rtx", rtx->second), random_first_number()};
     }
     if (red) {
-      config.red = session::RedSenderConfig{PayloadType{payload_type(red->first)}, red->second};
+      config.red =
+          session::RedSenderConfig{shared_port_payload_type("red", red->first), red->second};
     }
     const char* why =
         "rtx or red: an SSRC or a payload type that is the media's, RED of anything but Opus or a "
@@ -174,18 +176,20 @@ class PyMediaSession : public HostOwner<host::SessionHost> {
                              std::optional<int> red_payload_type) {
     session::ReceiverConfig config;
     config.codec = codec_from_name(codec);
-    config.payload_type = PayloadType{payload_type(type)};
+    config.payload_type = shared_port_payload_type("payload_type", type);
     if (ssrc) config.ssrc = Ssrc{*ssrc};
     config.mid = checked_mid(mid);
     config.protection = protection;
     if (rtx_payload_type) {
       config.rtx = session::RtxReceiverConfig{
-          PayloadType{payload_type(*rtx_payload_type)},
+          shared_port_payload_type("rtx_payload_type", *rtx_payload_type),
           rtx_ssrc ? std::optional(Ssrc{*rtx_ssrc}) : std::nullopt, repaired_rid};
     } else if (rtx_ssrc || !repaired_rid.empty()) {
       raise(Error::invalid_argument, "rtx_payload_type: needed with rtx_ssrc or repaired_rid");
     }
-    if (red_payload_type) config.red = PayloadType{payload_type(*red_payload_type)};
+    if (red_payload_type) {
+      config.red = shared_port_payload_type("red_payload_type", *red_payload_type);
+    }
     return unwrap(
                run([&](session::MediaSession& media, TimePoint) {
                  return media.add_receiver(std::move(config));
@@ -314,15 +318,16 @@ void bind_session(py::module_& parent) {
            "Later frames use this SFrame key; its id must be above the one before.")
       .def("remove_sender", &PyMediaSession::remove_sender, "sender"_a,
            "Ends the track with an RTCP BYE.")
-      .def("send_frame", &PyMediaSession::send_frame, "sender"_a, "data"_a, py::kw_only(),
-           "rtp_timestamp"_a, "audio_level"_a = py::none(), "voice_activity"_a = false,
-           "is_key_frame"_a = py::none(),
-           "Sends an encoded frame; `audio_level` is in -dBov, 0 the loudest, to 127 (RFC 6464).\n"
-           "`is_key_frame` is read from the data where it is None: give it for VP9 and AV1 that "
-           "are\n"
-           "encrypted already.\n"
-           "Raises NotReadyError before start or set_sender_key and after close,\n"
-           "LimitExceededError above 4 MiB or, for audio, 1300 bytes, KeyExhaustedError.")
+      .def(
+          "send_frame", &PyMediaSession::send_frame, "sender"_a, "data"_a, py::kw_only(),
+          "rtp_timestamp"_a, "audio_level"_a = py::none(), "voice_activity"_a = false,
+          "is_key_frame"_a = py::none(),
+          "Sends an encoded frame; `audio_level` is in -dBov, 0 the loudest, to 127 (RFC 6464).\n"
+          "`is_key_frame` is read from the data where it is None: give it for VP9 and AV1 that "
+          "are\n"
+          "encrypted already.\n"
+          "Raises NotReadyError before start or set_sender_key and after close,\n"
+          "LimitExceededError above 2 MiB or 1920 packets, of audio 1300 bytes, KeyExhaustedError.")
       .def("add_receiver", &PyMediaSession::add_receiver, py::kw_only(), "mid"_a = "",
            "ssrc"_a = py::none(), "payload_type"_a, "codec"_a, "protection"_a = true,
            "rtx_payload_type"_a = py::none(), "rtx_ssrc"_a = py::none(), "repaired_rid"_a = "",

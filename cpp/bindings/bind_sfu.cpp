@@ -88,7 +88,7 @@ class PyRouter : public HostOwner<host::RouterHost> {
                              const std::string& codec) {
     sfu::ProducerConfig config;
     config.codec = codec_from_name(codec);
-    config.payload_type = PayloadType{payload_type(type)};
+    config.payload_type = shared_port_payload_type("payload_type", type);
     if (ssrc) config.ssrc = Ssrc{*ssrc};
     config.mid = mid;
     const sfu::TransportId id = own(transport);
@@ -111,7 +111,7 @@ class PyRouter : public HostOwner<host::RouterHost> {
                              std::uint32_t ssrc, int type, const std::string& mid) {
     sfu::ConsumerConfig config;
     config.ssrc = Ssrc{ssrc};
-    config.payload_type = PayloadType{payload_type(type)};
+    config.payload_type = shared_port_payload_type("payload_type", type);
     config.mid = mid;
     config.first_sequence_number = random_first_number();
     const sfu::TransportId id = own(transport);

@@ -137,6 +137,8 @@ void bind_session_statistics(py::module_& m) {
                     "As in the receiver report (RFC 3550).")
       .def_readonly("packets_duplicated", &ReceiverStatistics::packets_duplicated)
       .def_readonly("packets_discarded", &ReceiverStatistics::packets_discarded)
+      .def_readonly("packets_malformed", &ReceiverStatistics::packets_malformed,
+                    "Authentic, but with a payload that breaks its format.")
       .def_readonly("packets_recovered", &ReceiverStatistics::packets_recovered,
                     "Arrived after a NACK.")
       .def_readonly("retransmissions_received", &ReceiverStatistics::retransmissions_received,

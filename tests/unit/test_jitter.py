@@ -198,6 +198,18 @@ def test_missing_packets_are_asked_for_and_then_a_key_frame() -> None:
     assert statistics.packets_lost == 3
 
 
+def test_a_malformed_packet_is_not_asked_for_but_a_key_frame_is_at_once() -> None:
+    buffer = jitter.VideoJitterBuffer("vp8", nack_reorder_wait=0.0)
+    buffer.insert(vp8_frame(1, 1, key=True), now=0.0)
+    buffer.insert([rtp(4, 6000, b"\x90", True)], now=0.033)
+    assert buffer.statistics.packets_malformed == 1
+    assert buffer.take_key_frame_request(0.033)
+    buffer.insert(vp8_frame(3, 5), now=0.066)
+    assert buffer.take_nacks(0.066).size == 0
+    buffer.insert(vp8_frame(4, 8, key=True), now=0.1)
+    assert [frame.timestamp for frame in buffer.pop()] == [3000, 12000]
+
+
 def test_video_counters_follow_webrtc_stats() -> None:
     buffer = jitter.VideoJitterBuffer("vp8")
     packets = vp8_frame(1, 1, key=True)

@@ -51,6 +51,20 @@ def start_twice(session: MediaSession) -> None:
     [
         (lambda s: add_sender(s, payload_type=128), errors.InvalidArgumentError, "payload_type"),
         (lambda s: add_sender(s, payload_type=-1), errors.InvalidArgumentError, "payload_type"),
+        (lambda s: add_sender(s, payload_type=64), errors.InvalidArgumentError, "RFC 5761"),
+        (lambda s: add_receiver(s, payload_type=95), errors.InvalidArgumentError, "RFC 5761"),
+        (lambda s: add_receiver(s, payload_type=352), errors.InvalidArgumentError, "payload_type"),
+        (lambda s: add_sender(s, rtx=(2, 72)), errors.InvalidArgumentError, "^rtx: .*RFC 5761"),
+        (
+            lambda s: add_receiver(s, rtx_payload_type=72),
+            errors.InvalidArgumentError,
+            "^rtx_payload_type: .*RFC 5761",
+        ),
+        (
+            lambda s: add_receiver(s, codec="opus", red_payload_type=72),
+            errors.InvalidArgumentError,
+            "^red_payload_type: .*RFC 5761",
+        ),
         (lambda s: add_sender(s, codec="vp7"), errors.UnsupportedError, "codec: 'vp7'"),
         (lambda s: add_sender(s, mid="m" * 17), errors.InvalidArgumentError, "mid"),
         (lambda s: [add_sender(s), add_sender(s)], errors.InvalidArgumentError, "ssrc"),
@@ -92,8 +106,8 @@ def test_invalid_frames_are_named(pair: Pair) -> None:
 
     with pytest.raises(errors.InvalidArgumentError, match="data"):
         send(b"")
-    with pytest.raises(errors.LimitExceededError, match=r"^data: .*4194305 bytes.*4 MiB: encode"):
-        send(bytes((4 << 20) + 1))
+    with pytest.raises(errors.LimitExceededError, match=r"^data: .*2097153 bytes.*2 MiB: encode"):
+        send(bytes((2 << 20) + 1))
     for level in (-1, 128):
         with pytest.raises(errors.InvalidArgumentError, match="audio_level"):
             send(audio_level=level)

@@ -20,6 +20,11 @@ void VideoJitterBuffer::insert(const VideoPacket& packet, TimePoint now) {
   state_->check();
 }
 
+void VideoJitterBuffer::insert_unusable(std::uint16_t sequence_number, TimePoint now) {
+  state_->insert_unusable(sequence_number, now);
+  handle_timeout(now);
+}
+
 void VideoJitterBuffer::handle_timeout(TimePoint now) {
   state_->handle_timeout(now);
   state_->update_statistics();

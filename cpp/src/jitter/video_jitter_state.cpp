@@ -41,10 +41,13 @@ void VideoJitterBuffer::State::note_time(TimePoint now) {
 void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) {
   note_time(now);
   ++statistics.packets_received;
+  if (packet.payload.size() > kMaxPayload) {
+    ++statistics.packets_discarded;
+    insert_unusable(packet.sequence_number, now);
+    return;
+  }
   std::int64_t sequence = 0;
-  const SequenceLine::Verdict verdict = packet.payload.size() > kMaxPayload
-                                            ? SequenceLine::Verdict::stray
-                                            : line_.place(packet.sequence_number, now, sequence);
+  const SequenceLine::Verdict verdict = line_.place(packet.sequence_number, now, sequence);
   if (verdict == SequenceLine::Verdict::stray) {
     ++statistics.packets_discarded;
     return;
@@ -88,6 +91,23 @@ void VideoJitterBuffer::State::insert(const VideoPacket& packet, TimePoint now) 
       incoming_sequence_ = kNone;
       if (StoredPacket* kept = store_.find(sequence)) store_.fill(*kept, packet.payload);
     }
+  } else {
+    advance_candidates_at(sequence, now);
+    if (!in_chain_) forget_outdated(now);
+  }
+}
+
+// Then it is neither there nor waited for, as one that was given up.
+void VideoJitterBuffer::State::insert_unusable(std::uint16_t sequence_number, TimePoint now) {
+  note_time(now);
+  std::int64_t sequence = 0;
+  const SequenceLine::Verdict verdict = line_.place(sequence_number, now, sequence);
+  if (verdict == SequenceLine::Verdict::stray) return;
+  if (verdict == SequenceLine::Verdict::restarted) restart(sequence);
+  if (sequence < floor_ || store_.find(sequence) != nullptr || !make_room(sequence, 0)) return;
+  (void)nacks.packet_received(sequence, now);
+  if (in_chain_) {
+    advance_main(now);
   } else {
     advance_candidates_at(sequence, now);
     if (!in_chain_) forget_outdated(now);
@@ -169,9 +189,9 @@ void VideoJitterBuffer::State::update_statistics() {
   statistics.nacks_sent = nacks.requested();
 }
 
-// True for a place behind which packets wait, that is empty and that nobody will fill any more.
+// True for a place that is empty and that nobody will fill any more.
 bool VideoJitterBuffer::State::is_hopeless(std::int64_t sequence) const {
-  return sequence < nacks.newest() && store_.find(sequence) == nullptr &&
+  return sequence <= nacks.newest() && store_.find(sequence) == nullptr &&
          !nacks.is_waiting_for(sequence);
 }
 

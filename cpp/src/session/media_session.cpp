@@ -4,16 +4,19 @@
 #include <array>
 #include <utility>
 
+#include "sealroom/rtp/payload_type.h"
 #include "sealroom/srtp/open_datagrams.h"
 
 namespace sealroom::session {
 namespace {
 
 constexpr std::size_t kMaxMidSize = 16;
-constexpr std::uint8_t kMaxPayloadType = 127;
+// Twice the packets that the jitter buffer waits among: what it asks for, and gets as the same
+// packet where there is no RTX, must not be too old for SRTP.
+constexpr std::size_t kReplayWindow = 2 * kMaxFrameSpan;
 
 bool is_other_type(PayloadType type, PayloadType media) {
-  return type != media && type.value <= kMaxPayloadType;
+  return type != media && rtp::may_share_port_with_rtcp(type);
 }
 
 }  // namespace
@@ -25,7 +28,8 @@ Result<void> MediaSession::set_keys(srtp::Profile profile, ByteView send, ByteVi
   // Without RTX the packet itself is sent again, byte by byte from the history.
   auto sender = srtp::Sender::create(config_.backend, profile, send, {.allow_repeats = true});
   if (!sender) return sender.error();
-  auto receiver = srtp::Receiver::create(config_.backend, profile, receive);
+  auto receiver =
+      srtp::Receiver::create(config_.backend, profile, receive, {.replay_window = kReplayWindow});
   if (!receiver) return receiver.error();
   srtp_sender_ = std::move(sender).value();
   srtp_receiver_ = std::move(receiver).value();
@@ -37,7 +41,7 @@ Result<SenderId> MediaSession::add_sender(SenderConfig config) {
       spent_ssrcs_.size() + 2 * (senders_.size() + 1) > kMaxSentSsrcs) {
     return Error::limit_exceeded;
   }
-  if (config.mid.size() > kMaxMidSize || config.payload_type.value > 127) {
+  if (config.mid.size() > kMaxMidSize || !rtp::may_share_port_with_rtcp(config.payload_type)) {
     return Error::invalid_argument;
   }
   if (!can_send_as(config.ssrc)) return Error::invalid_argument;
@@ -88,7 +92,7 @@ Result<void> MediaSession::remove_sender(SenderId id) {
 
 Result<ReceiverId> MediaSession::add_receiver(ReceiverConfig config) {
   if (receivers_.size() >= kMaxReceivers) return Error::limit_exceeded;
-  if (config.mid.size() > kMaxMidSize || config.payload_type.value > 127) {
+  if (config.mid.size() > kMaxMidSize || !rtp::may_share_port_with_rtcp(config.payload_type)) {
     return Error::invalid_argument;
   }
   const auto is_taken = [&](Ssrc ssrc) {

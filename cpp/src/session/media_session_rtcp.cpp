@@ -99,7 +99,10 @@ void MediaSession::handle_feedback(const rtp::RtcpPacketView& packet, TimePoint 
   } else if (packet.count_or_format == rtp::kFirFormat) {
     if (const auto sources = rtp::parse_fir(feedback.value())) {
       for (std::size_t i = 0; i < sources.value().count; ++i) {
-        request_key_frame(sources.value().entries[i].ssrc);
+        const rtp::FirEntry& command = sources.value().entries[i];
+        if (sender_by_ssrc(command.ssrc) == nullptr) continue;
+        if (!fir_filter_.is_new(feedback.value().sender, command, now)) continue;
+        request_key_frame(command.ssrc);
       }
     }
   }

@@ -6,6 +6,7 @@
 #include "sealroom/jitter/nack_generator.h"
 #include "sealroom/rtp/red.h"
 #include "sealroom/rtp/rtx.h"
+#include "sealroom/session/frame_limits.h"
 
 namespace sealroom::session {
 namespace {
@@ -17,6 +18,7 @@ std::variant<jitter::VideoJitterBuffer, jitter::AudioJitterBuffer> make_jitter_b
     rtp::Codec codec) {
   if (rtp::media_kind(codec) == MediaKind::video) {
     jitter::VideoJitterConfig config;
+    config.max_packets = kMaxFrameSpan;
     config.nack_reorder_wait = jitter::kReorderWait;
     return jitter::VideoJitterBuffer(config);
   }
@@ -125,7 +127,11 @@ void RtpReceiver::insert(const rtp::RtpHeader& header, ByteView content, TimePoi
     part.marker = header.marker;
     if (!content.empty()) {  // otherwise padding, which only fills its place
       const auto payload = rtp::depacketize(config_.codec, content, scratch);
-      if (!payload) return;
+      if (!payload) {
+        counters_.packets_malformed += 1;
+        video->insert_unusable(header.sequence_number, now);
+        return;
+      }
       part.payload = payload.value().data;
       part.starts_frame = payload.value().starts_frame;
       part.is_key_frame = payload.value().is_key_frame;
@@ -147,7 +153,10 @@ void RtpReceiver::insert(const rtp::RtpHeader& header, ByteView content, TimePoi
 // packet repairs never shows as a gap.
 void RtpReceiver::insert_red(const rtp::RtpHeader& header, ByteView payload, TimePoint now) {
   const auto red = rtp::parse_red(payload);
-  if (!red) return;
+  if (!red) {
+    counters_.packets_malformed += 1;
+    return;
+  }
   auto& audio = std::get<jitter::AudioJitterBuffer>(jitter_);
   const std::size_t count = red.value().count;
   for (std::size_t i = 0; i < count; ++i) {

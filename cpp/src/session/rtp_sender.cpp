@@ -13,7 +13,7 @@ namespace {
 
 // About 2 s of a busy track: what a receiver can still ask for.
 std::size_t history_capacity(rtp::Codec codec) {
-  return rtp::media_kind(codec) == MediaKind::video ? 2048 : 128;
+  return rtp::media_kind(codec) == MediaKind::video ? kMaxFrameSpan : 128;
 }
 
 constexpr std::uint8_t kMarkerBit = 0x80;
@@ -75,7 +75,8 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
   rtp::HeaderExtensions values;
   values.mid = config_.mid;
   values.audio_level = frame.audio_level;
-  values.abs_send_time = rtp::to_abs_send_time(wall_clock);
+  // Only video's m-line offers it.
+  if (!is_audio) values.abs_send_time = rtp::to_abs_send_time(wall_clock);
   const std::size_t header_size = rtp::header_size(values, extensions);
   const std::size_t around =
       srtp::kMaxRtpOverhead + header_size + (config_.rtx ? rtp::kRtxOverhead : 0);
@@ -96,6 +97,7 @@ Result<void> RtpSender::send(const OutgoingFrame& frame, const rtp::ExtensionMap
                           : rtp::read_frame_info(config_.codec, frame.data).is_key_frame;
   const auto count = packetizer_->start(bytes.value(), max_primary, info);
   if (!count) return count.error();
+  if (count.value() > kMaxFramePackets) return Error::limit_exceeded;
 
   // Written once; the packets of a frame differ in marker and sequence number only.
   rtp::RtpHeader fields;
@@ -193,7 +195,7 @@ Result<void> RtpSender::seal_rtx(ByteView packet, const rtp::ExtensionMap& exten
   const auto original = rtp::RtpPacketView::parse(packet);
   if (!original) return original.error();
   rtp::HeaderExtensions values = rtp::read_extensions(original.value(), extensions);
-  values.abs_send_time = rtp::to_abs_send_time(wall_clock);
+  if (values.abs_send_time) values.abs_send_time = rtp::to_abs_send_time(wall_clock);
   rtp::RtpHeader header = original.value().header();
   header.ssrc = config_.rtx->ssrc;
   header.payload_type = config_.rtx->payload_type;

@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "router_state.h"
+#include "sealroom/rtp/payload_type.h"
 
 namespace sealroom::sfu {
 namespace {
 
 constexpr std::size_t kMaxMidSize = 16;
-constexpr std::uint8_t kMaxPayloadType = 127;
 
 template <class Map>
 auto* find_in(const Map& map, std::uint64_t id) {
@@ -99,7 +99,7 @@ Result<void> Router::set_extensions(TransportId id, const rtp::ExtensionMap& map
 Result<ProducerId> Router::add_producer(TransportId id, ProducerConfig config) {
   Transport* const transport = state_->find(id);
   if (transport == nullptr || config.mid.size() > kMaxMidSize ||
-      config.payload_type.value > kMaxPayloadType || (!config.ssrc && config.mid.empty())) {
+      !rtp::may_share_port_with_rtcp(config.payload_type) || (!config.ssrc && config.mid.empty())) {
     return Error::invalid_argument;
   }
   if (config.ssrc && (transport->producers_by_ssrc.contains(config.ssrc->value) ||
@@ -136,7 +136,7 @@ Result<ConsumerId> Router::add_consumer(TransportId id, ProducerId producer_id,
   Transport* const transport = state_->find(id);
   Producer* const producer = state_->find(producer_id);
   if (transport == nullptr || producer == nullptr || config.mid.size() > kMaxMidSize ||
-      config.payload_type.value > kMaxPayloadType || config.ssrc == kRouterSsrc ||
+      !rtp::may_share_port_with_rtcp(config.payload_type) || config.ssrc == kRouterSsrc ||
       transport->used_ssrcs.contains(config.ssrc.value)) {
     return Error::invalid_argument;
   }

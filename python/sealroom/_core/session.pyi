@@ -123,6 +123,9 @@ class ReceiverStatistics:
     def packets_lost(self) -> int:
         """As in the receiver report (RFC 3550)."""
     @property
+    def packets_malformed(self) -> int:
+        """Authentic, but with a payload that breaks its format."""
+    @property
     def packets_received(self) -> int: ...
     @property
     def packets_recovered(self) -> int:
@@ -224,7 +227,7 @@ class MediaSession:
         `is_key_frame` is read from the data where it is None: give it for VP9 and AV1 that are
         encrypted already.
         Raises NotReadyError before start or set_sender_key and after close,
-        LimitExceededError above 4 MiB or, for audio, 1300 bytes, KeyExhaustedError.
+        LimitExceededError above 2 MiB or 1920 packets, of audio 1300 bytes, KeyExhaustedError.
         """
     def sender_statistics(self, sender: int) -> SenderStatistics: ...
     def set_drop_broken_frames(self, receiver: int, drop: bool) -> None:

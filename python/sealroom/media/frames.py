@@ -22,7 +22,7 @@ CLOCK_RATES: dict[CodecName, int] = {
 }
 """Ticks of the RTP timestamp per second (RFC 7741, 9628, 6184, 7587, the AV1 RTP specification)."""
 
-MAX_FRAME_BYTES = 4 << 20
+MAX_FRAME_BYTES = 2 << 20
 """Of one encoded frame, as the core's."""
 
 FrameData: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
@@ -93,7 +93,7 @@ def _check(frame: EncodedFrame) -> None:
     if not is_plain:
         raise _unfit(f"data of {type(data).__name__}, not one-dimensional, contiguous bytes")
     if size > MAX_FRAME_BYTES:
-        raise _unfit(f"data of {size} bytes, above 4 MiB")
+        raise _unfit(f"data of {size} bytes, above 2 MiB")
     try:
         is_timestamp = 0 <= operator.index(frame.rtp_timestamp) < 1 << 32
     except TypeError:

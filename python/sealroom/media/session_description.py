@@ -28,6 +28,7 @@ from sealroom.media.errors import NegotiationError
 from sealroom.media.sections import CodecName, DataSection, Direction, MediaSection, sends
 
 MAX_CANDIDATES = 64
+_PAYLOAD_TYPES = frozenset((*range(64), *range(96, 128)))  # with rtcp-mux, RFC 5761 section 4
 MAX_MID_LENGTH = 16
 MAX_MSID_LENGTH = 64  # RFC 8830 section 2
 
@@ -256,7 +257,7 @@ def _shared_codecs(codecs: Sequence[RTCRtpCodecParameters]) -> dict[CodecName, i
         name = _NAMES.get(theirs.mimeType.lower())
         if name is None or name in shared or not _is_same_format(theirs, _CODECS[name]):
             continue
-        if theirs.payloadType is not None and 0 <= theirs.payloadType <= 127:
+        if theirs.payloadType in _PAYLOAD_TYPES:
             shared[name] = theirs.payloadType
     return shared
 

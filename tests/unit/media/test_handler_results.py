@@ -22,7 +22,7 @@ BAD_DATA = {
     "uint16": np.zeros(20, np.uint16),
     "objects": np.array([None]),
     "dates": np.zeros(1, "datetime64[s]"),
-    "too large": bytes((4 << 20) + 1),
+    "too large": bytes((2 << 20) + 1),
 }
 BAD_FIELDS = {
     "a negative time": {"rtp_timestamp": -5},

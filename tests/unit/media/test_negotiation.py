@@ -473,6 +473,19 @@ def test_a_browser_offer_with_bundle_only_lines_is_understood():
     assert list(video.payload_types.items()) == [("vp9", 98), ("vp8", 96)]
 
 
+async def test_payload_types_that_read_as_rtcp_are_not_taken(make_peer):
+    one = make_peer()
+    one.add_section(kind="video", codec="vp8", ssrc=1)
+    offer = await one.create_offer()
+    (number,) = parse_description(offer).sections[0].payload_types.values()
+    for taken in (0, 63, 64, 95, 96, 127):
+        changed = offer.replace(f"SAVPF {number}", f"SAVPF {taken}").replace(
+            f":{number} ", f":{taken} "
+        )
+        payload_types = parse_description(changed).sections[0].payload_types
+        assert payload_types == ({} if taken in {64, 95} else {"vp8": taken})
+
+
 async def test_data_channels_share_the_transport_of_the_media_and_need_one_m_line(make_peer):
     one, other = make_peer(), make_peer()
     one.add_section(kind="video", codec="vp8", ssrc=1)

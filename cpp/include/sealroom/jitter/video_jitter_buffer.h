@@ -105,6 +105,9 @@ class VideoJitterBuffer {
   VideoJitterBuffer& operator=(VideoJitterBuffer&&) noexcept;
 
   void insert(const VideoPacket& packet, TimePoint now);
+  /// A packet that came, but with a payload that nothing can be made of: it is not asked for again,
+  /// and what needs it is lost at once. Counts nowhere.
+  void insert_unusable(std::uint16_t sequence_number, TimePoint now);
   void handle_timeout(TimePoint now);
   [[nodiscard]] TimePoint next_timeout() const;  ///< kNever if nothing waits
 

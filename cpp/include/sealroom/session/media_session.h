@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "sealroom/base/datagram_batch.h"
+#include "sealroom/rtp/fir_filter.h"
 #include "sealroom/session/events.h"
 #include "sealroom/session/rtp_receiver.h"
 #include "sealroom/session/rtp_sender.h"
@@ -124,6 +125,7 @@ class MediaSession {
   Routes routes_;
   Routes rtx_routes_;               ///< one per receiver at most
   srtp::IdleStreams idle_streams_;  ///< those without a route
+  rtp::FirFilter fir_filter_;
   std::uint64_t next_id_ = 1;
   DatagramBatch batch_;
   std::deque<Event> events_;

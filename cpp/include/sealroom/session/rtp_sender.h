@@ -13,13 +13,12 @@
 #include "sealroom/rtp/red.h"
 #include "sealroom/rtp/retransmission_limiter.h"
 #include "sealroom/rtp/rtcp.h"
+#include "sealroom/session/frame_limits.h"
 #include "sealroom/session/statistics.h"
 #include "sealroom/sframe/media_frame.h"
 #include "sealroom/srtp/sender.h"
 
 namespace sealroom::session {
-
-inline constexpr std::size_t kMaxFrameSize = 4u << 20;
 
 /// Of audio, whose frames are never fragmented (RFC 7587 section 4.2). An Opus packet of one frame
 /// has at most 1276 bytes (RFC 6716 sections 3.1 and 3.2.1); its loudness may follow.
@@ -57,7 +56,8 @@ struct SenderConfig {
 };
 
 struct OutgoingFrame {
-  ByteView data;  ///< 1..kMaxFrameSize bytes, of audio 1..kMaxAudioFrameSize
+  /// 1..kMaxFrameSize bytes and at most kMaxFramePackets packets, of audio 1..kMaxAudioFrameSize.
+  ByteView data;
   RtpTimestamp timestamp{};
   std::optional<rtp::AudioLevel> audio_level{};
   /// What the packets of VP9 and AV1 say; absent: read from `data`, right unless that is encrypted

@@ -35,6 +35,7 @@ struct ReceiverStatistics {
   std::int64_t packets_lost = 0;     ///< as in the receiver report, RFC 3550
   std::uint64_t packets_duplicated = 0;
   std::uint64_t packets_discarded = 0;
+  std::uint64_t packets_malformed = 0;         ///< their payload breaks its format
   std::uint64_t packets_recovered = 0;         ///< arrived after a NACK
   std::uint64_t retransmissions_received = 0;  ///< on the RTX stream; not among packets_received
   std::uint64_t packets_from_redundancy = 0;   ///< lost, or late, and taken from a RED packet
