@@ -257,8 +257,9 @@ def _shared_codecs(codecs: Sequence[RTCRtpCodecParameters]) -> dict[CodecName, i
         name = _NAMES.get(theirs.mimeType.lower())
         if name is None or name in shared or not _is_same_format(theirs, _CODECS[name]):
             continue
-        if theirs.payloadType in _PAYLOAD_TYPES:
-            shared[name] = theirs.payloadType
+        payload_type = theirs.payloadType
+        if payload_type is not None and payload_type in _PAYLOAD_TYPES:
+            shared[name] = payload_type
     return shared
 
 
