@@ -31,6 +31,7 @@ HOST_FILES: dict[str, set[str]] = {
 
 # What each Python package may import from sealroom besides itself.
 PYTHON_PACKAGES: dict[str, set[str]] = {
+    "_file_urls": set(),
     "errors": set(),
     "protocol": set(),
     "identity": {"errors"},
@@ -40,8 +41,8 @@ PYTHON_PACKAGES: dict[str, set[str]] = {
     "media": {"_core", "errors", "rtp", "srtp", "sframe"},
     "client": {"_core", "access", "errors", "identity", "protocol", "crypto", "media"},
     "bridge": {"_core", "access", "errors", "identity", "protocol", "media"},
-    "recording": {"errors", "media"},
-    "sources": {"errors"},
+    "recording": {"_file_urls", "errors", "media"},
+    "sources": {"_file_urls", "errors"},
 }
 # The top: they may import everything, and nothing imports them but each other.
 PYTHON_PROGRAMS = {"cli", "demo"}

@@ -16,8 +16,8 @@ from typing import Any, Final, Self
 import av
 from av import Packet
 
+from sealroom._file_urls import file_url
 from sealroom.errors import InvalidArgumentError, SealroomError
-from sealroom.media.file_urls import file_url
 from sealroom.media.frames import CLOCK_RATES, EncodedFrame
 from sealroom.media.sections import CodecName, MediaKind
 from sealroom.media.video_codecs import picture_size

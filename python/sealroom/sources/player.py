@@ -18,8 +18,8 @@ import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
+from sealroom._file_urls import file_url
 from sealroom.errors import SealroomError
-from sealroom.media.file_urls import file_url
 from sealroom.sources.file_sound import FileSound
 
 logger = logging.getLogger(__name__)
