@@ -58,7 +58,8 @@ class RemoteTrack:
 
         The track ends when it is taken out of its stream, its stream or participant goes, or the
         room is left. While its publisher sends nothing, muted or with a source that has ended, this
-        waits. Nothing is decoded once the iterator is closed or nobody holds it.
+        waits. Nothing is decoded any more from three seconds after the iterator is closed or nobody
+        holds it; `frames()` begins with the next key frame then, which is asked for.
         """
         return self.track.frames()
 

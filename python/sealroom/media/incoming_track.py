@@ -47,6 +47,10 @@ BATCH = 8
 KEY_FRAME_PATIENCE = 1.0
 """Seconds before a key frame that did not come is asked for again."""
 
+READER_GRACE = 3.0
+"""Seconds for which decoding goes on without a reader: who breaks off and reads on soon, as for one
+picture now and then, costs the publisher no key frame."""
+
 RejectionHandler = Callable[[str, int], None]
 
 
@@ -117,6 +121,7 @@ class IncomingTrack(MediaStreamTrack):
         self._encoded: FrameQueue[EncodedFrame] | None = None
         self._decoder: FrameDecoder | None = None
         self._is_received = False
+        self._decodes_until = 0.0
         self._needs_key_frame = kind == "video"
         self._key_frame_asked_at = -KEY_FRAME_PATIENCE
         self._task: asyncio.Task[None] | None = None
@@ -164,7 +169,8 @@ class IncomingTrack(MediaStreamTrack):
     def frames(self) -> AsyncIterator[DecodedFrame]:
         """Returns an iterator of decoded frames that ends with the track.
 
-        Frames are decoded while it is open: until it is closed, or nobody holds it any more.
+        Frames are decoded while it is open, and READER_GRACE longer: until it is closed, or nobody
+        holds it any more.
         """
         reader = self._decoded.iterate()
         self._start_worker()
@@ -214,9 +220,12 @@ class IncomingTrack(MediaStreamTrack):
             on_starved=self._ask_for_key_frame,
         )
 
-    @property
     def _is_decoding(self) -> bool:
-        return self._is_received or self._decoded.has_reader
+        now = time.monotonic()
+        if self._is_received or self._decoded.has_reader:
+            self._decodes_until = now + READER_GRACE
+            return True
+        return now < self._decodes_until
 
     def _start_worker(self) -> None:
         if self._task is None and self.readyState == "live":
@@ -286,13 +295,14 @@ class IncomingTrack(MediaStreamTrack):
     async def _jobs_of(self, events: list[FrameReceived]) -> list[Job]:
         """Hands events on, and returns what of them is to be decoded."""
         jobs: list[Job] = []
+        is_decoding = self._is_decoding()
         for event in events:
             frame = None if event.is_missing else await self._handled(event)
-            if frame is not None and not self._is_decoding and begins_chain(event):
+            if frame is not None and not is_decoding and begins_chain(event):
                 self._key_frame_asked_at = -KEY_FRAME_PATIENCE
             if self._encoded is not None:
                 self._pass_on(self._encoded, event, frame)
-            if not self._is_decoding:  # whoever comes begins with what comes then
+            if not is_decoding:  # whoever comes begins with what comes then
                 self._needs_key_frame = self.kind == "video"
                 self._decoded.clear()
             elif event.rejected is None and self._is_decodable(event, frame):

@@ -6,6 +6,7 @@ import pytest
 from fake_session import FakeSession
 from track_support import encoded_video, receive_video, until
 
+from sealroom.media import incoming_track
 from sealroom.media.errors import AlreadyReadError
 
 
@@ -62,7 +63,20 @@ async def test_a_reader_that_ran_out_of_time_goes_on(incoming):
     assert (await asyncio.wait_for(anext(frames), 5)).rtp_timestamp == 0
 
 
-async def test_nothing_is_decoded_once_its_reader_is_gone(incoming):
+async def test_who_reads_on_soon_needs_no_key_frame(incoming):
+    session = FakeSession()
+    track = incoming(session)
+    datas = encoded_video(4)
+    for number, data in enumerate(datas):
+        receive_video(session, [data], first=number)
+        async for frame in track.frames():
+            assert frame.rtp_timestamp == number * 3000
+            break
+    assert session.key_frame_requests == 0
+
+
+async def test_nothing_is_decoded_once_its_reader_is_gone(incoming, monkeypatch):
+    monkeypatch.setattr(incoming_track, "READER_GRACE", 0.0)
     session = FakeSession()
     track = incoming(session)
     datas = encoded_video(12, key_frames=(8,))
