@@ -152,6 +152,24 @@ async def test_an_unpublish_sends_no_more_while_another_stream_is_on_its_way_out
     await unpublishing
 
 
+@pytest.mark.parametrize("how", ["close_stream_room", "delete_stream_room", "delete_stream_rooms"])
+async def test_a_room_whose_end_is_cancelled_by_who_ends_it_ends_for_him_too(
+    call: Call, how: str
+) -> None:
+    """The Bridge tells everybody but the one who did it."""
+    alice = call.apis["alice"]
+    for steps in steps_until_done():
+        room_id = await alice.create_stream_room(call.context_id, [])
+        await alice.join_stream_room(room_id)
+        end = getattr(alice, how)([room_id] if how.endswith("s") else room_id)
+        was_cancelled = await cancel_after(steps, end)
+        await eventually(lambda key=room_id: key not in alice._joined)
+        with pytest.raises(NotJoinedError):
+            alice.list_participants(room_id)
+        if not was_cancelled:
+            return
+
+
 async def test_a_cancelled_close_of_the_api_sends_no_more_and_goes_on_to_its_end(
     call: Call,
 ) -> None:

@@ -21,6 +21,7 @@ from sealroom.client.models import (
 from sealroom.client.room_editor import RoomEditor
 from sealroom.client.room_session import RoomSession
 from sealroom.client.rooms import RoomDirectory
+from sealroom.client.unbroken import UnbrokenWork
 from sealroom.errors import InvalidArgumentError, SealroomError
 from sealroom.identity import pair_safety_number, room_safety_number
 from sealroom.protocol import (
@@ -47,6 +48,7 @@ class RoomApi(ABC):
         self._editor = RoomEditor(connection, self._directory)
         self._joined: dict[str, RoomSession] = {}
         self._is_closed = False
+        self._ending = UnbrokenWork()
         self._homes: Homes  # made by `StreamApi`, which has what a home needs
 
     @property
@@ -219,9 +221,16 @@ class RoomApi(ABC):
         return await self._directory.page(params)
 
     async def delete_stream_room(self, room_id: str) -> None:
-        """Deletes a room; its participants are out at once."""
-        await self._directory.over(self._way(room_id)).delete(room_id)
-        await self._end(room_id)  # the Bridge tells everybody but the one who did it
+        """Deletes a room; its participants are out at once.
+
+        Cancelled, it goes on to its end all the same, as `close_stream_room` does.
+        """
+
+        async def delete() -> None:
+            await self._directory.over(self._way(room_id)).delete(room_id)
+            await self._end(room_id)  # the Bridge tells everybody but the one who did it
+
+        await self._ending.do(f"delete {room_id}", delete)
 
     async def delete_stream_rooms(self, room_ids: Sequence[str]) -> dict[str, int | None]:
         """Deletes up to 100 rooms and returns an error code for each that is still there.
@@ -234,16 +243,24 @@ class RoomApi(ABC):
         if not 1 <= len(room_ids) <= MAX_DELETED_ROOMS:
             raise InvalidArgumentError(f"room_ids: 1 to {MAX_DELETED_ROOMS}")
         params = RoomDeleteManyParams(room_ids=list(room_ids))
-        result = await self._connection.call("room.delete_many", params, RoomDeleteManyResult)
-        for one in result.rooms:
-            if one.error is None:
-                await self._end(one.room_id)
-        return {one.room_id: one.error for one in result.rooms}
+
+        async def delete() -> dict[str, int | None]:
+            result = await self._connection.call("room.delete_many", params, RoomDeleteManyResult)
+            for one in result.rooms:
+                if one.error is None:
+                    await self._end(one.room_id)
+            return {one.room_id: one.error for one in result.rooms}
+
+        return await self._ending.do(f"delete {params.room_ids}", delete)
 
     async def close_stream_room(self, room_id: str) -> None:
         """Closes a room: everyone in it is out, nobody can join. It can be reopened."""
-        await self._way(room_id).call("room.close", RoomParams(room_id=room_id), Empty)
-        await self._end(room_id)
+
+        async def close() -> None:
+            await self._way(room_id).call("room.close", RoomParams(room_id=room_id), Empty)
+            await self._end(room_id)
+
+        await self._ending.do(f"close {room_id}", close)
 
     async def reopen_stream_room(self, room_id: str) -> None:
         """Opens a closed room; if nobody joins, it closes after its time to live."""

@@ -37,6 +37,7 @@ from sealroom.protocol import (
     MAX_CUSTOM_EVENT_BYTES,
     MAX_ROOM_MEMBERS,
     Empty,
+    ErrorCode,
     JoinResult,
     RoomKickParams,
     RoomParams,
@@ -254,8 +255,9 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
             await session.close()
             if not session.connection.is_closed:
                 await session.connection.call("room.leave", RoomParams(room_id=room_id), Empty)
-        except RequestRefusedError:
-            raise
+        except RequestRefusedError as error:
+            if error.error_code != ErrorCode.NOT_JOINED:  # that is as well as left
+                raise
         except BaseException:
             self._maybe_in.add(room_id)
             raise
@@ -385,6 +387,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         for room_id in list(self._joined):
             await self._drop_out(room_id)
         await self._leaving.all_done()
+        await self._ending.all_done()
         await self._homes.close()
         await self._inbox.close()
         self._end_events()
