@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from typing import Any
 
-MAX_STEPS = 600
+MAX_STEPS = 1_000_000
 
 
 async def cancel_after(steps: int, call: Coroutine[Any, Any, Any]) -> bool:
@@ -29,7 +29,12 @@ async def cancel_after(steps: int, call: Coroutine[Any, Any, Any]) -> bool:
 
 
 def steps_until_done() -> Iterator[int]:
-    """Every step at first, where there is most to lose, and every fourth later."""
-    yield from range(1, 40)
-    yield from range(40, MAX_STEPS, 4)
+    """Every step at first, where there is most to lose, and later ones ever further apart.
+
+    What waits for a thread or a timer goes on for as many steps as the loop can make meanwhile.
+    """
+    steps = 1
+    while steps < MAX_STEPS:
+        yield steps
+        steps = max(steps + 1, steps * 11 // 10 if steps >= 40 else 0)
     raise AssertionError("it was never done")
