@@ -159,8 +159,11 @@ std::int64_t VideoJitterBuffer::State::first_needed() const {
   const std::int64_t limit = std::max(floor_, first - kStartReordering);
   while (first > limit) {
     const StoredPacket* packet = store_.find(first - 1);
-    const bool is_wanted = packet != nullptr ? packet->size == 0 || continues(*packet, candidate)
-                                             : nacks.is_waiting_for(first - 1);
+    // Parameter sets may begin a key frame before this one, whose slice is still to come.
+    const bool is_wanted = packet != nullptr
+                               ? packet->size == 0 || continues(*packet, candidate) ||
+                                     (packet->starts_frame && packet->signs.has_parameters)
+                               : nacks.is_waiting_for(first - 1);
     if (!is_wanted) break;
     --first;
   }
