@@ -86,6 +86,11 @@ struct Drain {
     video.insert(packet, now);
   }
 
+  void insert_unusable(std::uint16_t number, TimePoint now) {
+    video_order.inserted(number, now);
+    video.insert_unusable(number, now);
+  }
+
   void insert(const AudioPacket& packet, TimePoint now) {
     audio_order.inserted(packet.sequence_number, now);
     audio.insert(packet, now);
@@ -171,6 +176,7 @@ void follow(ByteReader reader) {
     const ByteView bytes = ByteView(payload).first(size_of(sequence, padding));
     if ((what & 0xc0) == 0xc0) {
       if ((what & 1) != 0) drain.video.require_key_frame();
+      if ((what & 2) != 0) drain.insert_unusable(sequence, now);
     } else {
       drain.insert(VideoPacket{.sequence_number = sequence,
                                .timestamp = RtpTimestamp{timestamp},
@@ -215,6 +221,9 @@ void scatter(ByteReader reader) {
       if ((what & 2) != 0) drain.all(now);
       if ((what & 4) != 0) drain.video.handle_timeout(now);
       if ((what & 8) != 0) window = static_cast<std::uint16_t>(window + place);
+      if ((what & 0x10) != 0) {
+        drain.insert_unusable(static_cast<std::uint16_t>(window + (place & 0x3f)), now);
+      }
       continue;
     }
     const auto sequence = static_cast<std::uint16_t>(window + (place & 0x3f));

@@ -16,7 +16,13 @@ void FrameTap::insert(const OpenedPacket& packet, TimePoint now) {
   rtp::PayloadPart part;
   if (!packet.payload.empty()) {  // otherwise padding, which only fills its place
     const auto payload = rtp::depacketize(codec_, packet.payload, scratch);
-    if (!payload) return;
+    if (!payload) {
+      if (assembler_) {
+        assembler_->insert_unusable(packet.header.sequence_number, now);
+        collect();
+      }
+      return;
+    }
     part = payload.value();
   }
   if (!assembler_) {

@@ -28,6 +28,22 @@ TEST_P(TapTest, ShowsWholeVideoFramesFromAKeyFrameOn) {
   EXPECT_TRUE(network.router.take_tapped_frames(producer).empty());
 }
 
+TEST_P(TapTest, AMalformedPacketHasAKeyFrameAskedForAtOnce) {
+  Peer& publisher = network.add_peer();
+  const ProducerId producer = network.add_video(publisher);
+  ASSERT_TRUE(network.router.set_tap(producer, true).ok());
+  send_frame(publisher, 10, 3, true, 1000);
+  network.advance(milliseconds(3000));
+  const std::size_t before = publisher.key_frame_requests();
+  PacketSpec spec;
+  spec.sequence = 13;
+  spec.timestamp = 4000;
+  network.send(publisher, spec, Bytes{0x90});  // its descriptor ends before the byte it promises
+  send_frame(publisher, 14, 1, false, 7000);
+  network.advance(milliseconds(20));
+  EXPECT_EQ(publisher.key_frame_requests(), before + 1);
+}
+
 TEST_P(TapTest, KeepsTheNewestFramesOfABoundedNumber) {
   Network small(GetParam(), {.max_tapped_frames = 3});
   Peer& publisher = small.add_peer();
