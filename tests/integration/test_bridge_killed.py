@@ -12,8 +12,7 @@ import pytest
 from call_support import LOOPBACK, StripeTrack, eventually, publish, shows_stripes, take
 from outage_support import BridgeProcess
 
-from sealroom.client import Connection, RemoteTrack, StreamApi, StreamSubscription
-from sealroom.client import room_publishing as publishing_module
+from sealroom.client import Connection, RemoteTrack, StreamApi, StreamSubscription, published_stream
 from sealroom.client.events import (
     ConnectionStateChanged,
     Event,
@@ -72,14 +71,14 @@ async def test_calls_outlive_a_bridge_that_is_killed_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     announced: list[StreamAnnouncement] = []
-    honest = publishing_module.make_announcement
+    honest = published_stream.make_announcement
 
     def note(*arguments: Any, **options: Any) -> Any:
         signed = honest(*arguments, **options)
         announced.append(read_unverified(signed, StreamAnnouncement))
         return signed
 
-    monkeypatch.setattr(publishing_module, "make_announcement", note)
+    monkeypatch.setattr(published_stream, "make_announcement", note)
     bridge = BridgeProcess(tmp_path)
     identities = {"alice": Identity.generate(), "bob": Identity.generate()}
     members: list[Member] = []
