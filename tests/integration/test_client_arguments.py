@@ -225,6 +225,26 @@ async def test_administration_in_process_names_field_and_remedy(call: Call) -> N
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("addresses", "text"),
+    [
+        ("127.0.0.1", r"host_addresses: a list, \['127.0.0.1'\]"),
+        ([5], r"host_addresses\[0\]: IP addresses, not int"),
+        (["127.0.0.1", "localhost"], r"host_addresses\[1\]: an IP address .* not 'localhost'"),
+        (5, "host_addresses: a list of IP addresses, not int"),
+    ],
+)
+async def test_addresses_that_are_none_are_refused(call: Call, addresses: Any, text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=text):
+        StreamApi(call.apis["alice"]._connection, host_addresses=addresses)
+
+
+async def test_a_listener_of_a_stream_is_given_its_id(call: Call) -> None:
+    wrong: Any = 5
+    with pytest.raises(InvalidArgumentError, match="stream_id: str or None, not int"):
+        call.apis["alice"].add_remote_stream_listener(call.room_id, print, stream_id=wrong)
+
+
 async def test_ending_a_listener_twice_is_fine(call: Call) -> None:
     end = call.apis["alice"].add_event_listener(lambda event: None)
     end()

@@ -6,12 +6,14 @@ import asyncio
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
+from sealroom.errors import InvalidArgumentError
 from sealroom.sources import FittedTrack, SourceError, open_source, player
 
 
@@ -102,3 +104,10 @@ async def test_a_source_may_be_stopped_before_it_began() -> None:
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(SourceError, match=r"no-such\.mp4"):
         open_source("no-such.mp4")
+
+
+@pytest.mark.parametrize("bound", ["max_width", "max_height", "max_rate"])
+@pytest.mark.parametrize("value", [0, -1, 2.5, True, "5"])
+def test_a_bound_that_is_none_is_named(bound: str, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"{bound}: a whole number"):
+        open_source("test", **{bound: value})

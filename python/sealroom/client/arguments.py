@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from aiortc import MediaStreamTrack
@@ -63,6 +64,22 @@ def check_listener(listener: Any) -> None:
             "listener: a plain function, not a coroutine function, which nobody would await;"
             " iterate instead (events(), remote_tracks()), or start a task in it and keep that"
         )
+
+
+def check_host_addresses(addresses: Any) -> None:
+    """Raises InvalidArgumentError unless it is a list of IP addresses, a function, or None."""
+    if addresses is None or callable(addresses):
+        return
+    if isinstance(addresses, str):
+        raise InvalidArgumentError(f"host_addresses: a list, [{addresses!r}], not str")
+    _check_list("host_addresses", addresses, (str,), "IP addresses")
+    for index, one in enumerate(addresses):
+        try:
+            ip_address(one)
+        except ValueError:
+            raise InvalidArgumentError(
+                f"host_addresses[{index}]: an IP address of this machine, not {one!r}"
+            ) from None
 
 
 def check_members(name: str, members: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from sealroom.client.arguments import check_listener, check_subscriptions
+from sealroom.client.arguments import check_listener, check_subscriptions, check_type
 from sealroom.client.models import AudioLevel, StreamInfo, StreamSubscription
 from sealroom.client.remote_data_track import RemoteDataTrack
 from sealroom.client.room_api import RoomApi
@@ -96,6 +96,7 @@ class ReceivingApi(RoomApi):
         Returns a function that ends it.
         """
         check_listener(on_track)
+        check_type("stream_id", stream_id, str, type(None))
         return self._session(room_id).receiving.add_track_listener(on_track, stream_id)
 
     def remote_tracks(self, room_id: str) -> AsyncIterator[RemoteTrack]:
@@ -114,6 +115,7 @@ class ReceivingApi(RoomApi):
         Returns a function that ends it.
         """
         check_listener(on_track)
+        check_type("stream_id", stream_id, str, type(None))
         return self._session(room_id).receiving.data.add_listener(on_track, stream_id)
 
     def remote_data_tracks(self, room_id: str) -> AsyncIterator[RemoteDataTrack]:

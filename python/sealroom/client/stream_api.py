@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from sealroom.client.arguments import bytes_of, check_room_id, check_type
+from sealroom.client.arguments import bytes_of, check_host_addresses, check_room_id, check_type
 from sealroom.client.connection import Connection
 from sealroom.client.errors import (
     AlreadyJoinedError,
@@ -83,8 +83,7 @@ class StreamApi(EventsApi, PublishingApi, ReceivingApi):
         check_type("connection", connection, Connection)
         check_type("switch_within", switch_within, int, float)
         check_type("grace", grace, int, float)
-        if isinstance(host_addresses, str):
-            raise InvalidArgumentError(f"host_addresses: a list, [{host_addresses!r}], not str")
+        check_host_addresses(host_addresses)
         if not (0 <= switch_within <= 60 and 0 <= grace <= 60):
             raise InvalidArgumentError("switch_within, grace: from 0 to 60 seconds")
         super().__init__(connection)

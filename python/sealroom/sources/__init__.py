@@ -10,6 +10,7 @@ import av
 from aiortc import MediaStreamTrack
 from av import VideoFrame
 
+from sealroom.errors import InvalidArgumentError
 from sealroom.sources.live import PictureTrack, SoundTrack
 from sealroom.sources.player import Player, SourceError
 
@@ -66,8 +67,16 @@ def open_source(
     Larger pictures are scaled down to fit, faster ones thinned out to `max_rate` frames a second.
 
     Raises:
+        InvalidArgumentError: a bound is no whole number of 1 or more.
         SourceError: there is no such file, it is no media file, or it has no usable track.
     """
+    for bound, value in (
+        ("max_width", max_width),
+        ("max_height", max_height),
+        ("max_rate", max_rate),
+    ):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InvalidArgumentError(f"{bound}: a whole number of 1 or more, not {value!r}")
     player = Player(_TEST_GRAPH, "lavfi") if name == TEST_SOURCE else _opened(name)
     video: MediaStreamTrack | None = player.tracks.get("video")
     audio = player.tracks.get("audio")
