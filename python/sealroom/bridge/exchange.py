@@ -1,5 +1,6 @@
 """Joins a relay to the bus: what happens here goes out, what happens elsewhere is carried out."""
 
+from collections import deque
 from collections.abc import Collection, Mapping
 
 import msgspec
@@ -44,6 +45,9 @@ _RELAYED = frozenset(
 # What upkeep does at a room's home, events included.
 _OF_UPKEEP = {EventType.ROOM_UPDATED, EventType.ROOM_CLOSED, EventType.ROOM_DELETED}
 
+MAX_OVERTAKEN_EVENTS = 256
+"""Events that wait for the deletion of their room, which the database told of before it came."""
+
 
 class Exchange:
     """For one event loop. Messages are handled one after another, in the order of each Bridge."""
@@ -63,6 +67,7 @@ class Exchange:
         self._registry = registry
         self._upkeep = upkeep
         self._forwarding = forwarding
+        self._overtaken: deque[RelayedEvent] = deque(maxlen=MAX_OVERTAKEN_EVENTS)
 
     async def start(self) -> None:
         """Begin to tell others, and to listen."""
@@ -129,18 +134,38 @@ class Exchange:
             await self._upkeep.check_room(message.room_id)
             return
         access = await self._registry.access(message.room_id)
+        if access is None and message.audience is None:
+            self._overtaken.append(message)  # who may hear of it, the deletion says
+            return
         if access is None and message.audience is not None:
             access = _gone(message.room_id, message.context_id, message.audience)
         if access is None or access.context_id != message.context_id:
             return
-        data = msgspec.json.decode(message.data, type=EVENTS[message.type])
-        self._bus.publish(message.type, access, data, only=message.only, relayed=True)
+        if message.type is EventType.ROOM_DELETED:
+            for earlier in self._take_overtaken(message):
+                self._publish(earlier, access)
+        self._publish(message, access)
         if message.type is EventType.ROOM_DELETED:
             self._registry.forget(message.room_id)
             self._bus.drop_room(message.room_id)
 
+    def _publish(self, message: RelayedEvent, access: RoomAccess) -> None:
+        data = msgspec.json.decode(message.data, type=EVENTS[message.type])
+        self._bus.publish(message.type, access, data, only=message.only, relayed=True)
+
+    def _take_overtaken(self, deletion: RelayedEvent) -> list[RelayedEvent]:
+        of_room = [
+            one
+            for one in self._overtaken
+            if (one.room_id, one.context_id) == (deletion.room_id, deletion.context_id)
+        ]
+        for one in of_room:
+            self._overtaken.remove(one)
+        return of_room
+
     def gap(self) -> None:
         """Events of other Bridges are lost: every session is told to read again."""
+        self._overtaken.clear()
         raw = msgspec.Raw(msgspec.json.encode(SessionResync(missed=None)))
         for user in self._bus.users():
             for session in self._bus.sessions_of(*user):
