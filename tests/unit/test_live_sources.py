@@ -128,13 +128,17 @@ class Clock:
         self.now += seconds
 
 
-async def test_sound_that_was_not_read_for_a_while_does_not_leave_in_a_burst(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Unpublished and published again, a connection replaced, an event loop that stood still."""
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of live sources, which sleeps when they do."""
     clock = Clock()
     monkeypatch.setattr(live, "clock", clock)
     monkeypatch.setattr(live, "asyncio", SimpleNamespace(sleep=clock.sleep, Event=asyncio.Event))
+    return clock
+
+
+async def test_sound_that_was_not_read_for_a_while_does_not_leave_in_a_burst(clock: Clock) -> None:
+    """Unpublished and published again, a connection replaced, an event loop that stood still."""
     track = SoundTrack(rate=16_000)
     for pause in (0.5, 10.0):
         first = await track.recv()
@@ -149,12 +153,7 @@ async def test_sound_that_was_not_read_for_a_while_does_not_leave_in_a_burst(
         assert {after.pts - frame.pts for frame, after in pairwise(frames)} == {320}
 
 
-async def test_sound_that_is_read_a_little_late_catches_up(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = Clock()
-    monkeypatch.setattr(live, "clock", clock)
-    monkeypatch.setattr(live, "asyncio", SimpleNamespace(sleep=clock.sleep, Event=asyncio.Event))
+async def test_sound_that_is_read_a_little_late_catches_up(clock: Clock) -> None:
     track = SoundTrack(rate=16_000)
     await track.recv()
     clock.now += 0.15

@@ -130,6 +130,8 @@ class Exchange:
         if message.type not in _RELAYED:
             get_logger().error("relay: no Bridge relays this event", type=message.type)
             return
+        if message.audience is not None:
+            self._tell_overtaken(message, message.audience)
         if message.type in _OF_UPKEEP and message.room_id in self._registry.live:
             await self._upkeep.check_room(message.room_id)
             return
@@ -141,9 +143,6 @@ class Exchange:
             access = _gone(message.room_id, message.context_id, message.audience)
         if access is None or access.context_id != message.context_id:
             return
-        if message.type is EventType.ROOM_DELETED:
-            for earlier in self._take_overtaken(message):
-                self._publish(earlier, access)
         self._publish(message, access)
         if message.type is EventType.ROOM_DELETED:
             self._registry.forget(message.room_id)
@@ -153,15 +152,12 @@ class Exchange:
         data = msgspec.json.decode(message.data, type=EVENTS[message.type])
         self._bus.publish(message.type, access, data, only=message.only, relayed=True)
 
-    def _take_overtaken(self, deletion: RelayedEvent) -> list[RelayedEvent]:
-        of_room = [
-            one
-            for one in self._overtaken
-            if (one.room_id, one.context_id) == (deletion.room_id, deletion.context_id)
-        ]
-        for one in of_room:
-            self._overtaken.remove(one)
-        return of_room
+    def _tell_overtaken(self, deletion: RelayedEvent, audience: Mapping[str, bytes]) -> None:
+        access = _gone(deletion.room_id, deletion.context_id, audience)
+        for one in list(self._overtaken):
+            if (one.room_id, one.context_id) == (access.room_id, access.context_id):
+                self._overtaken.remove(one)
+                self._publish(one, access)
 
     def gap(self) -> None:
         """Events of other Bridges are lost: every session is told to read again."""

@@ -81,6 +81,22 @@ async def test_events_that_the_deletion_of_their_room_overtook_come_before_it(
     assert len(heard.events) == 4  # once
 
 
+async def test_they_come_also_where_the_room_lives_whose_upkeep_tells_of_the_deletion(
+    exchange: Exchange, heard: Heard
+) -> None:
+    checked: list[str] = []
+
+    async def check_room(room_id: str) -> None:
+        checked.append(room_id)
+
+    await exchange.receive(event(EventType.ROOM_REOPENED))
+    exchange._registry.live["room"] = cast(Any, None)
+    exchange._upkeep = cast(Any, SimpleNamespace(check_room=check_room))
+    await exchange.receive(event(EventType.ROOM_DELETED))
+    assert heard.events == [(EventType.ROOM_REOPENED, "room", {"bob"})]
+    assert checked == ["room"]
+
+
 async def test_events_of_rooms_that_there_are_not_are_bounded_and_forgotten_after_a_gap(
     exchange: Exchange, heard: Heard
 ) -> None:
