@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
+import pytest_asyncio
 from aiortc import VideoStreamTrack
 from aiortc.mediastreams import AudioStreamTrack
 from av import VideoFrame
@@ -157,6 +158,13 @@ async def publish(
         await stream.add_track(AudioStreamTrack(), name="microphone")
     await stream.publish()
     return stream
+
+
+@pytest_asyncio.fixture
+async def call() -> AsyncIterator[Call]:
+    """A call of alice and bob, who have joined its room."""
+    async with open_call("alice", "bob") as one:
+        yield one
 
 
 async def take(remote: RemoteTrack, count: int, seconds: float = 15) -> list[DecodedFrame]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 from bridge_support import World, open_world
+from call_support import call  # noqa: F401 - a fixture
 from cli_support import bridge, context, run  # noqa: F401 - fixtures of the command line
 from postgres_support import PostgresServer, find_server
 from redis_support import RedisServer

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-import pytest_asyncio
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
-from call_support import Call, eventually, open_call, publish, received, shows_stripes, take
+from call_support import Call, eventually, publish, received, shows_stripes, take
 
 from sealroom.client import RemoteTrack
 from sealroom.errors import InvalidArgumentError
@@ -23,12 +21,6 @@ from sealroom.media.video_codecs import VideoDecoder
 from sealroom.recording import MatroskaWriter, examine_recording
 
 VIDEO_CODECS: tuple[CodecName, ...] = ("vp8", "vp9", "h264", "av1")
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 async def camera(call: Call, codec: CodecName) -> RemoteTrack:

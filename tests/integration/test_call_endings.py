@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiortc.mediastreams import VideoStreamTrack
 from av import VideoFrame
 from call_support import Call, StripeTrack, eventually, open_call, publish, shows_stripes, take
@@ -33,12 +31,6 @@ from sealroom.client.events import (
 from sealroom.errors import InvalidArgumentError
 from sealroom.media.errors import TransportError
 from sealroom.protocol import MAX_NAME_LENGTH, MAX_STREAM_TRACKS, ErrorCode
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 async def drain(remote: RemoteTrack) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from fractions import Fraction
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from aiortc import MediaStreamTrack
 from av import AudioFrame
-from call_support import Call, StripeTrack, eventually, open_call, take
+from call_support import Call, StripeTrack, eventually, take
 
 from sealroom.client import AudioLevel, RemoteTrack
 from sealroom.client.events import ActiveSpeakerChanged
@@ -48,12 +46,6 @@ class Tone(MediaStreamTrack):
         frame.pts, frame.time_base = self._count * SAMPLES, Fraction(1, RATE)
         self._count += 1
         return frame
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 async def publish_tone(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
-from call_support import Call, StripeTrack, eventually, open_call, publish, received, take
+from call_support import Call, StripeTrack, eventually, publish, received, take
 
 from sealroom.client import publisher as publisher_module
 from sealroom.client.events import FrameRejected, StreamPublished, StreamRefused
@@ -26,12 +24,6 @@ from sealroom.crypto.errors import (
 from sealroom.crypto.track_keys import DEFAULT_SUITE
 from sealroom.media.frames import EncodedFrame
 from sealroom.protocol import EventEnvelope, EventType, SubscriptionResult
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 class Rejections:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from call_support import (
     Call,
     StripeTrack,
@@ -25,12 +23,6 @@ from sealroom.client.errors import AccessDeniedError, NotJoinedError, StreamStat
 from sealroom.media.codecs import DecodeError
 from sealroom.media.frames import EncodedFrame
 from sealroom.media.video_codecs import VideoDecoder
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 async def test_video_and_audio_arrive_decoded_and_all_of_it_decrypts(call: Call) -> None:

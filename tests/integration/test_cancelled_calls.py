@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
-import pytest_asyncio
 from aiortc.mediastreams import AudioStreamTrack
 from call_support import (
     Call,
@@ -15,7 +14,6 @@ from call_support import (
     eventually,
     fresh_room,
     leave,
-    open_call,
     publish,
     sent_by,
     take,
@@ -26,12 +24,6 @@ from sealroom.client import StreamApi, StreamSubscription
 from sealroom.client.errors import NotJoinedError, RequestTimeoutError, StreamStateError
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 async def sees_nobodys_stream(api: StreamApi, room_id: str) -> bool:

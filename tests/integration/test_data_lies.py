@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from call_support import Call, eventually, open_call
 from data_support import publish_data, read, received, record, subscribe_data
 
@@ -19,12 +18,6 @@ from sealroom.client.events import DataRejected
 from sealroom.crypto.data_errors import DataGapError
 
 Forward = Callable[[bytes], None]
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 class Sfu:

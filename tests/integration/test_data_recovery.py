@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from call_support import LOOPBACK, Call, eventually, open_call, shows_stripes, take
 from data_support import publish_data, subscribe_data
 from outage_support import BridgeProcess
@@ -48,12 +47,6 @@ from sealroom.identity import Identity, MemoryRoomPins, TrustOnFirstUse
 from sealroom.media import sctp as sctp_module
 from sealroom.media.data_channels import DataChannels
 from sealroom.media.sctp import BoundedSctpTransport
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 class Sender:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
-import pytest_asyncio
 from call_support import (
     Call,
     StripeTrack,
     eventually,
     fresh_room,
     leave,
-    open_call,
     publish,
     sent_by,
     take,
@@ -28,12 +26,6 @@ from sealroom.media import transport
 from sealroom.media.media_path import MediaPath
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 async def test_a_cancelled_subscription_can_be_repeated_after_another_offer(call: Call) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
 from aiortc.mediastreams import AudioStreamTrack
 from call_support import (
     Call,
@@ -34,12 +32,6 @@ from sealroom.protocol import (
     EventType,
     StreamUpdateResult,
 )
-
-
-@pytest_asyncio.fixture
-async def call() -> AsyncIterator[Call]:
-    async with open_call("alice", "bob") as one:
-        yield one
 
 
 class Events:

@@ -15,18 +15,20 @@ using test::vp8_frame;
 
 class FrameLimitsTest : public ::testing::TestWithParam<crypto::Backend> {
  protected:
-  /// Alice's frames leave as they are given, bob wants protected ones.
-  void add_video_without_alices_protection() {
+  /// Alice's frames leave as they are given, bob may want protected ones.
+  void add_video_without_alices_protection(rtp::Codec codec, bool bob_wants_protection) {
     SenderConfig sender;
-    sender.codec = rtp::Codec::vp8;
+    sender.codec = codec;
     sender.payload_type = PayloadType{96};
     sender.ssrc = Ssrc{1111};
     sender.protection = false;
     pair.video_sender = pair.alice.add_sender(sender).value();
     ReceiverConfig receiver;
-    receiver.codec = rtp::Codec::vp8;
+    receiver.codec = codec;
     receiver.payload_type = PayloadType{96};
+    receiver.protection = bob_wants_protection;
     pair.video_receiver = pair.bob.add_receiver(receiver).value();
+    if (!bob_wants_protection) return;
     (void)pair.bob.add_receiver_key(pair.video_receiver, test::kSuite, KeyId{1}, pattern(32, 5));
   }
 
@@ -68,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, FrameLimitsTest,
                          sealroom::test::BackendTestName());
 
 TEST_P(FrameLimitsTest, SmallFramesInTheQueueDoNotHoldTheMemoryOfLargeOnesThatWereRefused) {
-  add_video_without_alices_protection();
+  add_video_without_alices_protection(rtp::Codec::vp8, true);
   auto good = sframe::Sender::create(GetParam(), test::kSuite, KeyId{1}, pattern(32, 5)).value();
   auto bad = sframe::Sender::create(GetParam(), test::kSuite, KeyId{1}, pattern(32, 9)).value();
   const Bytes refused = protect(bad, vp8_frame(200'000, true, 1));
@@ -124,17 +126,7 @@ TEST_P(FrameLimitsTest, TheLargestFrameArrivesAndIsRepaired) {
 
 // H.264: each NAL unit of this size is a packet of its own.
 TEST_P(FrameLimitsTest, AFrameOfMorePacketsThanAreKeptIsRefusedAndTheStreamGoesOn) {
-  SenderConfig sender;
-  sender.codec = rtp::Codec::h264;
-  sender.payload_type = PayloadType{96};
-  sender.ssrc = Ssrc{1111};
-  sender.protection = false;
-  pair.video_sender = pair.alice.add_sender(sender).value();
-  ReceiverConfig receiver;
-  receiver.codec = rtp::Codec::h264;
-  receiver.payload_type = PayloadType{96};
-  receiver.protection = false;
-  pair.video_receiver = pair.bob.add_receiver(receiver).value();
+  add_video_without_alices_protection(rtp::Codec::h264, false);
   const auto slices = [](std::size_t count) {
     Bytes frame{0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80};
     for (std::size_t i = 0; i < count; ++i) {
