@@ -39,7 +39,7 @@ class StreamService:
         track_limits: TrackLimits,
     ) -> None:
         self._registry = registry
-        self._space = StreamSpace(registry, track_limits)
+        self._space = StreamSpace(bus, track_limits)
         self._bus = bus
         self._media = media
         self._subscriptions = subscriptions
